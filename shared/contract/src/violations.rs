@@ -1,0 +1,98 @@
+//! What is wrong with a request, field by field.
+
+use std::fmt;
+
+/// Whether a character steers machines and says nothing to people. Line breaks and tabs say something.
+fn is_control(character: char) -> bool {
+    character.is_control() && !matches!(character, '\n' | '\r' | '\t')
+}
+
+/// `text` with a replacement character (U+FFFD) in place of each control character other than line
+/// breaks and tabs. For words that others chose and that must be kept: PostgreSQL stores no NUL, and
+/// terminals obey the rest.
+pub fn printable(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.contains(is_control) { text.replace(is_control, "\u{fffd}") } else { text }
+}
+
+/// One wrong field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path, for example `orders[3].owner.key`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub description: String,
+}
+
+/// All wrong fields of one request, collected while it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Notes a wrong field.
+    pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.0.push(Violation { field: field.into(), description: description.into() });
+    }
+
+    /// One wrong field, alone.
+    pub fn one(field: impl Into<String>, description: impl Into<String>) -> Self {
+        let mut violations = Self::default();
+        violations.add(field, description);
+        violations
+    }
+
+    /// Notes the field when its text is empty, longer than `max` characters, or holds a control
+    /// character other than a line break or a tab.
+    pub fn require_text(&mut self, field: &str, text: &str, max: usize) {
+        if text.trim().is_empty() {
+            self.add(field, "must not be empty");
+        } else if text.chars().count() > max {
+            self.add(field, format!("is longer than {max} characters"));
+        } else if text.contains(is_control) {
+            self.add(field, "holds a control character");
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The wrong fields, in the order in which they were noted.
+    pub fn iter(&self) -> impl Iterator<Item = &Violation> {
+        self.0.iter()
+    }
+
+    /// `value` when nothing is wrong.
+    ///
+    /// # Errors
+    /// Itself, when something is.
+    pub fn into_result<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Violation { field, description }) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{field} {description}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_refused_in_names_and_replaced_in_words() {
+        let mut wrong = Violations::default();
+        wrong.require_text("a", "x\0y", 10);
+        wrong.require_text("b", "two\nlines\tand more", 30);
+        wrong.require_text("c", "é", 1);
+        assert_eq!(wrong.to_string(), "a holds a control character");
+        assert_eq!(printable("no\0pe\u{1b}[2J\n"), "no\u{fffd}pe\u{fffd}[2J\n");
+    }
+}
