@@ -1,0 +1,66 @@
+//! Channels to other services.
+
+use anyhow::Context;
+use std::time::Duration;
+use tonic::transport::{Channel, Endpoint};
+
+/// A channel that connects when it is first used, and again whenever it broke. Keep-alive pings
+/// notice a peer that is gone although its connection is not.
+///
+/// # Errors
+/// When `address` is not a URI such as `http://127.0.0.1:7402`.
+pub fn to(address: &str) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(address.to_owned())
+        .with_context(|| format!("'{address}' is not an address; write for example http://127.0.0.1:7402"))?;
+    Ok(endpoint
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true)
+        .connect_lazy())
+}
+
+/// The waits between tries: doubling from 50 ms, at most 2 seconds.
+#[derive(Clone, Debug)]
+pub struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(Duration::from_millis(50))
+    }
+}
+
+impl Backoff {
+    /// The next wait.
+    pub fn next_wait(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Duration::from_secs(2));
+        wait
+    }
+
+    /// Starts over after a success.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_limit_and_start_over() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..8).map(|_| backoff.next_wait().as_millis()).collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000]);
+        backoff.reset();
+        assert_eq!(backoff.next_wait().as_millis(), 50);
+    }
+
+    #[test]
+    fn wrong_address_says_what_would_be_right() {
+        let error = to("not an address").map(|_| ()).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.contains("http://127.0.0.1:7402")));
+    }
+}

@@ -1,0 +1,281 @@
+//! Configuration: a file, then the environment, then flags; later ones win. All mistakes are
+//! reported together, before any socket opens; unknown keys are mistakes.
+
+use crate::lenient::{Node, Place};
+use config::{Config, File, FileFormat};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A service's configuration.
+pub trait Configuration: DeserializeOwned {
+    /// Values that are well-formed but wrong, or that contradict each other: one sentence each,
+    /// beginning with the key.
+    fn mistakes(&self) -> Vec<String>;
+
+    /// Learns the folder of the configuration file: relative paths in the file are meant from there.
+    fn located(&mut self, _folder: &Path) {}
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration is wrong:")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  - {mistake}"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// The prefix of environment variables: with `PROVOST_REVIEW`, `PROVOST_REVIEW_LISTEN` is the
+    /// key `listen`, and `__` separates tables.
+    pub prefix: &'static str,
+    /// Keys set on the command line.
+    pub flags: Vec<(String, String)>,
+}
+
+/// Loads a configuration.
+///
+/// # Errors
+/// All mistakes together.
+pub fn load<T: Configuration>(sources: &Sources) -> Result<T, Mistakes> {
+    let (values, texts) = merge(sources).map_err(|mistake| Mistakes(vec![mistake]))?;
+    let mut configuration: T = read(values, &texts)?;
+    if let Some(folder) = sources.file.as_ref().and_then(|file| file.parent()) {
+        configuration.located(folder);
+    }
+    Ok(configuration)
+}
+
+/// Reads a configuration that stands inside another one.
+///
+/// # Errors
+/// All mistakes together.
+pub fn from_values<T: Configuration>(values: Map<String, Value>) -> Result<T, Mistakes> {
+    read(values, &[])
+}
+
+/// Reads a configuration from TOML text; for tests, and for configurations inside others.
+///
+/// # Errors
+/// All mistakes together.
+pub fn from_toml<T: Configuration>(text: &str) -> Result<T, Mistakes> {
+    read(parse(text).map_err(|error| Mistakes(vec![error.to_string()]))?, &[])
+}
+
+/// The values of all sources, and the places of those that came as text: a flag and a variable
+/// cannot say whether `7` is a number.
+fn merge(sources: &Sources) -> Result<(Map<String, Value>, Vec<Place>), String> {
+    let mut values = match &sources.file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
+            parse(&text).map_err(|error| format!("the file {} is wrong: {error}", file.display()))?
+        }
+        None => Map::new(),
+    };
+    let flags = sources.flags.iter().map(|(key, text)| (key.split('.').map(str::to_owned).collect(), text.clone()));
+    let mut texts = Vec::new();
+    for (place, text) in environment(sources.prefix).chain(flags) {
+        set(&mut values, &place, Value::String(text))?;
+        texts.push(place);
+    }
+    Ok((values, texts))
+}
+
+fn parse(text: &str) -> Result<Map<String, Value>, config::ConfigError> {
+    Config::builder().add_source(File::from_str(text, FileFormat::Toml)).build()?.try_deserialize()
+}
+
+fn environment(prefix: &'static str) -> impl Iterator<Item = (Place, String)> {
+    let variables =
+        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    variables.filter_map(move |(name, text)| {
+        let key = name.strip_prefix(prefix)?.strip_prefix('_').filter(|key| !prefix.is_empty() && !key.is_empty())?;
+        Some((key.to_lowercase().split("__").map(str::to_owned).collect(), text))
+    })
+}
+
+fn set(values: &mut Map<String, Value>, place: &[String], value: Value) -> Result<(), String> {
+    match place {
+        [] => Ok(()),
+        [key] => {
+            values.insert(key.clone(), value);
+            Ok(())
+        }
+        [table, rest @ ..] => match values.entry(table.clone()).or_insert_with(|| Value::Object(Map::new())) {
+            Value::Object(inner) => set(inner, rest, value),
+            _ => Err(format!("{}: {table} is not a table", place.join("."))),
+        },
+    }
+}
+
+/// Serde stops at the first mistake. So each one is noted, its key is taken out, and what is left
+/// is read again, until it is read or the same mistake comes twice.
+fn read<T: Configuration>(mut values: Map<String, Value>, texts: &[Place]) -> Result<T, Mistakes> {
+    let mut mistakes: Vec<String> = Vec::new();
+    loop {
+        let error = match T::deserialize(Node::new(Value::Object(values.clone()), texts)) {
+            Ok(configuration) => {
+                mistakes.extend(configuration.mistakes());
+                return if mistakes.is_empty() { Ok(configuration) } else { Err(Mistakes(mistakes)) };
+            }
+            Err(error) => error.to_string(),
+        };
+        let culprit = culprit::<T>(&values, texts, &error);
+        let mistake = match &culprit {
+            Some(key) if !error.contains(&format!("`{key}`")) => format!("{key}: {error}"),
+            _ => error,
+        };
+        if mistakes.contains(&mistake) {
+            return Err(Mistakes(mistakes));
+        }
+        mistakes.push(mistake);
+        match culprit {
+            Some(key) => values.retain(|name, _| *name != key),
+            None => return Err(Mistakes(mistakes)),
+        }
+    }
+}
+
+/// The top-level key that the error is about. Keys are read in their order, so it is the last of
+/// the shortest beginning that fails alike.
+fn culprit<T: DeserializeOwned>(values: &Map<String, Value>, texts: &[Place], error: &str) -> Option<String> {
+    // What is missing is not the fault of any key that is there.
+    if error.starts_with("missing field") {
+        return None;
+    }
+    let mut beginning = Map::new();
+    values
+        .iter()
+        .find(|(key, value)| {
+            beginning.insert((*key).clone(), (*value).clone());
+            T::deserialize(Node::new(Value::Object(beginning.clone()), texts))
+                .is_err_and(|other| other.to_string() == error)
+        })
+        .map(|(key, _)| key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Sample {
+        listen: SocketAddr,
+        seconds: u32,
+        name: String,
+    }
+
+    impl Default for Sample {
+        fn default() -> Self {
+            Self { listen: SocketAddr::from(([127, 0, 0, 1], 7402)), seconds: 30, name: "x".into() }
+        }
+    }
+
+    impl Configuration for Sample {
+        fn mistakes(&self) -> Vec<String> {
+            if self.seconds == 0 { vec!["seconds: must be at least 1".into()] } else { vec![] }
+        }
+    }
+
+    #[test]
+    fn nothing_said_means_the_defaults() {
+        let sample: Result<Sample, _> = from_toml("");
+        assert!(sample.is_ok_and(|sample| sample.listen.ip().is_loopback() && sample.seconds == 30));
+    }
+
+    #[test]
+    fn all_mistakes_come_together() {
+        let result: Result<Sample, _> = from_toml("listen = 'nowhere'\nseconds = 'many'\nnaem = 'y'\n");
+        let text = result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string());
+        let text = text.err().unwrap_or_default();
+        assert!(text.contains("listen"), "{text}");
+        assert!(text.contains("seconds"), "{text}");
+        assert!(text.contains("naem"), "{text}");
+    }
+
+    #[test]
+    fn contradictions_come_with_the_rest() {
+        let result: Result<Sample, _> = from_toml("seconds = 0\ncolour = 'red'\n");
+        let text = result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+        assert!(text.contains("colour") && text.contains("seconds: must be"), "{text}");
+    }
+
+    #[test]
+    fn every_mistake_is_found_in_whatever_order_the_keys_come() {
+        let lines = ["listen = 'nowhere'", "seconds = 0", "name = 'fine'", "colour = 'red'"];
+        for first in 0..lines.len() {
+            let mut order = lines.to_vec();
+            order.rotate_left(first);
+            let result: Result<Sample, _> = from_toml(&order.join("\n"));
+            let text =
+                result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+            for wrong in ["listen: ", "seconds: must be", "`colour`"] {
+                assert!(text.contains(wrong), "{wrong} is missing in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = tempfile::NamedTempFile::new().and_then(|file| {
+            std::fs::write(file.path(), "seconds = 5\nname = 'file'\n")?;
+            Ok(file)
+        });
+        let file = file.map(tempfile::NamedTempFile::into_temp_path).ok();
+        let sources = Sources {
+            file: file.as_ref().map(|path| path.to_path_buf()),
+            prefix: "PROVOST_NOBODY_SETS_THIS",
+            flags: vec![("seconds".into(), "7".into())],
+        };
+        let sample: Result<Sample, _> = load(&sources);
+        assert!(sample.is_ok_and(|sample| sample.seconds == 7 && sample.name == "file"));
+    }
+
+    #[test]
+    fn same_mistake_at_two_keys_is_named_for_both() {
+        let sources = Sources {
+            file: None,
+            prefix: "PROVOST_NOBODY_SETS_THIS",
+            flags: vec![
+                ("name".into(), "12".into()),
+                ("seconds".into(), "many".into()),
+                ("listen".into(), "many".into()),
+            ],
+        };
+        let result: Result<Sample, _> = load(&sources);
+        let text = result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+        assert!(text.contains("seconds: invalid type: string \"many\"") && text.contains("listen: "), "{text}");
+        let result: Result<Sample, _> = from_toml("name = 5\nlisten = 5\nseconds = 0");
+        let text = result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+        assert!(["name: ", "listen: ", "seconds: "].iter().all(|key| text.contains(key)), "{text}");
+    }
+
+    #[test]
+    fn text_that_looks_like_a_number_stays_text_where_text_is_wanted() {
+        let flags = vec![("name".into(), "0123".into()), ("seconds".into(), "12".into())];
+        let sources = Sources { file: None, prefix: "PROVOST_NOBODY_SETS_THIS", flags };
+        let sample: Result<Sample, _> = load(&sources);
+        assert!(sample.is_ok_and(|sample| sample.name == "0123" && sample.seconds == 12));
+    }
+
+    #[test]
+    fn missing_file_is_named() {
+        let sources = Sources { file: Some("/nowhere/provost.toml".into()), prefix: "PROVOST_X", flags: vec![] };
+        let result: Result<Sample, _> = load(&sources);
+        let text = result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+        assert!(text.contains("/nowhere/provost.toml"), "{text}");
+    }
+}

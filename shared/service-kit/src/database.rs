@@ -1,0 +1,216 @@
+//! The database of a service: SQLite in a file, or PostgreSQL. The one place that knows where the
+//! two engines differ in connecting and in starting transactions.
+//!
+//! SQLite gets one writer connection whose transactions begin IMMEDIATE, because a transaction
+//! that reads first and then writes otherwise fails with "database is locked" under load; and a
+//! pool of readers beside it. Commits are synced to disk (synchronous=FULL): an acknowledged call
+//! survives a power cut too.
+
+use crate::channel::Backoff;
+use anyhow::{Context, bail};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::Connection;
+use std::time::Duration;
+
+/// How long a PostgreSQL server may take to answer at the start.
+const START_MAX: Duration = Duration::from_secs(10);
+
+/// Which database engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+impl Engine {
+    /// Rows of `columns` columns that fit into one statement's bind limit (SQLite 32,766;
+    /// PostgreSQL 65,535), at most 500: each row count is a statement of its own in the cache.
+    pub const fn rows_per_statement(self, columns: usize) -> usize {
+        let binds = match self {
+            Self::Sqlite => 32_766,
+            Self::Postgres => 65_535,
+        };
+        let fitting = binds / if columns == 0 { 1 } else { columns };
+        if fitting < 500 { fitting } else { 500 }
+    }
+}
+
+/// A service's database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    engine: Engine,
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl Database {
+    /// Connects. `url` is `sqlite://FILE` (created when absent), or `postgres://…`; `schema` is the
+    /// PostgreSQL schema to use (created when absent), so that services can share one database.
+    ///
+    /// # Errors
+    /// When the URL is of another kind, or the database cannot be reached. The password is not shown.
+    pub async fn connect(url: &SecretString, schema: Option<&str>) -> anyhow::Result<Self> {
+        match url.expose_secret() {
+            url if url.starts_with("sqlite:") => Self::connect_sqlite(url).await,
+            url if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+                Self::connect_postgres(url, schema).await
+            }
+            _ => bail!("database_url must begin with sqlite:// or postgres://"),
+        }
+    }
+
+    async fn connect_sqlite(url: &str) -> anyhow::Result<Self> {
+        let options = |connections: u32| {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(connections).min_connections(1).sqlx_logging(false);
+            options.map_sqlx_sqlite_opts(|sqlite| {
+                sqlite
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .busy_timeout(Duration::from_secs(10))
+                    .foreign_keys(true)
+                    .pragma("cache_size", "-65536")
+                    .pragma("temp_store", "memory")
+            });
+            options
+        };
+        let what = || format!("the database {url} cannot be opened");
+        let writer = sea_orm::Database::connect(options(1)).await.with_context(what)?;
+        let reader = if url.contains(":memory:") {
+            // A second connection would see another database.
+            writer.clone()
+        } else {
+            sea_orm::Database::connect(options(4)).await.with_context(what)?
+        };
+        Ok(Self { engine: Engine::Sqlite, writer, reader })
+    }
+
+    async fn connect_postgres(url: &str, schema: Option<&str>) -> anyhow::Result<Self> {
+        let shown = url.rsplit_once('@').map_or(url, |(_, host)| host).to_owned();
+        let what = || format!("the database at {shown} cannot be reached");
+        let is_name = |schema: &str| schema.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if let Some(schema) = schema.filter(|schema| schema.is_empty() || !is_name(schema)) {
+            bail!("database_schema '{schema}' may hold only letters, digits and _, and not nothing");
+        }
+        let mut first = first_connection(url).await.with_context(what)?;
+        if let Some(schema) = schema {
+            // Creating it if it is not there fails when two do so at once; the lock ends with the connection.
+            let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.to_ascii_lowercase());
+            sqlx::query("SELECT pg_advisory_lock(hashtext('provost schema'))").execute(&mut first).await?;
+            sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut first).await?;
+        }
+        first.close().await?;
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(16).min_connections(1).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
+        options.set_application_name("provost");
+        if let Some(schema) = schema {
+            options.set_schema_search_path(format!("\"{}\"", schema.to_ascii_lowercase()));
+        }
+        let connection = sea_orm::Database::connect(options).await.with_context(what)?;
+        Ok(Self { engine: Engine::Postgres, writer: connection.clone(), reader: connection })
+    }
+
+    /// Which engine it is.
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// For reading outside a transaction.
+    pub const fn read(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For a single statement that writes.
+    pub const fn write(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.writer.begin_with_options(options).await
+    }
+
+    /// Brings the schema up to date. Forward only; safe when several replicas start at once.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate<M: MigratorTrait>(&self) -> anyhow::Result<()> {
+        let guard = match self.engine {
+            Engine::Postgres => {
+                let guard = self.writer.begin().await?;
+                guard.execute_unprepared("SELECT pg_advisory_xact_lock(hashtext('provost migration'))").await?;
+                Some(guard)
+            }
+            Engine::Sqlite => None,
+        };
+        M::up(&self.writer, None).await.context("the database schema cannot be brought up to date")?;
+        if let Some(guard) = guard {
+            guard.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets one transaction at a time go on under a name, until it ends. Meant as the first statement: what
+    /// is read after it shows what the one before wrote. SQLite has one writer anyway.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn serialize(&self, transaction: &DatabaseTransaction, name: &str) -> Result<(), DbErr> {
+        if self.engine == Engine::Postgres {
+            let lock = sea_orm::Statement::from_sql_and_values(
+                sea_orm::DbBackend::Postgres,
+                "SELECT pg_advisory_xact_lock(hashtext($1))",
+                [format!("provost {name}").into()],
+            );
+            transaction.execute_raw(lock).await?;
+        }
+        Ok(())
+    }
+
+    /// Serializes writers of a feed until the transaction ends, so that cursors become visible in
+    /// their order. Without it a reader could pass over a cursor that commits late.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn order_feed(&self, transaction: &DatabaseTransaction, feed: &str) -> Result<(), DbErr> {
+        self.serialize(transaction, &format!("feed {feed}")).await
+    }
+}
+
+/// Connects once, so that what is wrong is known: a pool only says that it took too long. A server
+/// that does not answer may be starting, and is given some time.
+async fn first_connection(url: &str) -> Result<sqlx::PgConnection, sqlx::Error> {
+    let began = tokio::time::Instant::now();
+    let mut backoff = Backoff::default();
+    loop {
+        let error = match sqlx::PgConnection::connect(url).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let is_starting = match &error {
+            sqlx::Error::Io(_) => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "57P03"),
+            _ => false,
+        };
+        if !is_starting || began.elapsed() >= START_MAX {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}

@@ -1,0 +1,30 @@
+//! What every server of the suite needs, and nothing that only one of them needs.
+//!
+//! Answers for configuration, telemetry, the database, feeds, errors on the wire, health,
+//! reflection and shutdown. Leaves all meaning to the services. The rule that must hold: everything
+//! listens on loopback unless told otherwise, and a service that was told to stop has answered or
+//! refused every call before it ends.
+#![warn(missing_docs)]
+
+pub mod caller;
+pub mod channel;
+pub mod clock;
+pub mod configuration;
+pub mod database;
+pub mod fault;
+pub mod feed;
+pub mod page;
+pub mod server;
+pub mod start;
+pub mod telemetry;
+pub mod wake;
+
+mod calls;
+mod lenient;
+
+pub use caller::Caller;
+pub use clock::{Clock, ManualClock, SystemClock, new_id};
+pub use database::{Database, Engine};
+pub use fault::{Fault, FaultKind};
+pub use server::{Runtime, Server};
+pub use wake::Wake;
