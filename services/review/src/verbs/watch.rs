@@ -1,0 +1,23 @@
+//! The feed of decisions.
+
+use super::Desk;
+use crate::model::Decision;
+use crate::store::decisions;
+use futures::Stream;
+use provost_service_kit::feed;
+use std::sync::Arc;
+use tonic::Status;
+
+impl Desk {
+    /// Everything decided after a cursor, then live.
+    pub(crate) fn watch(self: &Arc<Self>, after: i64) -> impl Stream<Item = Result<Decision, Status>> + Send + 'static {
+        let database = self.database.clone();
+        feed::serve(after, self.wake.listener(), self.stop.clone(), move |cursor| {
+            let database = database.clone();
+            async move {
+                let found = decisions::after(database.read(), cursor).await?;
+                Ok(found.into_iter().map(|decision| (decision.cursor, decision)).collect())
+            }
+        })
+    }
+}
