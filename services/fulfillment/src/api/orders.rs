@@ -1,0 +1,84 @@
+//! `OrderService`.
+
+use crate::store::Ledger;
+use crate::verbs::submit::Submission;
+use crate::verbs::watch::Feed;
+use provost_contract::fulfillment::v1::order_service_server::OrderService;
+use provost_contract::fulfillment::v1::{
+    CancelOrdersRequest, CancelOrdersResponse, CountOrdersRequest, CountOrdersResponse, GetOrderRequest,
+    GetOrderResponse, ListOrdersRequest, ListOrdersResponse, SubmitOrdersRequest, SubmitOrdersResponse,
+    UnblockOrdersRequest, UnblockOrdersResponse, VerifyOrdersRequest, VerifyOrdersResponse, WatchOrdersRequest,
+};
+use provost_service_kit::Caller;
+use tonic::{Request, Response, Status, Streaming};
+
+pub(crate) struct Orders(pub(crate) Ledger);
+
+#[tonic::async_trait]
+impl OrderService for Orders {
+    type WatchOrdersStream = Feed;
+
+    async fn submit_orders(
+        &self,
+        request: Request<Streaming<SubmitOrdersRequest>>,
+    ) -> Result<Response<SubmitOrdersResponse>, Status> {
+        let caller = Caller::of(&request);
+        let mut messages = request.into_inner();
+        let mut submission = Submission::new(caller.actor);
+        while let Some(SubmitOrdersRequest { orders }) = messages.message().await? {
+            submission = self.0.submit(submission, orders).await?;
+        }
+        Ok(Response::new(submission.answer))
+    }
+
+    async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {
+        let GetOrderRequest { order_id } = request.into_inner();
+        Ok(Response::new(self.0.order(&order_id).await?))
+    }
+
+    async fn list_orders(&self, request: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
+        Ok(Response::new(self.0.list(request.into_inner()).await?))
+    }
+
+    async fn count_orders(
+        &self,
+        request: Request<CountOrdersRequest>,
+    ) -> Result<Response<CountOrdersResponse>, Status> {
+        let CountOrdersRequest { filter } = request.into_inner();
+        Ok(Response::new(CountOrdersResponse { counts: self.0.count(filter).await? }))
+    }
+
+    async fn watch_orders(
+        &self,
+        request: Request<WatchOrdersRequest>,
+    ) -> Result<Response<Self::WatchOrdersStream>, Status> {
+        Ok(Response::new(self.0.watch(request.into_inner())?))
+    }
+
+    async fn verify_orders(
+        &self,
+        request: Request<VerifyOrdersRequest>,
+    ) -> Result<Response<VerifyOrdersResponse>, Status> {
+        let caller = Caller::of(&request);
+        let results = self.0.verify(&caller.actor, request.into_inner()).await?;
+        Ok(Response::new(VerifyOrdersResponse { results }))
+    }
+
+    async fn cancel_orders(
+        &self,
+        request: Request<CancelOrdersRequest>,
+    ) -> Result<Response<CancelOrdersResponse>, Status> {
+        let caller = Caller::of(&request);
+        let results = self.0.cancel(&caller.actor, request.into_inner()).await?;
+        Ok(Response::new(CancelOrdersResponse { results }))
+    }
+
+    async fn unblock_orders(
+        &self,
+        request: Request<UnblockOrdersRequest>,
+    ) -> Result<Response<UnblockOrdersResponse>, Status> {
+        let caller = Caller::of(&request);
+        let results = self.0.unblock(&caller.actor, request.into_inner()).await?;
+        Ok(Response::new(UnblockOrdersResponse { results }))
+    }
+}

@@ -1,0 +1,77 @@
+//! The configuration.
+
+use provost_service_kit::configuration::Configuration;
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use tonic::transport::Endpoint;
+
+/// What fulfillment needs to know from outside.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen when it runs alone.
+    pub listen: SocketAddr,
+    /// The database: `sqlite://FILE` or `postgres://…`.
+    pub database_url: SecretString,
+    /// The PostgreSQL schema, when services share one database.
+    pub database_schema: Option<String>,
+    /// The address of the review service.
+    pub review: String,
+    /// How long an agent may hold an order without renewing its lease.
+    pub lease_seconds: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7402)),
+            database_url: "sqlite://fulfillment.db".to_owned().into(),
+            database_schema: None,
+            review: "http://127.0.0.1:7403".into(),
+            lease_seconds: 60,
+        }
+    }
+}
+
+impl Configuration for Config {
+    fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if !(5..=3_600).contains(&self.lease_seconds) {
+            mistakes.push("lease_seconds: must be 5 to 3600".to_owned());
+        }
+        if Endpoint::from_shared(self.review.clone()).is_err() {
+            let Self { review, .. } = self;
+            mistakes.push(format!("review: '{review}' is not an address; write for example http://127.0.0.1:7403"));
+        }
+        mistakes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use provost_service_kit::configuration::from_toml;
+
+    #[test]
+    fn defaults_are_right_and_stay_on_loopback() {
+        let config: Config = from_toml("").unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.lease_seconds, 60);
+    }
+
+    #[test]
+    fn commented_file_holds_the_defaults() {
+        let file: Config = from_toml(include_str!("../fulfillment.toml")).unwrap();
+        assert_eq!(format!("{file:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn all_mistakes_come_in_one_answer() {
+        let mistakes = from_toml::<Config>("lease_seconds = 1\nreview = \"nowhere at all\"").unwrap_err().0;
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with("lease_seconds: must be 5 to 3600")));
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with("review: ")));
+        assert!(from_toml::<Config>("colour = \"red\"").is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! When a failed attempt is tried again by itself.
+
+use crate::model::Entry;
+use provost_domain::{Event, Failure, Retry, State, Timestamp};
+use std::time::Duration;
+
+/// How many passing failures in a row make an order Errored.
+pub(crate) const FAILURES_MAX: u32 = 5;
+
+/// The wait after the n-th passing failure in a row: 1, 2, 4, 8 seconds.
+fn wait_after(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.saturating_sub(1).min(3))
+}
+
+/// What a failure that an agent reports means for the order: tried again when it may pass by
+/// itself and tries are left, for good otherwise.
+pub(crate) fn event(entry: &Entry, attempt: u32, failure: Failure, now: Timestamp) -> Event {
+    let standing = &entry.standing;
+    // A report that is sent again finds its own retry waiting, and must find it once more.
+    let is_waiting = matches!(&standing.state, State::Pending { lease: None, retry: Some(_) });
+    let failures = standing.failures + 1;
+    if failure.class.is_passing() && (failures < FAILURES_MAX || is_waiting) {
+        Event::Retried { attempt, retry: Retry { failure, at: now.plus(wait_after(failures)) } }
+    } else {
+        Event::Failed { attempt, failure }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::entry::tests::an_entry;
+    use provost_domain::{FailureClass, Lease};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn after(failures: u32, class: FailureClass) -> Event {
+        let mut entry = an_entry();
+        let lease = Lease { agent: "a".into(), until: NOW };
+        entry.standing.state = State::Pending { lease: Some(lease), retry: None };
+        entry.standing.failures = failures;
+        event(&entry, 1, Failure::new(class, "down"), NOW)
+    }
+
+    #[test]
+    fn waits_double_and_the_fifth_failure_is_the_last() {
+        let waits: Vec<_> = (0..5)
+            .map(|failures| match after(failures, FailureClass::Transport) {
+                Event::Retried { retry, .. } => Some(retry.at.since(NOW).as_secs()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), None]);
+    }
+
+    #[test]
+    fn failures_that_do_not_pass_are_for_good() {
+        assert!(matches!(after(0, FailureClass::Refused), Event::Failed { .. }));
+        assert!(matches!(after(0, FailureClass::Throttled), Event::Retried { .. }));
+    }
+}

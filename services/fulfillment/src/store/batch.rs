@@ -1,0 +1,333 @@
+//! One unit of work on orders: load them, let the table decide step by step, then write everything
+//! in a handful of statements.
+//!
+//! The rules that must hold: a state changes through the table and in no other way; each step has
+//! its line in the history, in the same transaction; when an order lets go of its lane the next one
+//! moves up, and when it is fulfilled the orders that depend on it are freed.
+
+use crate::model::note::Line;
+use crate::model::{Entry, LedgerEvent, Note, Offer, Standing};
+use crate::store::statement::{Sql, pieces};
+use crate::store::{Rings, dependencies, entries, history, insert, outbox};
+use provost_contract::types::v1::OrderEvent;
+use provost_domain::order::state::{Refused, Transition};
+use provost_domain::{Event, Order, OrderId, ProvisioningState, State, Timestamp};
+use provost_service_kit::Fault;
+use sea_orm::{DatabaseTransaction, Value};
+use std::collections::{HashMap, HashSet};
+
+/// A column with its value.
+type Column = (&'static str, Value);
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// The order moved.
+    Moved,
+    /// Nothing had to change.
+    Already,
+    /// Recorded as late; nothing changed.
+    Late,
+}
+
+/// Orders under change in one transaction.
+pub(crate) struct Batch<'a> {
+    transaction: &'a DatabaseTransaction,
+    now: Timestamp,
+    entries: HashMap<OrderId, Entry>,
+    /// How changed entries were before, and in which sequence they were first changed.
+    before: HashMap<OrderId, Standing>,
+    changed: Vec<OrderId>,
+    new: Vec<Order>,
+    lines: Vec<Line>,
+    /// Superseded orders, each with the order that replaces it.
+    replaced: HashMap<OrderId, OrderId>,
+    /// New orders, each with an order that it depends on.
+    depends_on: Vec<(OrderId, OrderId)>,
+}
+
+impl<'a> Batch<'a> {
+    /// A batch on those of `ids` that exist.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn load(
+        transaction: &'a DatabaseTransaction,
+        ids: &[OrderId],
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        Ok(Self::of(transaction, entries::by_ids(transaction, ids).await?.into_values(), now))
+    }
+
+    /// A batch on entries that were read in the same transaction.
+    pub(crate) fn of(
+        transaction: &'a DatabaseTransaction,
+        entries: impl IntoIterator<Item = Entry>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            transaction,
+            now,
+            entries: entries.into_iter().map(|entry| (entry.id, entry)).collect(),
+            before: HashMap::new(),
+            changed: Vec::new(),
+            new: Vec::new(),
+            lines: Vec::new(),
+            replaced: HashMap::new(),
+            depends_on: Vec::new(),
+        }
+    }
+
+    /// The instant of the batch.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// An order as it stands now, in the midst of the batch.
+    pub(crate) fn entry(&self, id: OrderId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    /// Adds an entry that was read in the same transaction; one that is here already is kept.
+    pub(crate) fn include(&mut self, entry: Entry) {
+        self.entries.entry(entry.id).or_insert(entry);
+    }
+
+    /// Lets `event` happen to an order.
+    ///
+    /// # Errors
+    /// When there is no such order, or the table refuses.
+    pub(crate) fn apply(&mut self, id: OrderId, event: &Event, note: Note) -> Result<Applied, Fault> {
+        let entry = self.entries.get(&id).ok_or_else(|| Fault::not_found(format!("order {id}")))?;
+        let from = entry.standing.state.number();
+        let transition = entry.ask(event, self.now).map_err(|refused| refusal(id, &refused))?;
+        let (to, applied, on_wire) = match transition {
+            Transition::Already => return Ok(Applied::Already),
+            Transition::Late => (None, Applied::Late, OrderEvent::LateFeedback),
+            Transition::To(state) => (Some(state), Applied::Moved, event.on_wire()),
+        };
+        if let Some(state) = to {
+            self.change(id, |entry| entry.move_to(state, event));
+        }
+        let Some(entry) = self.entries.get(&id) else { return Ok(applied) };
+        self.lines.push(Line {
+            id,
+            event: on_wire,
+            from: from.number(),
+            to: entry.standing.state.number().number(),
+            at: self.now,
+            attempt: event.attempt().unwrap_or(match event {
+                Event::Leased { .. } => entry.standing.attempts,
+                _ => 0,
+            }),
+            note,
+        });
+        Ok(applied)
+    }
+
+    /// Takes `older` out of the way of `newer`, if the table allows it.
+    pub(crate) fn supersede(&mut self, older: OrderId, newer: OrderId, actor: &str) -> bool {
+        let note = Note::new(actor, format!("replaced by order {newer}"));
+        let is_replaced = matches!(self.apply(older, &Event::Superseded, note), Ok(Applied::Moved));
+        if is_replaced {
+            self.replaced.insert(older, newer);
+        }
+        is_replaced
+    }
+
+    /// Adds a new order, which waits until each of `unmet` is fulfilled.
+    pub(crate) fn add(&mut self, order: Order, entry: Entry, unmet: &[OrderId], note: Note) {
+        self.depends_on.extend(unmet.iter().map(|on| (entry.id, *on)));
+        self.lines.push(Line {
+            id: entry.id,
+            event: OrderEvent::Generated,
+            from: ProvisioningState::None.number(),
+            to: entry.standing.state.number().number(),
+            at: self.now,
+            attempt: 0,
+            note,
+        });
+        self.entries.insert(entry.id, entry);
+        self.new.push(order);
+    }
+
+    fn change(&mut self, id: OrderId, change: impl FnOnce(&mut Entry)) {
+        let now = self.now;
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        // New entries (sequence 0) are inserted whole; they have no "before".
+        if entry.sequence != 0 && !self.before.contains_key(&id) {
+            self.before.insert(id, entry.standing.clone());
+            self.changed.push(id);
+        }
+        change(entry);
+        entry.standing.offer = entry.standing.offer_at(entry.not_before, now);
+    }
+
+    /// Writes everything. Says which bells to ring after the commit.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn save(mut self) -> Result<Rings, Fault> {
+        if self.changed.is_empty() && self.new.is_empty() && self.lines.is_empty() {
+            return Ok(Rings::default());
+        }
+        self.follow_replaced().await?;
+        self.move_up().await?;
+        self.free_dependents().await?;
+        self.update().await?;
+        insert::orders(self.transaction, &self.new, &self.entries).await?;
+        dependencies::add(self.transaction, &self.depends_on).await?;
+        self.write_outbox().await?;
+        let lines = history::without_repeated_late(self.transaction, self.lines).await?;
+        history::append(self.transaction, &lines).await?;
+        let touched = self.changed.iter().copied().chain(self.new.iter().map(|order| order.id));
+        let offers = touched.filter_map(|id| self.entries.get(&id)).any(|entry| entry.standing.offer != Offer::No);
+        Ok(Rings { news: !lines.is_empty(), offers })
+    }
+
+    /// Orders that depend on replaced ones wait for what replaces them, and for each of those once.
+    async fn follow_replaced(&mut self) -> Result<(), Fault> {
+        let mut unmet = dependencies::follow(self.transaction, &self.replaced).await?;
+        let unread: Vec<OrderId> = unmet.keys().filter(|id| !self.entries.contains_key(id)).copied().collect();
+        for (_, entry) in entries::by_ids(self.transaction, &unread).await? {
+            self.include(entry);
+        }
+        let current = |(id, on): &(OrderId, OrderId)| (*id, dependencies::successor(*on, &self.replaced));
+        let mut pairs: Vec<_> = self.depends_on.iter().map(current).collect();
+        pairs.sort();
+        pairs.dedup();
+        for (id, _) in &pairs {
+            *unmet.entry(*id).or_default() += 1;
+        }
+        self.depends_on = pairs;
+        for (id, count) in unmet {
+            self.change(id, |entry| entry.standing.unmet_dependencies = count);
+        }
+        Ok(())
+    }
+
+    /// Orders that no longer hold their lane: the one behind each moves up to what it waited for.
+    async fn move_up(&mut self) -> Result<(), Fault> {
+        let released: HashMap<OrderId, Option<OrderId>> = self
+            .before
+            .iter()
+            .filter(|(_, before)| before.state.number().holds_lane())
+            .filter_map(|(id, _)| self.entries.get(id))
+            .filter(|entry| !entry.standing.state.number().holds_lane())
+            .map(|entry| (entry.id, entry.standing.waits_for))
+            .collect();
+        if released.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<OrderId> = released.keys().copied().collect();
+        for (_, entry) in entries::successors(self.transaction, &ids).await? {
+            self.include(entry);
+        }
+        let waiting: Vec<OrderId> = self
+            .entries
+            .values()
+            .filter(|entry| entry.standing.waits_for.is_some_and(|before| released.contains_key(&before)))
+            .filter(|entry| !released.contains_key(&entry.id))
+            .map(|entry| entry.id)
+            .collect();
+        for id in waiting {
+            self.change(id, |entry| {
+                while let Some(next) = entry.standing.waits_for.and_then(|before| released.get(&before)) {
+                    entry.standing.waits_for = *next;
+                }
+            });
+        }
+        for id in ids {
+            self.change(id, |entry| entry.standing.waits_for = None);
+        }
+        Ok(())
+    }
+
+    /// Orders that became Executed or Verified: what depends on them waits for one less.
+    async fn free_dependents(&mut self) -> Result<(), Fault> {
+        let is_done = |state: &State| matches!(state, State::Executed { .. } | State::Verified);
+        let fulfilled: Vec<OrderId> = self
+            .before
+            .iter()
+            .filter(|(id, before)| {
+                let after = self.entries.get(id).map(|entry| &entry.standing.state);
+                !is_done(&before.state) && after.is_some_and(is_done)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for (id, fulfilled) in dependencies::fulfil(self.transaction, &fulfilled).await? {
+            if !self.entries.contains_key(&id) {
+                for (_, entry) in entries::by_ids(self.transaction, &[id]).await? {
+                    self.include(entry);
+                }
+            }
+            self.change(id, |entry| {
+                entry.standing.unmet_dependencies = entry.standing.unmet_dependencies.saturating_sub(fulfilled);
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes changed rows, all rows that change alike in one statement.
+    async fn update(&self) -> Result<(), Fault> {
+        let mut groups: Vec<(Vec<Column>, Vec<i64>)> = Vec::new();
+        for id in &self.changed {
+            let (Some(entry), Some(before)) = (self.entries.get(id), self.before.get(id)) else { continue };
+            let old = entries::changing_columns(&Entry { standing: before.clone(), ..entry.clone() });
+            let new = entries::changing_columns(entry);
+            let changes: Vec<Column> =
+                new.into_iter().zip(old).filter(|(new, old)| new != old).map(|(new, _)| new).collect();
+            match groups.iter_mut().find(|(columns, _)| *columns == changes) {
+                Some((_, sequences)) => sequences.push(entry.sequence),
+                None => groups.push((changes, vec![entry.sequence])),
+            }
+        }
+        for (columns, sequences) in groups {
+            for piece in pieces(&sequences) {
+                let mut sql = Sql::new("UPDATE orders SET version = version + 1, updated_at = ");
+                sql.bind(self.now.millis());
+                for (column, value) in &columns {
+                    sql.push(", ").push(column).push(" = ").bind(value.clone());
+                }
+                sql.push(" WHERE sequence IN ").list(piece).run(self.transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the review of new orders that await one, and withdraws it from orders that stopped
+    /// awaiting it without a decision.
+    async fn write_outbox(&self) -> Result<(), Fault> {
+        let is_waiting = |state: &State| matches!(state, State::AwaitingApproval);
+        let state_of = |id: &OrderId| self.entries.get(id).map(|entry| &entry.standing.state);
+        let requests: Vec<OrderId> =
+            self.new.iter().map(|order| order.id).filter(|id| state_of(id).is_some_and(is_waiting)).collect();
+        let decided: HashSet<OrderId> = self
+            .lines
+            .iter()
+            .filter(|line| matches!(line.event, OrderEvent::Approved | OrderEvent::Declined))
+            .map(|line| line.id)
+            .collect();
+        let withdrawals: Vec<OrderId> = self
+            .changed
+            .iter()
+            .filter(|id| self.before.get(id).is_some_and(|before| is_waiting(&before.state)))
+            .filter(|id| !decided.contains(id) && !state_of(id).is_some_and(is_waiting))
+            .copied()
+            .collect();
+        outbox::put(self.transaction, outbox::Action::Request, &requests, "", self.now).await?;
+        let reason = "the order no longer waits for review";
+        outbox::put(self.transaction, outbox::Action::Withdraw, &withdrawals, reason, self.now).await
+    }
+}
+
+/// The table's refusal, as the caller sees it.
+fn refusal(id: OrderId, refused: &Refused) -> Fault {
+    match refused {
+        Refused::UnknownAttempt { .. } => Fault::invalid("attempt", format!("of order {id}: {refused}")),
+        Refused::WrongState { .. }
+        | Refused::InFlight { .. }
+        | Refused::StaleExport { .. }
+        | Refused::NotDue { .. } => Fault::wrong_state(format!("order {id}"), format!("order {id}: {refused}")),
+    }
+}

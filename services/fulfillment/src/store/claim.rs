@@ -1,0 +1,162 @@
+//! What agents may take. Each pull reads the front of one index per connection, so its cost does
+//! not depend on how many orders wait behind or were finished before.
+//!
+//! The conditions on `offer` are literals, not placeholders: only then do both engines see that the
+//! partial indexes apply.
+
+use crate::store::entries::{ENTRY, Full, full_of};
+use crate::store::statement::{Sql, pieces};
+use provost_domain::Timestamp;
+use provost_service_kit::Fault;
+use sea_orm::ConnectionTrait;
+
+/// Most orders that come due in one pull.
+const DUE_MAX: i64 = 1_000;
+
+/// What a look at the offers shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// There is something to take.
+    pub(crate) is_ready: bool,
+    /// When the next order comes due whose lease, retry or not-before ends.
+    pub(crate) next_due: Option<Timestamp>,
+}
+
+/// Looks, without taking anything.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn look(
+    connection: &impl ConnectionTrait,
+    connections: &[String],
+    now: Timestamp,
+) -> Result<Look, Fault> {
+    let mut look = Look::default();
+    for row in look_sql(connections).all(connection).await? {
+        let due: Option<i64> = row.try_get("", "due")?;
+        look.is_ready |= row.try_get::<i32>("", "ready")? == 1 || due.is_some_and(|due| due <= now.millis());
+        look.next_due = look.next_due.into_iter().chain(due.map(Timestamp::from_millis)).min();
+    }
+    Ok(look)
+}
+
+fn look_sql(connections: &[String]) -> Sql {
+    let mut sql = Sql::default();
+    for (index, name) in connections.iter().enumerate() {
+        sql.push(if index == 0 { "" } else { " UNION ALL " });
+        sql.push("SELECT CASE WHEN EXISTS (SELECT 1 FROM orders WHERE offer = 1 AND connection = ");
+        sql.bind(name.as_str()).push(") THEN 1 ELSE 0 END AS ready, ");
+        sql.push("(SELECT min(due_at) FROM orders WHERE offer = 2 AND connection = ");
+        sql.bind(name.as_str()).push(") AS due");
+    }
+    sql
+}
+
+/// Offers what came due: leases that ran out, retries, and orders that were not to go before now.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn offer_due(
+    connection: &impl ConnectionTrait,
+    connections: &[String],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    for name in connections {
+        let mut sql =
+            Sql::new("UPDATE orders SET offer = 1, due_at = 0 WHERE sequence IN (SELECT sequence FROM orders");
+        sql.push(" WHERE offer = 2 AND connection = ").bind(name.as_str());
+        sql.push(" AND due_at <= ").bind(now.millis()).push(" ORDER BY due_at LIMIT ").bind(DUE_MAX).push(")");
+        sql.run(connection).await?;
+    }
+    Ok(())
+}
+
+/// The orders to take: highest priority first, then oldest.
+///
+/// # Errors
+/// When the database cannot be reached, or a row is damaged.
+pub(crate) async fn front(
+    connection: &impl ConnectionTrait,
+    connections: &[String],
+    limit: i64,
+) -> Result<Vec<Full>, Fault> {
+    front_sql(connections, limit).all(connection).await?.iter().map(full_of).collect()
+}
+
+fn front_sql(connections: &[String], limit: i64) -> Sql {
+    let columns = format!("{ENTRY},payload,priority");
+    let mut sql = Sql::new("SELECT * FROM (");
+    for (index, name) in connections.iter().enumerate() {
+        sql.push(if index == 0 { "" } else { " UNION ALL " });
+        sql.push(&format!("SELECT * FROM (SELECT {columns} FROM orders WHERE offer = 1 AND connection = "));
+        sql.bind(name.as_str()).push(" ORDER BY priority DESC, sequence LIMIT ").bind(limit);
+        sql.push(&format!(") AS c{index}"));
+    }
+    sql.push(") AS front ORDER BY priority DESC, sequence LIMIT ").bind(limit);
+    sql
+}
+
+/// Lets leases end later. The places are the orders' sequences.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn prolong(
+    connection: &impl ConnectionTrait,
+    sequences: &[i64],
+    until: Timestamp,
+) -> Result<(), Fault> {
+    for piece in pieces(sequences) {
+        let mut sql = Sql::new("UPDATE orders SET offer = 2, lease_until = ");
+        sql.bind(until.millis()).push(", due_at = ").bind(until.millis());
+        sql.push(" WHERE sequence IN ").list(piece).run(connection).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::Migrator;
+    use provost_service_kit::{Database, Engine};
+    use provost_testkit::engines;
+
+    /// Stores orders that wait, without telling the planner.
+    async fn fill(database: &Database, count: u32) {
+        let id = match database.engine() {
+            Engine::Postgres => "gen_random_uuid()",
+            Engine::Sqlite => "randomblob(16)",
+        };
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO orders (id,lane,fingerprint,resource_type,connector,connection,entity_type,owner_key,\
+             target_key,generation_run,payload,priority,generated_at,state,attempts,failures,unmet_dependencies,\
+             offer,due_at,version,created_at,updated_at) \
+             SELECT {id}, CAST(i AS text), '', 't', 'c', CASE WHEN i % 2 = 0 THEN 'a' ELSE 'b' END, 'e', 'o', 'k', \
+             'r', CAST('' AS {}), i % 3, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0 FROM n",
+            if database.engine() == Engine::Postgres { "bytea" } else { "blob" }
+        );
+        sea_orm::ConnectionTrait::execute_unprepared(database.write(), &sql).await.unwrap();
+    }
+
+    /// However many orders wait, and whatever the planner believes: the front of the index, no sort
+    /// of everything, no walk through the table.
+    #[tokio::test]
+    async fn pull_reads_the_front_of_the_index() {
+        for engine in engines().await {
+            let database = Database::connect(&engine.url.clone().into(), None).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            fill(&database, 20_000).await;
+            let connections = ["a".to_owned(), "b".to_owned()];
+            let front = front_sql(&connections, 50).plan(database.read()).await;
+            assert_eq!(front.matches("orders_offered").count(), 2, "{}: {front}", engine.name);
+            assert!(!front.contains("Seq Scan") && !front.contains("SCAN orders"), "{front}");
+            let look = look_sql(&connections).plan(database.read()).await;
+            assert_eq!(look.matches("orders_offered").count(), 2, "{}: {look}", engine.name);
+            assert_eq!(look.matches("orders_due").count(), 2, "{}: {look}", engine.name);
+            let taken = front_sql(&connections, 50).all(database.read()).await.unwrap();
+            let priorities: Vec<i32> = taken.iter().map(|row| row.try_get("", "priority").unwrap()).collect();
+            assert_eq!(priorities, [2; 50]);
+        }
+    }
+}

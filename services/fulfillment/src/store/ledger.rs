@@ -1,0 +1,79 @@
+//! The database with what belongs to it: the bells and the clock.
+
+use provost_domain::Timestamp;
+use provost_service_kit::{Clock, Database, Engine, Fault, Wake};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The ledger. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stop: CancellationToken,
+    /// How long a lease lasts.
+    pub(crate) lease: Duration,
+    /// Rings with every line of the history.
+    pub(crate) news: Wake,
+    /// Rings when there is an order to be had.
+    pub(crate) offers: Wake,
+    pub(crate) agents: Arc<crate::store::agents::Seen>,
+}
+
+/// Which bells ring after a commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rings {
+    pub(crate) news: bool,
+    pub(crate) offers: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(database: Database, clock: Arc<dyn Clock>, stop: CancellationToken, lease: Duration) -> Self {
+        let news = Wake::new(&database, "fulfillment_news");
+        let offers = Wake::new(&database, "fulfillment_offers");
+        Self { database, clock, stop, lease, news, offers, agents: Arc::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// For reading outside a transaction.
+    pub(crate) fn read(&self) -> &DatabaseConnection {
+        self.database.read()
+    }
+
+    /// Begins a transaction that writes, and holds the ledger until it ends.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, Fault> {
+        let transaction = self.database.begin().await?;
+        if self.database.engine() == Engine::Postgres {
+            // Every statement on the ledger has its index. After a burst the planner's statistics are
+            // old, and it would rather read the whole table for a list of 500 ids.
+            let pin = "SELECT set_config('enable_seqscan', 'off', true)";
+            transaction.execute_unprepared(pin).await?;
+        }
+        self.database.order_feed(&transaction, "orders").await?;
+        Ok(transaction)
+    }
+
+    /// Commits, and wakes who waits.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; then nothing was written, or the answer was lost.
+    pub(crate) async fn commit(&self, transaction: DatabaseTransaction, rings: Rings) -> Result<(), Fault> {
+        let bells = [(rings.news, &self.news), (rings.offers, &self.offers)];
+        for (_, bell) in bells.iter().filter(|(rings, _)| *rings) {
+            bell.announce(&transaction).await?;
+        }
+        transaction.commit().await?;
+        for (_, bell) in bells.iter().filter(|(rings, _)| *rings) {
+            bell.ring();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! The schema. Forward only: a change is a new migration at the end of the list.
+
+use provost_service_kit::feed;
+use sea_orm_migration::prelude::*;
+
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(M0001Ledger)]
+    }
+}
+
+struct M0001Ledger;
+
+impl MigrationName for M0001Ledger {
+    fn name(&self) -> &str {
+        "m0001_ledger"
+    }
+}
+
+fn text(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).text().not_null().to_owned()
+}
+
+fn number(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).integer().not_null().to_owned()
+}
+
+fn instant(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).big_integer().not_null().to_owned()
+}
+
+fn maybe(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name))
+}
+
+fn id(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).uuid().not_null().to_owned()
+}
+
+fn serial(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).big_integer().not_null().auto_increment().primary_key().to_owned()
+}
+
+fn table(name: &str, columns: Vec<ColumnDef>) -> TableCreateStatement {
+    let mut table = Table::create().table(Alias::new(name)).to_owned();
+    columns.into_iter().for_each(|column| {
+        table.col(column);
+    });
+    table
+}
+
+fn orders() -> TableCreateStatement {
+    table(
+        "orders",
+        vec![
+            serial("sequence"),
+            id("id"),
+            text("lane"),
+            text("fingerprint"),
+            text("resource_type"),
+            text("connector"),
+            text("connection"),
+            text("entity_type"),
+            text("owner_key"),
+            text("target_key"),
+            text("generation_run"),
+            // The order as it was accepted: an encoded provost.types.v1.Order.
+            maybe("payload").binary().not_null().to_owned(),
+            number("priority"),
+            instant("generated_at"),
+            maybe("not_before").big_integer().to_owned(),
+            maybe("validity_ms").big_integer().to_owned(),
+            number("state"),
+            maybe("inactive_reason").integer().to_owned(),
+            // What the state needs: a Failure (1, 3) or a RuleFailure (7), as JSON.
+            maybe("failure").text().to_owned(),
+            maybe("ticket").text().to_owned(),
+            maybe("transmitted_at").big_integer().to_owned(),
+            maybe("executed_at").big_integer().to_owned(),
+            maybe("lease_agent").text().to_owned(),
+            maybe("lease_until").big_integer().to_owned(),
+            maybe("retry_at").big_integer().to_owned(),
+            number("attempts"),
+            number("failures"),
+            maybe("waits_for").uuid().to_owned(),
+            number("unmet_dependencies"),
+            // 0: not to be had; 1: to be had; 2: to be had from due_at on.
+            number("offer"),
+            instant("due_at"),
+            maybe("deadline").big_integer().to_owned(),
+            instant("version"),
+            instant("created_at"),
+            instant("updated_at"),
+        ],
+    )
+}
+
+const INDEXES: [&str; 13] = [
+    "CREATE UNIQUE INDEX orders_id ON orders (id)",
+    "CREATE INDEX orders_lane ON orders (lane, sequence)",
+    // What agents take: each pull reads the front of it, however long it is.
+    "CREATE INDEX orders_offered ON orders (connection, priority DESC, sequence) WHERE offer = 1",
+    "CREATE INDEX orders_due ON orders (connection, due_at) WHERE offer = 2",
+    "CREATE INDEX orders_leased ON orders (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX orders_successors ON orders (waits_for) WHERE waits_for IS NOT NULL",
+    "CREATE INDEX orders_deadline ON orders (deadline) WHERE deadline IS NOT NULL",
+    "CREATE INDEX orders_counted ON orders (resource_type, state, sequence)",
+    "CREATE INDEX orders_by_state ON orders (state, sequence)",
+    "CREATE INDEX orders_by_owner ON orders (owner_key, sequence)",
+    "CREATE INDEX order_history_of ON order_history (order_id, cursor)",
+    "CREATE INDEX order_dependencies_on ON order_dependencies (depends_on)",
+    "CREATE INDEX review_outbox_due ON review_outbox (due_at)",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for M0001Ledger {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(orders()).await?;
+        let history = vec![
+            serial("cursor"),
+            id("order_id"),
+            number("event"),
+            number("from_state"),
+            number("to_state"),
+            text("actor"),
+            instant("at"),
+            number("attempt"),
+            text("reason"),
+        ];
+        manager.create_table(table("order_history", history)).await?;
+        // Dependencies that are not fulfilled yet; a line goes when its order is Executed or Verified.
+        let mut dependencies = table("order_dependencies", vec![id("order_id"), id("depends_on")]);
+        dependencies.primary_key(Index::create().col(Alias::new("order_id")).col(Alias::new("depends_on")));
+        manager.create_table(dependencies).await?;
+        let agents = vec![
+            text("agent_id").primary_key().to_owned(),
+            text("agent_version"),
+            text("connections"),
+            instant("last_seen_at"),
+        ];
+        manager.create_table(table("agents", agents)).await?;
+        let outbox = vec![
+            id("order_id").primary_key().to_owned(),
+            // 1: request a review; 2: withdraw it.
+            number("action"),
+            text("reason"),
+            number("tries"),
+            instant("due_at"),
+        ];
+        manager.create_table(table("review_outbox", outbox)).await?;
+        manager.create_table(feed::cursor_table()).await?;
+        for index in INDEXES {
+            manager.get_connection().execute_unprepared(index).await?;
+        }
+        Ok(())
+    }
+}

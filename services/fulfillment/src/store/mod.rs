@@ -1,0 +1,23 @@
+//! The ledger's tables and the statements on them. A query is a function of a connection; the verbs
+//! open transactions and commit them.
+//!
+//! The rule that must hold: whoever writes holds the ledger ([`Ledger::begin`]), so there is one
+//! writer at a time on both engines. The order feed needs that anyway (cursors must become visible
+//! in their order), and taken first it rules out deadlocks, lost updates and races within a lane.
+
+pub(crate) mod agents;
+pub(crate) mod batch;
+pub(crate) mod claim;
+pub(crate) mod dependencies;
+pub(crate) mod entries;
+pub(crate) mod history;
+mod insert;
+mod ledger;
+pub(crate) mod list;
+mod migration;
+pub(crate) mod outbox;
+mod statement;
+
+pub(crate) use batch::{Applied, Batch};
+pub(crate) use ledger::{Ledger, Rings};
+pub(crate) use migration::Migrator;

@@ -1,0 +1,14 @@
+//! What can be asked of the ledger, one file per verb: each is one unit of work that opens its
+//! transaction and commits it.
+
+pub(crate) mod decide;
+mod each;
+pub(crate) mod expire;
+pub(crate) mod feedback;
+pub(crate) mod manual;
+pub(crate) mod pull;
+pub(crate) mod read;
+pub(crate) mod renew;
+pub(crate) mod resolve;
+pub(crate) mod submit;
+pub(crate) mod watch;

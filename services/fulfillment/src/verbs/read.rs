@@ -1,0 +1,122 @@
+//! Reading orders: one with its history, lists, counts, agents.
+
+use crate::model::record::{masked, record};
+use crate::store::entries::Full;
+use crate::store::{Ledger, agents, dependencies, entries, history, list};
+use provost_contract::fulfillment::v1::{
+    Agent, GetOrderResponse, ListOrdersRequest, ListOrdersResponse, OrderCount, OrderFilter,
+};
+use provost_contract::types::v1::OrderRecord;
+use provost_contract::{NAME_MAX, Violations, from_wire};
+use provost_domain::{OrderId, ProvisioningState};
+use provost_service_kit::{Fault, page};
+
+/// Most values of one field of a filter.
+const FILTER_VALUES_MAX: usize = 100;
+
+impl Ledger {
+    /// One order with its whole history.
+    ///
+    /// # Errors
+    /// When there is no such order.
+    pub(crate) async fn order(&self, order_id: &str) -> Result<GetOrderResponse, Fault> {
+        let mut wrong = Violations::default();
+        let Some(id) = from_wire::order_id("order_id", order_id, &mut wrong) else { return Err(wrong.into()) };
+        // First the history: a line that comes between is missed, but the record is never older.
+        let history = history::of(self.read(), id).await?;
+        let found = entries::full_by_ids(self.read(), &[id]).await?.remove(&id);
+        let full = found.ok_or_else(|| Fault::not_found(format!("order {id}")))?;
+        Ok(GetOrderResponse { record: self.records(vec![full]).await?.pop(), history })
+    }
+
+    /// A page of orders, oldest first.
+    ///
+    /// # Errors
+    /// When the filter or the page is wrong, or the database cannot be reached.
+    pub(crate) async fn list(&self, request: ListOrdersRequest) -> Result<ListOrdersResponse, Fault> {
+        let ListOrdersRequest { filter, page_size, page_token } = request;
+        let filter = filter_of(filter.unwrap_or_default())?;
+        let (size, after) = (page::size(page_size)?, page::after(&page_token)?);
+        let list::Page { orders, next_page_token } = list::after(self.read(), &filter, after, size).await?;
+        Ok(ListOrdersResponse { orders: self.records(orders).await?, next_page_token })
+    }
+
+    /// Counts by resource type and state.
+    ///
+    /// # Errors
+    /// When the filter is wrong, or the database cannot be reached.
+    pub(crate) async fn count(&self, filter: Option<OrderFilter>) -> Result<Vec<OrderCount>, Fault> {
+        let filter = filter_of(filter.unwrap_or_default())?;
+        let counts = list::count(self.read(), &filter, self.now()).await?;
+        let counts = counts.into_iter().map(|list::Count { resource_type, state, count, in_flight }| OrderCount {
+            resource_type,
+            state,
+            count,
+            in_flight,
+        });
+        Ok(counts.collect())
+    }
+
+    /// The agents that have called.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn agents(&self) -> Result<Vec<Agent>, Fault> {
+        agents::list(self.read(), self.now()).await
+    }
+
+    /// Orders as everybody may see them: without confidential values, with what they wait for.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn records(&self, orders: Vec<Full>) -> Result<Vec<OrderRecord>, Fault> {
+        let waiting: Vec<OrderId> =
+            orders.iter().filter(|full| full.entry.standing.unmet_dependencies > 0).map(|full| full.entry.id).collect();
+        let unmet = dependencies::of(self.read(), &waiting).await?;
+        let now = self.now();
+        let records = orders.into_iter().map(|Full { entry, order }| {
+            record(masked(order), &entry, unmet.get(&entry.id).map_or(&[], Vec::as_slice), now)
+        });
+        Ok(records.collect())
+    }
+}
+
+fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
+    let OrderFilter { states, resource_types, connector, connection, owner_key, target_key, generation_run } = filter;
+    let mut wrong = Violations::default();
+    let number = |(index, number): (usize, &i32)| {
+        let state = from_wire::state(*number).filter(|state| *state != ProvisioningState::None);
+        if state.is_none() {
+            wrong.add(format!("filter.states[{index}]"), "must be one of the states 1 to 8");
+        }
+        state
+    };
+    let mut parsed: Vec<_> = states.iter().enumerate().filter_map(number).collect();
+    parsed.sort();
+    parsed.dedup();
+    if resource_types.len() > FILTER_VALUES_MAX {
+        wrong.add("filter.resource_types", format!("holds more than {FILTER_VALUES_MAX} names"));
+    }
+    let texts = [
+        ("connector", &connector),
+        ("connection", &connection),
+        ("owner_key", &owner_key),
+        ("target_key", &target_key),
+        ("generation_run", &generation_run),
+    ];
+    for (name, text) in texts {
+        if text.chars().count() > NAME_MAX {
+            wrong.add(format!("filter.{name}"), format!("is longer than {NAME_MAX} characters"));
+        }
+    }
+    wrong.into_result(list::Filter {
+        states: parsed,
+        resource_types,
+        entity_type: String::new(),
+        connector,
+        connection,
+        owner_key,
+        target_key,
+        generation_run,
+    })
+}

@@ -1,0 +1,28 @@
+//! Following the review service's decisions.
+
+use crate::store::Ledger;
+use crate::verbs::decide::DECISIONS;
+use provost_contract::review::v1::WatchDecisionsRequest;
+use provost_contract::review::v1::review_service_client::ReviewServiceClient;
+use provost_service_kit::{caller, feed};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+/// Applies every decision once, until `stop`. Survives either side being down.
+///
+/// # Errors
+/// None: the feed is opened again after any error.
+pub(crate) async fn follow_decisions(
+    ledger: Ledger,
+    review: ReviewServiceClient<Channel>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let open = |after_cursor| {
+        let mut review = review.clone();
+        async move {
+            let request = caller::request_as("fulfillment", WatchDecisionsRequest { after_cursor });
+            Ok(review.watch_decisions(request).await?.into_inner())
+        }
+    };
+    feed::follow(DECISIONS, stop, || feed::cursor(ledger.read(), DECISIONS), open, |batch| ledger.decide(batch)).await
+}

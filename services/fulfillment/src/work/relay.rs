@@ -1,0 +1,102 @@
+//! Telling the review service what it must know: which orders await a review, and which no longer do.
+//!
+//! The rule that must hold: a line stays in the outbox until review has answered it, and each call
+//! may be repeated.
+
+use crate::model::record::masked;
+use crate::store::outbox::{self, Action, Line};
+use crate::store::{Ledger, entries};
+use crate::work::rounds;
+use futures::StreamExt;
+use provost_contract::review::v1::review_service_client::ReviewServiceClient;
+use provost_contract::review::v1::{RequestReviewRequest, WithdrawReviewRequest};
+use provost_domain::OrderId;
+use provost_service_kit::{Fault, caller};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+/// Lines of one round.
+const ROUND: i64 = 100;
+/// Calls at once.
+const CALLS: usize = 8;
+/// How long one call may take.
+const CALL_MAX: Duration = Duration::from_secs(5);
+
+/// Empties the outbox, until `stop`.
+///
+/// # Errors
+/// None: what review did not answer is sent again later.
+pub(crate) async fn relay_reviews(
+    ledger: Ledger,
+    review: ReviewServiceClient<Channel>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let rest = || {
+        let mut bell = ledger.news.listener();
+        async move { bell.wait(Duration::from_millis(250)).await }
+    };
+    rounds("review relay", stop, rest, || round(&ledger, &review)).await
+}
+
+async fn round(ledger: &Ledger, review: &ReviewServiceClient<Channel>) -> Result<bool, Fault> {
+    let now = ledger.now();
+    if !outbox::is_due(ledger.read(), now).await? {
+        return Ok(false);
+    }
+    let transaction = ledger.database.begin().await?;
+    let lines = outbox::take(&transaction, now, ROUND).await?;
+    transaction.commit().await?;
+    let requested: Vec<OrderId> =
+        lines.iter().filter(|line| line.action == Action::Request).map(|line| line.id).collect();
+    let orders = entries::full_by_ids(ledger.read(), &requested).await?;
+    let is_full = lines.len() as i64 == ROUND;
+    let calls = lines.into_iter().map(|line| {
+        let order = orders.get(&line.id).map(|full| masked(full.order.clone()));
+        let review = review.clone();
+        async move { tell(review, &line, order).await.then_some(line) }
+    });
+    let answered: Vec<Option<Line>> = futures::stream::iter(calls).buffer_unordered(CALLS).collect().await;
+    let answered: Vec<Line> = answered.into_iter().flatten().collect();
+    outbox::done(ledger.database.write(), &answered).await?;
+    Ok(is_full && !answered.is_empty())
+}
+
+/// Whether review has answered, so that the line is done.
+async fn tell(
+    mut review: ReviewServiceClient<Channel>,
+    line: &Line,
+    order: Option<provost_contract::types::v1::Order>,
+) -> bool {
+    let review_id = line.id.to_string();
+    let reason = line.reason.clone();
+    let call = async {
+        match line.action {
+            Action::Request => {
+                let request = RequestReviewRequest { review_id, order };
+                review.request_review(caller::request_as("fulfillment", request)).await.map(|_| ())
+            }
+            Action::Withdraw => {
+                let request = WithdrawReviewRequest { review_id, reason };
+                review.withdraw_review(caller::request_as("fulfillment", request)).await.map(|_| ())
+            }
+        }
+    };
+    let late = || Status::deadline_exceeded("review did not answer in time");
+    match tokio::time::timeout(CALL_MAX, call).await.unwrap_or_else(|_| Err(late())) {
+        Ok(()) => true,
+        // It was never opened, or it was decided meanwhile; the decision feed tells.
+        Err(status)
+            if line.action == Action::Withdraw
+                && matches!(status.code(), Code::NotFound | Code::FailedPrecondition) =>
+        {
+            true
+        }
+        Err(status) => {
+            let (code, message) = (status.code(), status.message());
+            tracing::info!(order_id = %line.id, action = ?line.action, ?code, message, "review is told later");
+            false
+        }
+    }
+}

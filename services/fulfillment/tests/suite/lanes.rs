@@ -1,0 +1,108 @@
+//! Orders of one resource.
+
+use crate::world::{executed, failed, handed_over, ids, on_each_engine, order, reviewed};
+use provost_contract::types::v1::{FailureClass, InactiveReason, OrderEvent, ProvisioningState};
+
+#[tokio::test]
+async fn newer_order_replaces_what_was_not_handed_over() {
+    on_each_engine(async |world| {
+        let (first, second) = (order("ada", "Analyst"), order("ada", "Manager"));
+        world.submit(vec![first.clone()]).await;
+        let answer = world.submit(vec![second.clone()]).await;
+        assert_eq!((answer.accepted, answer.superseded), (1, 1));
+        let (record, history) = world.get(&first.order_id).await;
+        assert_eq!(record.inactive_reason(), InactiveReason::Superseded);
+        assert_eq!(history.last().unwrap().event(), OrderEvent::Superseded);
+        assert_eq!(history.last().unwrap().reason, format!("replaced by order {}", second.order_id));
+        assert_eq!(ids(&world.pull().await), [second.order_id.as_str()]);
+        // Also within one message: only the last of three is left.
+        let (a, b, c) = (order("bob", "1"), order("bob", "2"), order("bob", "3"));
+        let answer = world.submit(vec![a.clone(), b.clone(), c.clone()]).await;
+        assert_eq!((answer.accepted, answer.superseded), (3, 2));
+        assert_eq!(ids(&world.pull().await), [c.order_id]);
+        assert_eq!(world.events(&b.order_id).await, [OrderEvent::Generated, OrderEvent::Superseded]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn order_in_flight_is_not_replaced_and_the_newer_one_waits() {
+    on_each_engine(async |world| {
+        let (first, second, third) = (order("ada", "1"), order("ada", "2"), order("ada", "3"));
+        world.submit(vec![first.clone()]).await;
+        world.pull().await;
+        assert_eq!(world.submit(vec![second.clone()]).await.superseded, 0);
+        assert_eq!(world.get(&second.order_id).await.0.waits_for, [first.order_id.as_str()]);
+        assert!(world.pull().await.is_empty());
+        // The middle one is replaced while it waits: the third waits for the first.
+        assert_eq!(world.submit(vec![third.clone()]).await.superseded, 1);
+        assert_eq!(world.get(&third.order_id).await.0.waits_for, [first.order_id.as_str()]);
+        assert_eq!(world.state(&second.order_id).await, ProvisioningState::Inactive);
+        world.report(vec![executed(&first.order_id, 1)]).await;
+        assert_eq!(ids(&world.pull().await), [third.order_id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn errored_and_transmitted_orders_hold_their_lane() {
+    on_each_engine(async |world| {
+        let (first, second, third) = (order("ada", "1"), order("ada", "2"), order("ada", "3"));
+        world.submit(vec![first.clone()]).await;
+        world.pull().await;
+        world.submit(vec![second.clone()]).await;
+        world.report(vec![failed(&first.order_id, 1, FailureClass::Refused)]).await;
+        assert!(world.pull().await.is_empty(), "an Errored order holds its lane");
+        world.submit(vec![third.clone()]).await;
+        assert_eq!(world.get(&first.order_id).await.0.inactive_reason(), InactiveReason::Superseded);
+        assert_eq!(ids(&world.pull().await), [third.order_id.as_str()]);
+        world.report(vec![handed_over(&third.order_id, 1)]).await;
+        let (fourth, fifth) = (order("ada", "4"), order("ada", "5"));
+        world.submit(vec![fourth.clone()]).await;
+        assert_eq!(world.get(&fourth.order_id).await.0.waits_for, [third.order_id.as_str()]);
+        assert!(world.pull().await.is_empty(), "a Transmitted order holds its lane");
+        world.submit(vec![fifth.clone()]).await;
+        world.cancel(&[&fifth.order_id]).await;
+        let sixth = order("ada", "6");
+        world.submit(vec![sixth.clone()]).await;
+        assert_eq!(world.get(&sixth.order_id).await.0.waits_for, [third.order_id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn order_whose_lease_ran_out_can_be_cancelled_and_its_successor_moves_up() {
+    on_each_engine(async |world| {
+        let (first, second, third) = (order("ada", "1"), order("ada", "2"), order("ada", "3"));
+        world.submit(vec![first.clone()]).await;
+        world.pull().await;
+        world.report(vec![handed_over(&first.order_id, 1)]).await;
+        world.submit(vec![second.clone()]).await;
+        assert_eq!(world.get(&second.order_id).await.0.waits_for, [first.order_id.as_str()]);
+        world.verify(&first.order_id, world_later()).await;
+        assert_eq!(ids(&world.pull().await), [second.order_id.as_str()], "Verified lets go of the lane");
+        world.submit(vec![third.clone()]).await;
+        world.pass(61);
+        // Its lease ran out: it can be cancelled, and the third goes on.
+        world.cancel(&[&second.order_id]).await;
+        assert_eq!(ids(&world.pull().await), [third.order_id]);
+    })
+    .await;
+}
+
+fn world_later() -> provost_domain::Timestamp {
+    crate::world::START.plus(std::time::Duration::from_secs(1))
+}
+
+#[tokio::test]
+async fn newer_order_replaces_one_that_awaits_review() {
+    on_each_engine(async |world| {
+        let (first, second) = (reviewed("ada", "1"), reviewed("ada", "2"));
+        world.submit(vec![first.clone()]).await;
+        assert_eq!(world.submit(vec![second.clone()]).await.superseded, 1);
+        assert_eq!(world.state(&first.order_id).await, ProvisioningState::Inactive);
+        assert_eq!(world.state(&second.order_id).await, ProvisioningState::AwaitingApproval);
+        assert!(world.get(&second.order_id).await.0.waits_for.is_empty());
+    })
+    .await;
+}

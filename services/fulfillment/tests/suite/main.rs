@@ -1,0 +1,14 @@
+//! Fulfillment over real gRPC, on every database engine, under a clock that the test moves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod dispatching;
+mod fake_review;
+mod feeding;
+mod lanes;
+mod manual;
+mod random;
+mod resolving;
+mod reviewing;
+mod submitting;
+mod world;
