@@ -1,0 +1,52 @@
+//! `CatalogService`: applying a catalog, and reading it back.
+
+use super::Api;
+use crate::catalogs::File;
+use crate::model::catalog::Problem;
+use crate::verbs::apply_catalog::{Applied, apply_catalog};
+use provost_contract::generator::v1 as wire;
+use provost_contract::generator::v1::catalog_service_server::CatalogService;
+use provost_contract::to_wire;
+use provost_service_kit::{Caller, Fault};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl CatalogService for Api {
+    async fn apply_catalog(
+        &self,
+        request: Request<wire::ApplyCatalogRequest>,
+    ) -> Result<Response<wire::ApplyCatalogResponse>, Status> {
+        let Caller { actor } = Caller::of(&request);
+        let wire::ApplyCatalogRequest { files, validate_only } = request.into_inner();
+        let files = files.into_iter().map(|wire::CatalogFile { name, content }| File { name, content }).collect();
+        let applied = apply_catalog(&self.generator, files, validate_only, &actor).await?;
+        Ok(Response::new(applied_to_wire(applied)))
+    }
+
+    async fn get_catalog(
+        &self,
+        _request: Request<wire::GetCatalogRequest>,
+    ) -> Result<Response<wire::GetCatalogResponse>, Status> {
+        let loaded = self.generator.catalogs.current().await?;
+        let loaded = loaded.ok_or_else(|| Fault::not_found("catalog; apply one first"))?;
+        let file = |file: &File| wire::CatalogFile { name: file.name.clone(), content: file.content.clone() };
+        Ok(Response::new(wire::GetCatalogResponse {
+            revision: loaded.revision,
+            files: loaded.files.iter().map(file).collect(),
+            applied_at: Some(to_wire::timestamp(loaded.applied_at)),
+            applied_by: loaded.applied_by.clone(),
+        }))
+    }
+}
+
+fn applied_to_wire(applied: Applied) -> wire::ApplyCatalogResponse {
+    let Applied { is_applied, revision, problems, declared } = applied;
+    let problem =
+        |Problem { file, line, column, message, hint }| wire::CatalogProblem { file, line, column, message, hint };
+    wire::ApplyCatalogResponse {
+        applied: is_applied,
+        revision,
+        problems: problems.into_iter().map(problem).collect(),
+        declared: declared.into_iter().map(|(what, count)| (what, i32::try_from(count).unwrap_or(i32::MAX))).collect(),
+    }
+}

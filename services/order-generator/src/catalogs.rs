@@ -1,0 +1,127 @@
+//! The current catalog, compiled once and shared.
+//!
+//! The rule that must hold: whoever asks gets the newest one that was applied, also when another
+//! replica applied it. The database knows which that is; the compiled form is kept beside its revision.
+
+use crate::model::catalog::{Catalog, EntityType, Problem, Property};
+use crate::store::{catalogs, from_json};
+use crate::verbs::schema::{EntityShape, Exported, PropertyShape};
+use provost_domain::Timestamp;
+use provost_service_kit::{Database, Fault};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One file of a catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) content: String,
+}
+
+/// A catalog that was applied.
+pub(crate) struct Loaded {
+    pub(crate) revision: i64,
+    pub(crate) files: Vec<File>,
+    pub(crate) applied_at: Timestamp,
+    pub(crate) applied_by: String,
+    /// What it says.
+    pub(crate) catalog: Arc<Catalog>,
+    shapes: Vec<EntityShape>,
+    exports: Vec<Exported>,
+}
+
+impl Loaded {
+    /// An entity type's shape.
+    pub(crate) fn shape(&self, entity_type: &str) -> Option<EntityShape> {
+        self.shapes.iter().find(|shape| shape.name == entity_type).cloned()
+    }
+
+    /// The entity types of a connector.
+    pub(crate) fn shapes_of(&self, connector: &str) -> Vec<EntityShape> {
+        self.shapes.iter().filter(|shape| shape.connector == connector).cloned().collect()
+    }
+
+    /// The connections that are synchronized.
+    pub(crate) fn exports(&self) -> Vec<Exported> {
+        self.exports.clone()
+    }
+}
+
+/// Where the current catalog is found.
+pub(crate) struct Catalogs {
+    database: Database,
+    current: watch::Sender<Option<Arc<Loaded>>>,
+}
+
+impl Catalogs {
+    pub(crate) fn new(database: &Database) -> Self {
+        Self { database: database.clone(), current: watch::Sender::new(None) }
+    }
+
+    /// The current catalog; none before the first apply.
+    ///
+    /// # Errors
+    /// When it cannot be read, or no longer compiles.
+    pub(crate) async fn current(&self) -> Result<Option<Arc<Loaded>>, Fault> {
+        let Some(revision) = catalogs::newest_revision(self.database.read()).await? else { return Ok(None) };
+        let known = self.current.borrow().clone();
+        if known.as_ref().is_some_and(|loaded| loaded.revision == revision) {
+            return Ok(known);
+        }
+        let Some(row) = catalogs::newest(self.database.read()).await? else { return Ok(None) };
+        let files: Vec<File> = from_json(&row.files)?;
+        let (files, compiled) = tokio::task::spawn_blocking(move || {
+            let compiled = compile(&files);
+            (files, compiled)
+        })
+        .await
+        .map_err(Fault::internal)?;
+        let catalog = compiled.map_err(|problems| {
+            let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+            Fault::internal(anyhow::anyhow!("the catalog of revision {} no longer compiles: {first}", row.revision))
+        })?;
+        let loaded = Arc::new(Loaded {
+            revision: row.revision,
+            files,
+            applied_at: Timestamp::from_millis(row.applied_at),
+            applied_by: row.applied_by,
+            shapes: catalog.entity_types().iter().map(shape).collect(),
+            exports: exports(&catalog),
+            catalog: Arc::new(catalog),
+        });
+        self.current.send_replace(Some(Arc::clone(&loaded)));
+        Ok(Some(loaded))
+    }
+}
+
+/// Compiles a catalog: all its mistakes, or what is right.
+pub(crate) fn compile(files: &[File]) -> Result<Catalog, Vec<Problem>> {
+    let files: Vec<_> = files.iter().map(|file| (file.name.clone(), file.content.clone())).collect();
+    Catalog::compile(&files)
+}
+
+fn shape(entity_type: &EntityType) -> EntityShape {
+    let property = |property: &Property| PropertyShape {
+        name: property.name.to_string(),
+        value_type: property.value_type(),
+        multi_valued: property.multi_valued,
+        sensitive: property.sensitive,
+        write_only: property.write_only,
+    };
+    EntityShape {
+        name: entity_type.name.to_string(),
+        connector: entity_type.connector.to_string(),
+        key: entity_type.key.to_string(),
+        properties: entity_type.properties.iter().map(property).collect(),
+    }
+}
+
+fn exports(catalog: &Catalog) -> Vec<Exported> {
+    let is_written = |connector: &str| catalog.resource_types().iter().any(|kind| &*kind.connector == connector);
+    let exported = catalog.connectors().iter().filter_map(|connector| {
+        let connection = connector.export.as_ref()?.to_string();
+        Some(Exported { connection, is_written: is_written(&connector.name), connector: connector.name.to_string() })
+    });
+    exported.collect()
+}

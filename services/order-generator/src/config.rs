@@ -1,0 +1,85 @@
+//! What can be told to this service from outside.
+
+use provost_service_kit::configuration::Configuration;
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::net::SocketAddr;
+
+/// The order generator's configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The database: `sqlite://FILE` or `postgres://…`.
+    pub database_url: SecretString,
+    /// The PostgreSQL schema to use, when services share one database.
+    pub database_schema: Option<String>,
+    /// Where fulfillment is.
+    pub fulfillment: String,
+    /// How long the task "fulfill" waits for a connection on which nothing moves, before it goes on
+    /// with a warning.
+    pub fulfill_wait_seconds: u64,
+    /// How long an export waits for an agent before it fails.
+    pub export_wait_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7401)),
+            database_url: "sqlite://generator.db".into(),
+            database_schema: None,
+            fulfillment: "http://127.0.0.1:7402".to_owned(),
+            fulfill_wait_seconds: 60,
+            export_wait_seconds: 120,
+        }
+    }
+}
+
+impl Configuration for Config {
+    fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if tonic::transport::Endpoint::from_shared(self.fulfillment.clone()).is_err() {
+            let shown = &self.fulfillment;
+            mistakes.push(format!("fulfillment: '{shown}' is not an address; write for example http://127.0.0.1:7402"));
+        }
+        for (key, seconds) in
+            [("fulfill_wait_seconds", self.fulfill_wait_seconds), ("export_wait_seconds", self.export_wait_seconds)]
+        {
+            if !(1..=86_400).contains(&seconds) {
+                mistakes.push(format!("{key}: must be 1 to 86400"));
+            }
+        }
+        mistakes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use provost_service_kit::configuration::from_toml;
+
+    #[test]
+    fn defaults_stay_on_loopback() {
+        let config: Config = from_toml("").unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.listen.port(), 7401);
+    }
+
+    #[test]
+    fn commented_file_holds_the_defaults() {
+        let file: Config = from_toml(include_str!("../order-generator.toml")).unwrap();
+        assert_eq!(format!("{file:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn all_mistakes_come_together() {
+        let text = "fulfillment = 'not an address'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\n";
+        let mistakes = from_toml::<Config>(text).unwrap_err().to_string();
+        for key in ["fulfillment:", "fulfill_wait_seconds: must", "export_wait_seconds: must"] {
+            assert!(mistakes.contains(key), "{key} is missing in {mistakes}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The ledger, as this service calls it: fulfillment's `OrderService`, with its limits kept.
+
+use futures::stream;
+use prost::Message;
+use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
+use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
+use provost_contract::fulfillment::v1::{
+    Agent, CancelOrdersRequest, CountOrdersRequest, ListAgentsRequest, SubmitOrdersRequest, SubmitOrdersResponse,
+    Verification, VerifyOrdersRequest, WatchOrdersRequest, WatchOrdersResponse,
+};
+use provost_contract::to_wire;
+use provost_contract::types::v1::ItemResult;
+use provost_domain::Order;
+use provost_service_kit::server::MESSAGE_BYTES_MAX;
+use provost_service_kit::{Fault, FaultKind, caller};
+use std::collections::BTreeMap;
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+
+/// Most items in one message.
+const ITEMS_MAX: usize = 1_000;
+/// Most bytes in one message of a submission.
+const SUBMISSION_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Under which name this service calls.
+const ACTOR: &str = "order-generator";
+
+/// A client of fulfillment. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    channel: Channel,
+}
+
+fn fault(status: Status) -> Fault {
+    let kind = match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted | Code::ResourceExhausted => {
+            FaultKind::Unavailable
+        }
+        _ => FaultKind::Internal,
+    };
+    let words = format!("fulfillment said {}: {}", status.code(), status.message());
+    match kind {
+        FaultKind::Unavailable => Fault::new(kind, format!("fulfillment cannot be reached; try again ({words})")),
+        _ => Fault::internal(anyhow::anyhow!(words)),
+    }
+}
+
+impl Ledger {
+    pub(crate) const fn new(channel: Channel) -> Self {
+        Self { channel }
+    }
+
+    fn orders(&self) -> OrderServiceClient<Channel> {
+        OrderServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Submits orders in the name of `actor`; safe to repeat.
+    pub(crate) async fn submit(&self, actor: &str, orders: &[Order]) -> Result<SubmitOrdersResponse, Fault> {
+        let messages = stream::iter(batches(orders));
+        let response = self.orders().submit_orders(caller::request_as(actor, messages)).await;
+        response.map(tonic::Response::into_inner).map_err(fault)
+    }
+
+    /// Reports verified orders; answers per item.
+    pub(crate) async fn verify(&self, verifications: &[Verification]) -> Result<Vec<ItemResult>, Fault> {
+        let mut results = Vec::with_capacity(verifications.len());
+        for chunk in verifications.chunks(ITEMS_MAX) {
+            let request = VerifyOrdersRequest { verifications: chunk.to_vec() };
+            let response = self.orders().verify_orders(caller::request_as(ACTOR, request)).await.map_err(fault)?;
+            results.extend(response.into_inner().results);
+        }
+        Ok(results)
+    }
+
+    /// Cancels orders that are no longer needed; answers per item.
+    pub(crate) async fn cancel(&self, order_ids: &[String], reason: &str) -> Result<Vec<ItemResult>, Fault> {
+        let mut results = Vec::with_capacity(order_ids.len());
+        for chunk in order_ids.chunks(ITEMS_MAX) {
+            let request =
+                CancelOrdersRequest { order_ids: chunk.to_vec(), reason: reason.to_owned(), reevaluated: true };
+            let response = self.orders().cancel_orders(caller::request_as(ACTOR, request)).await.map_err(fault)?;
+            results.extend(response.into_inner().results);
+        }
+        Ok(results)
+    }
+
+    /// How many orders there are of each resource type and state.
+    pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, i32), i64>, Fault> {
+        let request = caller::request_as(ACTOR, CountOrdersRequest { filter: None });
+        let counts = self.orders().count_orders(request).await.map_err(fault)?.into_inner().counts;
+        Ok(counts.into_iter().map(|count| ((count.resource_type, count.state), count.count)).collect())
+    }
+
+    /// The agents that have pulled orders.
+    pub(crate) async fn agents(&self) -> Result<Vec<Agent>, Fault> {
+        let mut client = DispatchServiceClient::new(self.channel.clone());
+        let request = caller::request_as(ACTOR, ListAgentsRequest {});
+        Ok(client.list_agents(request).await.map_err(fault)?.into_inner().agents)
+    }
+
+    /// Opens the order feed.
+    pub(crate) async fn watch(&self, after_cursor: i64) -> Result<Streaming<WatchOrdersResponse>, Status> {
+        let request = WatchOrdersRequest { after_cursor, resource_types: Vec::new() };
+        self.orders().watch_orders(caller::request_as(ACTOR, request)).await.map(tonic::Response::into_inner)
+    }
+}
+
+/// The messages of a submission, each within its limits.
+fn batches(orders: &[Order]) -> Vec<SubmitOrdersRequest> {
+    let mut messages = Vec::new();
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for order in orders {
+        let order = to_wire::order(order);
+        let size = order.encoded_len() + 8;
+        if batch.len() == ITEMS_MAX || (bytes + size > SUBMISSION_BYTES_MAX && !batch.is_empty()) {
+            messages.push(SubmitOrdersRequest { orders: std::mem::take(&mut batch) });
+            bytes = 0;
+        }
+        bytes += size;
+        batch.push(order);
+    }
+    if !batch.is_empty() {
+        messages.push(SubmitOrdersRequest { orders: batch });
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use provost_domain::{OrderId, OrderKind, Owner, Period, Timestamp};
+
+    fn order(argument: String) -> Order {
+        Order {
+            id: OrderId::new(uuid::Uuid::from_u128(1)),
+            kind: OrderKind::Deletion,
+            resource_type: "A".into(),
+            connector: "app".into(),
+            connection: "app-sql".into(),
+            entity_type: "Account".into(),
+            owner: Owner { entity_type: "Person".into(), key: "1".into(), display_name: "Ada".into() },
+            target_key: "ada".into(),
+            changes: vec![],
+            arguments: [("text".to_owned(), argument)].into(),
+            why: vec![],
+            priority: 0,
+            not_before: None,
+            period: Period::default(),
+            generation_run: "g".into(),
+            depends_on: vec![],
+            block_causes: vec![],
+            transmitted_validity_minutes: 0,
+            rule_failure: None,
+            expired: false,
+            generated_at: Timestamp::from_millis(1),
+        }
+    }
+
+    #[test]
+    fn submissions_keep_both_limits() {
+        let many = vec![order(String::new()); 2_500];
+        let sizes: Vec<_> = batches(&many).iter().map(|message| message.orders.len()).collect();
+        assert_eq!(sizes, [1_000, 1_000, 500]);
+        let large = vec![order("x".repeat(3 * 1024 * 1024)); 3];
+        assert_eq!(batches(&large).len(), 3);
+        assert!(batches(&large)[0].encoded_len() <= SUBMISSION_BYTES_MAX);
+        assert!(batches(&[]).is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! The order generator: catalog, repository, role model, generation of provisioning orders, and the
+//! jobs that tie them together.
+//!
+//! Leaves the state of orders to fulfillment; keeps only a projection of it. The rule that must hold:
+//! the same inputs give the same orders, and every order can say why.
+
+mod api;
+mod catalogs;
+mod config;
+mod generator;
+mod ledger;
+pub mod model;
+mod store;
+mod verbs;
+mod work;
+
+pub use config::Config;
+
+use api::Api;
+use catalogs::Catalogs;
+use generator::Generator;
+use ledger::Ledger;
+use provost_contract::generator::v1::assignment_service_server::AssignmentServiceServer;
+use provost_contract::generator::v1::catalog_service_server::CatalogServiceServer;
+use provost_contract::generator::v1::job_service_server::JobServiceServer;
+use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorServiceServer;
+use provost_contract::generator::v1::repository_service_server::RepositoryServiceServer;
+use provost_contract::generator::v1::synchronization_service_server::SynchronizationServiceServer;
+use provost_service_kit::server::MESSAGE_BYTES_MAX;
+use provost_service_kit::{Database, Engine, Runtime, Server, Wake, channel, new_id};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Migrator, leases};
+
+/// Adds the order generator to a server: database, migrations, gRPC services, background work.
+///
+/// # Errors
+/// When the database cannot be opened, or holds a catalog that no longer compiles.
+pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> anyhow::Result<Server> {
+    let database = Database::connect(&config.database_url, config.database_schema.as_deref()).await?;
+    database.migrate::<Migrator>().await?;
+    if database.engine() == Engine::Sqlite {
+        // A file has one process: whatever held a lease is gone.
+        leases::clear(database.write()).await?;
+    }
+    let generator = Arc::new(Generator {
+        clock: runtime.clock,
+        catalogs: Catalogs::new(&database),
+        ledger: Ledger::new(channel::to(&config.fulfillment)?),
+        exports: Wake::new(&database, "provost_exports"),
+        jobs: Wake::new(&database, "provost_jobs"),
+        orders: Wake::new(&database, "provost_orders"),
+        replica: new_id().to_string(),
+        stop: runtime.stop,
+        fulfill_wait: Duration::from_secs(config.fulfill_wait_seconds),
+        export_wait: Duration::from_secs(config.export_wait_seconds),
+        database,
+    });
+    generator.catalogs.current().await.map_err(|fault| anyhow::anyhow!("the catalog cannot be loaded: {fault}"))?;
+    let api = Api::new(Arc::clone(&generator));
+    macro_rules! serve {
+        ($($service:ident),*) => {$(
+            server.add(
+                $service::new(api.clone())
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                    .max_encoding_message_size(MESSAGE_BYTES_MAX),
+            );
+        )*};
+    }
+    serve!(
+        AssignmentServiceServer,
+        CatalogServiceServer,
+        JobServiceServer,
+        OrderGeneratorServiceServer,
+        RepositoryServiceServer,
+        SynchronizationServiceServer
+    );
+    for (name, bell) in [
+        ("wake-ups of exports", generator.exports.clone()),
+        ("wake-ups of jobs", generator.jobs.clone()),
+        ("wake-ups of orders", generator.orders.clone()),
+    ] {
+        server.work(name, move |stop| bell.hear_replicas(stop));
+    }
+    let (follower, driver) = (Arc::clone(&generator), generator);
+    server.work("order feed", move |stop| work::order_feed::follow(follower, stop));
+    server.work("job runs", move |stop| work::drive::drive_runs(driver, stop));
+    Ok(server)
+}

@@ -1,0 +1,149 @@
+//! Entity types: their properties and keys, then their display names and contexts.
+
+use super::{Expression, INSTANT, Name, Reader, Shapes, TEXT, Taken, Text, context, declaration, suggest, unknown};
+use crate::model::catalog::{Context, EntityType, Property, PropertyKind};
+use provost_domain::ValueType;
+use std::collections::HashMap;
+
+/// The shapes, without expressions; and the display names, each with the place of its entity type.
+pub(super) fn shapes(
+    reader: &mut Reader<'_>,
+    declared: Vec<declaration::EntityType>,
+    connectors: &HashMap<Name, usize>,
+) -> (Vec<EntityType>, Vec<(usize, Text)>) {
+    let known: Vec<String> = declared.iter().map(|entity_type| entity_type.name.text.clone()).collect();
+    let mut taken = Taken::default();
+    let mut shapes: Vec<EntityType> = Vec::new();
+    let mut display_names = Vec::new();
+    for entity_type in declared {
+        let is_new = taken.take(reader, "entity type", &entity_type.name, "");
+        if let Some(connector) =
+            entity_type.connector.as_ref().filter(|name| !connectors.contains_key(name.text.as_str()))
+        {
+            unknown(reader, "connector", connector, "", connectors.keys().map(|name| &**name));
+        }
+        let properties = properties(reader, &entity_type, &known);
+        let key = key(reader, &entity_type, &properties);
+        if !is_new {
+            continue;
+        }
+        if let Some(display_name) = entity_type.display_name {
+            display_names.push((shapes.len(), display_name));
+        }
+        let property_index = super::index(properties.iter().map(|property| &property.name));
+        shapes.push(EntityType {
+            name: entity_type.name.text.as_str().into(),
+            connector: entity_type.connector.map_or_else(|| "".into(), |connector| connector.text.as_str().into()),
+            key,
+            display_name: None,
+            properties,
+            context: None,
+            property_index,
+        });
+    }
+    (shapes, display_names)
+}
+
+fn properties(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, known: &[String]) -> Vec<Property> {
+    let mut taken = Taken::default();
+    let mut properties = Vec::new();
+    for property in &entity_type.properties {
+        let is_new = taken.take(reader, "property", &property.name, &format!(" of {}", entity_type.name.text));
+        let kind = match (&property.navigation, &property.value_type) {
+            (Some(target), _) => {
+                if !known.contains(&target.text) {
+                    unknown(reader, "entity type", target, "", known.iter().map(String::as_str));
+                }
+                if property.write_only {
+                    let message = format!("navigation '{}' is write-only", property.name.text);
+                    reader.wrong(&property.name.place, message, "links are read back; leave write_only out");
+                }
+                PropertyKind::Navigation(target.text.as_str().into())
+            }
+            (None, Some(name)) => match ValueType::from_name(&name.text) {
+                Some(value_type) => PropertyKind::Scalar(value_type),
+                None => {
+                    reader.spoilt.insert(property.name.text.clone());
+                    let names = ValueType::ALL.map(ValueType::name);
+                    reader.wrong(
+                        &name.place,
+                        format!("unknown type '{}'", name.text),
+                        suggest::hint(&name.text, names),
+                    );
+                    continue;
+                }
+            },
+            // Reported where it was read.
+            (None, None) => {
+                reader.spoilt.insert(property.name.text.clone());
+                continue;
+            }
+        };
+        if is_new {
+            properties.push(Property {
+                name: property.name.text.as_str().into(),
+                kind,
+                multi_valued: property.multi_valued,
+                sensitive: property.sensitive,
+                write_only: property.write_only,
+            });
+        }
+    }
+    properties
+}
+
+fn key(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, properties: &[Property]) -> Name {
+    let Some(key) = &entity_type.key else { return "".into() };
+    let named: Name = key.text.as_str().into();
+    let Some(property) = properties.iter().find(|property| property.name == named) else {
+        let is_declared = entity_type.properties.iter().any(|property| property.name.text == key.text);
+        if !is_declared {
+            let known = properties.iter().map(|property| &*property.name);
+            unknown(reader, "property", key, &format!(" of {}", entity_type.name.text), known);
+        }
+        return named;
+    };
+    let is_scalar = matches!(property.kind, PropertyKind::Scalar(ValueType::String | ValueType::Integer));
+    if !is_scalar || property.multi_valued {
+        let message = format!("'{}' cannot be the key of {}", key.text, entity_type.name.text);
+        reader.wrong(&key.place, message, "a key is one value of type string or integer");
+    } else if property.write_only || property.sensitive {
+        let message =
+            format!("'{}' cannot be the key of {}: it is write-only or sensitive", key.text, entity_type.name.text);
+        reader.wrong(&key.place, message, "keys are read, and shown to people");
+    }
+    named
+}
+
+/// Compiles the display names.
+pub(super) fn display_names(
+    reader: &mut Reader<'_>,
+    shapes: &Shapes<'_>,
+    declared: Vec<(usize, Text)>,
+) -> Vec<(usize, Expression)> {
+    let compile = |(place, text): (usize, Text)| {
+        let entity_type = shapes.entity_types.get(place)?;
+        Some((place, shapes.compile(reader, &text, entity_type, TEXT)?))
+    };
+    declared.into_iter().filter_map(compile).collect()
+}
+
+/// Compiles the contexts, at most one for each entity type.
+pub(super) fn contexts(
+    reader: &mut Reader<'_>,
+    shapes: &Shapes<'_>,
+    declared: Vec<declaration::Context>,
+) -> Vec<(usize, Context)> {
+    let mut taken = Taken::default();
+    let mut contexts = Vec::new();
+    for declared in declared {
+        let is_new = taken.take(reader, "context of", &declared.entity_type, "");
+        let Some(entity_type) = shapes.named(reader, Some(&declared.entity_type)) else { continue };
+        let mut compile = |text: &Option<Text>| shapes.compile(reader, text.as_ref()?, entity_type, INSTANT);
+        let (valid_from, valid_until) = (compile(&declared.valid_from), compile(&declared.valid_until));
+        if let Some(place) = shapes.place(&entity_type.name).filter(|_| is_new) {
+            contexts.push((place, context(valid_from, valid_until)));
+        }
+    }
+    contexts
+}

@@ -1,0 +1,141 @@
+//! Expressions of the catalog: CEL over `owner`, compiled and checked once, evaluated many times.
+//!
+//! Answers for what an expression may say ([`Expression::compile`]) and what it yields for one owner.
+//! The rule that must hold: evaluation ends, soon and within bounded memory, and what goes wrong is
+//! a sentence, never a panic.
+
+mod bounds;
+mod check;
+mod functions;
+mod kind;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod value;
+
+pub use kind::Wanted;
+pub use scope::{Scope, Session};
+
+use crate::model::catalog::EntityType;
+use cel::{Program, Value as CelValue};
+use provost_domain::{Timestamp, Value, ValueType};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Something wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where, in characters from the start of the expression.
+    pub at: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub hint: String,
+    /// The property that is not known, when that is the mistake.
+    pub unknown_property: Option<String>,
+}
+
+/// A path that an expression reads: a property of the owner, or of what a property points at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// The owner's property.
+    pub property: String,
+    /// The property of what that one points at.
+    pub of_target: Option<String>,
+}
+
+/// An expression that compiled. `Send` and `Sync`; share it with the catalog.
+pub struct Expression {
+    source: String,
+    program: Program,
+    references: Vec<Reference>,
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.source).finish()
+    }
+}
+
+impl Expression {
+    /// Compiles an expression over an owner of that entity type and checks, as far as types are
+    /// known, that it yields what is wanted. `entity_type` finds what navigations point at.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn compile<'a>(
+        source: &str,
+        owner: &'a EntityType,
+        entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
+        wanted: Wanted,
+    ) -> Result<Self, Vec<Mistake>> {
+        bounds::source(source)?;
+        let program = functions::environment().compile(source).map_err(|errors| check::syntax(source, &errors))?;
+        bounds::tree(&program)?;
+        let references = check::types(&program, owner, entity_type, wanted)?;
+        Ok(Self { source: source.to_owned(), program, references })
+    }
+
+    /// What was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What it reads, each path once, sorted.
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// Whether it is true for the owner of the session.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub fn holds(&self, session: &Session<'_>) -> Result<bool, String> {
+        self.run(session, |value| value::boolean(value))
+    }
+
+    /// The value for the owner of the session; none for null.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence; also when the value is not of the wanted type.
+    pub fn value(&self, session: &Session<'_>, of: ValueType, multi_valued: bool) -> Result<Option<Value>, String> {
+        self.run(session, |value| value::wanted(value, of, multi_valued))
+    }
+
+    /// The instant for the owner of the session; none for null.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub fn instant(&self, session: &Session<'_>) -> Result<Option<Timestamp>, String> {
+        match self.value(session, ValueType::Timestamp, false)? {
+            Some(Value::Timestamp(instant)) => Ok(Some(instant)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The text for the owner of the session; none for null.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub fn text(&self, session: &Session<'_>) -> Result<Option<String>, String> {
+        match self.value(session, ValueType::String, false)? {
+            Some(Value::String(text)) => Ok(Some(text)),
+            _ => Ok(None),
+        }
+    }
+
+    fn run<T>(
+        &self,
+        session: &Session<'_>,
+        take: impl FnOnce(&dyn cel::common::value::Val) -> Result<T, String>,
+    ) -> Result<T, String> {
+        // The library is not ours: a panic in it must cost one person's order, not the service.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let value = CelValue::resolve_val(self.program.expression(), session.context());
+            value.map_err(|error| value::sentence(&error)).and_then(|value| take(value.as_ref()))
+        }));
+        session.scope().overrun()?;
+        result.unwrap_or_else(|_| Err("the expression library failed".to_owned()))
+    }
+}

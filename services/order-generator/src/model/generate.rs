@@ -1,0 +1,261 @@
+//! From assignments to provisioning orders (domain.md, "Generating orders"): one order per target
+//! resource, block causes, thresholds, and what is no longer needed.
+//!
+//! The rule that must hold: generating twice submits nothing new, and a generation that breaks a
+//! threshold submits nothing at all.
+
+use super::assign::{Assignment, Wanted, Wish};
+use super::catalog::{Catalog, ResourceType};
+use super::known_order::{self, KnownOrder};
+use provost_domain::{BlockCause, InactiveReason, Order, OrderId, OrderKind, Owner, ProvisioningState, Timestamp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// How a generation was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its id; the orders carry it.
+    pub id: String,
+    /// Block everything until review.
+    pub force_review: bool,
+    /// Do not block because a resource type requires review.
+    pub waive_review: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What a generation would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// New orders.
+    pub orders: Vec<Order>,
+    /// Orders that the ledger has already, for the same.
+    pub duplicates: usize,
+    /// Open orders that are no longer needed.
+    pub cancel: Vec<OrderId>,
+    /// Thresholds that it breaks.
+    pub breaches: Vec<Breach>,
+}
+
+/// A threshold that a generation breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The resource type.
+    pub resource_type: String,
+    /// "additions", "updates" or "deletions".
+    pub counted: &'static str,
+    /// How many orders there would be.
+    pub count: usize,
+    /// How many there may be.
+    pub limit: usize,
+    /// The limit as the catalog says it.
+    pub rule: String,
+}
+
+/// Turns assignments into orders. `lanes` are the lanes in which the ledger has orders, by connector,
+/// entity type and target key, each oldest first; an order whose key could not be computed is in the
+/// lane that [`lane_of`] gives. `new_id` gives the ids.
+pub fn generate(
+    catalog: &Catalog,
+    assignments: &[Assignment],
+    lanes: &BTreeMap<LaneKey, Vec<KnownOrder>>,
+    run: &Run,
+    mut new_id: impl FnMut() -> OrderId,
+) -> Generation {
+    let mut generation = Generation::default();
+    let mut needed = HashSet::new();
+    let mut linked: BTreeMap<&str, usize> = BTreeMap::new();
+    for assignment in assignments {
+        let Some(resource_type) = catalog.resource_type(&assignment.resource_type) else { continue };
+        if assignment.linked {
+            *linked.entry(&*resource_type.name).or_default() += 1;
+        }
+        let key = lane_of(resource_type, assignment);
+        let lane = lanes.get(&key).map_or(&[][..], Vec::as_slice);
+        let Some(order) = order(resource_type, assignment, run, &mut new_id) else { continue };
+        needed.insert(key);
+        if is_known(lane, &order) {
+            generation.duplicates += 1;
+        } else {
+            generation.orders.push(order);
+        }
+    }
+    generation.orders = prerequisites_first(catalog, assignments, lanes, generation.orders);
+    let unneeded = lanes.iter().filter(|(key, _)| !needed.contains(*key)).flat_map(|(_, lane)| lane);
+    generation.cancel = unneeded.filter(|order| order.gives_way()).map(|order| order.id).collect();
+    let resource_types = catalog.resource_types().iter();
+    generation.breaches = resource_types
+        .flat_map(|resource_type| {
+            let linked = linked.get(&*resource_type.name).copied().unwrap_or(0);
+            breaches(resource_type, &generation.orders, linked)
+        })
+        .collect();
+    generation
+}
+
+/// Lets an addition wait for what its resource type depends on: the same owner's order that is new in
+/// this generation or open in the ledger. Without one, and without the resource, it is left for a later
+/// generation. The ledger wants prerequisites before what depends on them.
+fn prerequisites_first(
+    catalog: &Catalog,
+    assignments: &[Assignment],
+    lanes: &BTreeMap<LaneKey, Vec<KnownOrder>>,
+    mut orders: Vec<Order>,
+) -> Vec<Order> {
+    if catalog.resource_types().iter().all(|resource_type| resource_type.depends_on.is_none()) {
+        return orders;
+    }
+    let owner_key = |owner: &Owner, name: &str| (owner.entity_type.clone(), owner.key.clone(), name.to_owned());
+    let new: HashMap<_, OrderId> = orders
+        .iter()
+        .filter(|order| order.rule_failure.is_none() && !order.expired)
+        .map(|order| (owner_key(&order.owner, &order.resource_type), order.id))
+        .collect();
+    let held: HashMap<_, &Assignment> =
+        assignments.iter().map(|one| (owner_key(&one.owner, &one.resource_type), one)).collect();
+    let needs = |name: &str| catalog.resource_type(name).and_then(|one| one.depends_on.as_deref());
+    orders.retain_mut(|order| {
+        let Some(needed) = needs(&order.resource_type) else { return true };
+        if order.kind != OrderKind::Addition || order.rule_failure.is_some() || order.expired {
+            return true;
+        }
+        let key = owner_key(&order.owner, needed);
+        if let Some(id) = new.get(&key) {
+            order.depends_on.push(*id);
+            return true;
+        }
+        let prerequisite = held.get(&key).filter(|one| one.wish == Wish::Have);
+        let (Some(prerequisite), Some(kind)) = (prerequisite, catalog.resource_type(needed)) else { return false };
+        let lane = lanes.get(&lane_of(kind, prerequisite)).map_or(&[][..], Vec::as_slice);
+        let newest = known_order::newest(lane);
+        match newest.map(|newest| newest.state) {
+            Some(
+                ProvisioningState::Pending
+                | ProvisioningState::Transmitted
+                | ProvisioningState::Errored
+                | ProvisioningState::AwaitingApproval,
+            ) => order.depends_on.extend(newest.map(|newest| newest.id)),
+            Some(ProvisioningState::Executed) => {}
+            _ => return prerequisite.linked,
+        }
+        true
+    });
+    let depth = |order: &Order| std::iter::successors(Some(order.resource_type.as_str()), |name| needs(name)).count();
+    orders.sort_by_key(depth);
+    orders
+}
+
+/// What tells lanes apart: connector, entity type, target key.
+pub type LaneKey = (String, String, String);
+
+/// The lane of an assignment. An order whose key is not known is in a lane of its owner's own.
+pub fn lane_of(resource_type: &ResourceType, assignment: &Assignment) -> LaneKey {
+    let key = match assignment.target_key.as_str() {
+        "" => unknown_key(&resource_type.name, &assignment.owner.entity_type, &assignment.owner.key),
+        key => key.to_owned(),
+    };
+    (resource_type.connector.to_string(), resource_type.target.to_string(), key)
+}
+
+/// The stand-in for a key that could not be computed; it cannot be a real one.
+pub fn unknown_key(resource_type: &str, owner_entity_type: &str, owner_key: &str) -> String {
+    format!("\u{1f}{resource_type}\u{1f}{owner_entity_type}\u{1f}{owner_key}")
+}
+
+fn order(
+    resource_type: &ResourceType,
+    assignment: &Assignment,
+    run: &Run,
+    new_id: &mut impl FnMut() -> OrderId,
+) -> Option<Order> {
+    let failed = assignment.failure.is_some();
+    // Without a key there is no resource that anybody could have missed.
+    let expired = assignment.wish == Wish::Past && !assignment.target_key.is_empty();
+    let (kind, changes) = match &assignment.wanted {
+        Some(Wanted { kind, changes }) => (*kind, changes.clone()),
+        None if failed && assignment.linked => (OrderKind::Update, vec![]),
+        None if failed || expired => (OrderKind::Addition, vec![]),
+        None => return None,
+    };
+    let mut block_causes = Vec::new();
+    if !failed && !expired {
+        block_causes.extend((resource_type.review && !run.waive_review).then_some(BlockCause::ResourceType));
+        block_causes.extend(run.force_review.then_some(BlockCause::Run));
+    }
+    Some(Order {
+        id: new_id(),
+        kind,
+        resource_type: resource_type.name.to_string(),
+        connector: resource_type.connector.to_string(),
+        connection: resource_type.connection.to_string(),
+        entity_type: resource_type.target.to_string(),
+        owner: assignment.owner.clone(),
+        target_key: assignment.target_key.clone(),
+        changes,
+        arguments: assignment.arguments.clone(),
+        why: assignment.why.clone(),
+        priority: resource_type.priority,
+        not_before: None,
+        period: assignment.period,
+        generation_run: run.id.clone(),
+        depends_on: vec![],
+        block_causes,
+        transmitted_validity_minutes: resource_type.transmitted_validity_minutes,
+        rule_failure: assignment.failure.clone(),
+        expired,
+        generated_at: run.now,
+    })
+}
+
+/// The same rule as the ledger's: the newest order of the lane asks for the same, and it is open, or
+/// was declined, or had expired.
+fn is_known(lane: &[KnownOrder], order: &Order) -> bool {
+    known_order::newest(lane).is_some_and(|newest| {
+        let stands = match newest.state {
+            ProvisioningState::Verified | ProvisioningState::None => false,
+            ProvisioningState::Inactive => {
+                matches!(newest.inactive_reason, Some(InactiveReason::Declined | InactiveReason::Expired))
+            }
+            ProvisioningState::Pending
+            | ProvisioningState::Transmitted
+            | ProvisioningState::Errored
+            | ProvisioningState::AwaitingApproval
+            | ProvisioningState::Error
+            | ProvisioningState::Executed => true,
+        };
+        stands && newest.fingerprint == order.fingerprint()
+    })
+}
+
+/// The thresholds of one resource type that the orders break. Percents count against the linked
+/// resources of the type; for additions they do not apply before there are any, since a first load
+/// is all additions.
+fn breaches(resource_type: &ResourceType, orders: &[Order], linked: usize) -> Vec<Breach> {
+    let limits = &resource_type.thresholds;
+    let counted = [
+        ("additions", OrderKind::Addition, limits.additions, limits.additions_percent),
+        ("updates", OrderKind::Update, limits.updates, limits.updates_percent),
+        ("deletions", OrderKind::Deletion, limits.deletions, limits.deletions_percent),
+    ];
+    let mut breaches = Vec::new();
+    for (counted, kind, absolute, percent) in counted {
+        let writes = |order: &&Order| {
+            *order.resource_type == *resource_type.name
+                && order.kind == kind
+                && !order.expired
+                && order.rule_failure.is_none()
+        };
+        let count = orders.iter().filter(writes).count();
+        let is_first_load = kind == OrderKind::Addition && linked == 0;
+        let of_percent = (percent > 0 && !is_first_load).then(|| {
+            let limit = linked.saturating_mul(percent as usize) / 100;
+            (limit, format!("{percent} % of {linked} resources"))
+        });
+        let of_absolute = (absolute > 0).then(|| (absolute as usize, format!("at most {absolute}")));
+        let lowest = of_percent.into_iter().chain(of_absolute).min_by_key(|(limit, _)| *limit);
+        if let Some((limit, rule)) = lowest.filter(|(limit, _)| count > *limit) {
+            let resource_type = resource_type.name.to_string();
+            breaches.push(Breach { resource_type, counted, count, limit, rule });
+        }
+    }
+    breaches
+}

@@ -1,0 +1,207 @@
+//! What the order generator knows of an order in the ledger: its projection, built from the feed.
+
+use provost_domain::{
+    Change, ChangeOperation, InactiveReason, OrderId, OrderKind, ProvisioningState, Timestamp, Value,
+};
+use std::collections::BTreeMap;
+
+/// An order, as last heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// What it does.
+    pub kind: OrderKind,
+    /// Where it stands.
+    pub state: ProvisioningState,
+    /// Why it is Inactive.
+    pub inactive_reason: Option<InactiveReason>,
+    /// An agent holds it.
+    pub in_flight: bool,
+    /// What it changes.
+    pub changes: Vec<Change>,
+    /// What it asks for, as `Order::fingerprint` says it.
+    pub fingerprint: String,
+    /// When it was decided.
+    pub generated_at: Timestamp,
+    /// When feedback said OK.
+    pub executed_at: Option<Timestamp>,
+}
+
+impl KnownOrder {
+    /// It was written, or somebody is about to: what it changes must not be ordered again.
+    pub(crate) fn is_under_way(&self) -> bool {
+        match self.state {
+            ProvisioningState::Executed | ProvisioningState::Transmitted => true,
+            ProvisioningState::Pending => self.in_flight,
+            ProvisioningState::None
+            | ProvisioningState::Errored
+            | ProvisioningState::Verified
+            | ProvisioningState::AwaitingApproval
+            | ProvisioningState::Inactive
+            | ProvisioningState::Error => false,
+        }
+    }
+
+    /// It can be replaced or cancelled.
+    pub(crate) fn gives_way(&self) -> bool {
+        match self.state {
+            ProvisioningState::Errored | ProvisioningState::AwaitingApproval | ProvisioningState::Error => true,
+            ProvisioningState::Pending => !self.in_flight,
+            ProvisioningState::None
+            | ProvisioningState::Transmitted
+            | ProvisioningState::Verified
+            | ProvisioningState::Inactive
+            | ProvisioningState::Executed => false,
+        }
+    }
+
+    /// An export that began after the order was executed does not show what it set `property` to,
+    /// though nothing newer is on its way.
+    pub(crate) fn is_contradicted(&self, property: &str, seen_at: Option<Timestamp>) -> bool {
+        self.state == ProvisioningState::Executed
+            && self.executed_at.zip(seen_at).is_some_and(|(executed_at, seen_at)| executed_at < seen_at)
+            && self.changes.iter().any(|change| change.property == property && !change.write_only)
+    }
+
+    fn was_declined(&self) -> bool {
+        self.inactive_reason == Some(InactiveReason::Declined)
+    }
+
+    fn counts(&self) -> bool {
+        !matches!(self.inactive_reason, Some(InactiveReason::Superseded | InactiveReason::Cancelled))
+    }
+
+    /// Whether synchronized data, from an export that began at `seen_at`, shows what it ordered.
+    /// What cannot be read back is not looked at; an order of nothing else is never shown.
+    pub(crate) fn is_shown_by(&self, current: Option<&BTreeMap<String, Value>>, seen_at: Timestamp) -> bool {
+        let waits = matches!(
+            self.state,
+            ProvisioningState::Pending
+                | ProvisioningState::Transmitted
+                | ProvisioningState::Errored
+                | ProvisioningState::AwaitingApproval
+                | ProvisioningState::Executed
+        );
+        if !waits || seen_at <= self.generated_at {
+            return false;
+        }
+        let shown = |change: &Change| {
+            let current = current.and_then(|values| values.get(&change.property));
+            let holds = |item: &Value| current.is_some_and(|current| current.items().contains(item));
+            let items = change.proposed.as_ref().map_or(&[][..], Value::items);
+            match change.operation {
+                ChangeOperation::Set => provost_domain::value::same(current, change.proposed.as_ref()),
+                ChangeOperation::Add => items.iter().all(holds),
+                ChangeOperation::Remove => !items.iter().any(holds),
+            }
+        };
+        let mut readable = self.changes.iter().filter(|change| !change.write_only).peekable();
+        match self.kind {
+            OrderKind::Deletion => current.is_none(),
+            OrderKind::Addition | OrderKind::Association => current.is_some() && readable.all(shown),
+            OrderKind::Update => current.is_some() && readable.peek().is_some() && readable.all(shown),
+        }
+    }
+}
+
+/// The newest order of a lane that was not replaced or cancelled. `lane` is oldest first.
+pub(crate) fn newest(lane: &[KnownOrder]) -> Option<&KnownOrder> {
+    lane.iter().rev().find(|order| order.counts())
+}
+
+/// Whether the newest order that does this to a property was declined (domain.md, "Order kinds"): then
+/// it is not proposed again.
+fn was_declined(lane: &[KnownOrder], property: &str, is_it: impl Fn(&Change) -> bool) -> bool {
+    let newest = lane
+        .iter()
+        .rev()
+        .filter(|order| order.counts())
+        .find(|order| order.changes.iter().any(|change| change.property == property && is_it(change)));
+    newest.is_some_and(|order| order.was_declined() && order.kind == OrderKind::Update)
+}
+
+/// Whether setting a property to this value was declined, and nothing else was set since.
+pub(crate) fn was_value_declined(lane: &[KnownOrder], property: &str, proposed: Option<&Value>) -> bool {
+    let sets = |change: &Change| change.operation == ChangeOperation::Set;
+    let is_same = |change: &Change| provost_domain::value::same(change.proposed.as_ref(), proposed);
+    let newest = lane
+        .iter()
+        .rev()
+        .filter(|order| order.counts())
+        .find_map(|order| order.changes.iter().find(|change| change.property == property && sets(change)));
+    newest.is_some_and(is_same) && was_declined(lane, property, sets)
+}
+
+/// Whether adding (or removing) this item was declined, whatever else that order proposed.
+pub(crate) fn was_item_declined(lane: &[KnownOrder], property: &str, operation: ChangeOperation, item: &Value) -> bool {
+    let speaks_of = |change: &Change| change.proposed.as_ref().is_some_and(|value| value.items().contains(item));
+    was_declined(lane, property, |change| change.operation == operation && speaks_of(change))
+}
+
+/// The value of a write-only property that was last sent: by what is under way, unless something newer
+/// was verified. `None` when nothing under way says.
+pub(crate) fn last_sent<'a>(lane: &'a [KnownOrder], property: &str) -> Option<Option<&'a Value>> {
+    for order in lane.iter().rev().filter(|order| order.is_under_way() || order.state == ProvisioningState::Verified) {
+        let change = order.changes.iter().find(|change| change.property == property);
+        match (order.state, order.kind, change) {
+            (ProvisioningState::Verified, OrderKind::Update | OrderKind::Association, None) => {}
+            (ProvisioningState::Verified, _, _) | (_, OrderKind::Deletion, _) => return None,
+            (_, _, Some(change)) => return Some(change.proposed.as_ref()),
+            (_, _, None) => {}
+        }
+    }
+    None
+}
+
+/// What the system will show once everything under way has arrived; `None` when there is (or will
+/// be) no resource. Orders count in their order: what is verified was seen, and takes back to what
+/// synchronization shows whatever older orders said of the same.
+pub(crate) fn overlay(
+    current: Option<&BTreeMap<String, Value>>,
+    lane: &[KnownOrder],
+) -> Option<BTreeMap<String, Value>> {
+    let mut values = current.cloned();
+    for order in lane {
+        match (order.state, order.kind) {
+            (ProvisioningState::Verified, OrderKind::Addition | OrderKind::Association | OrderKind::Deletion) => {
+                values = current.cloned();
+            }
+            (ProvisioningState::Verified, OrderKind::Update) => {
+                let Some(values) = &mut values else { continue };
+                for Change { property, .. } in &order.changes {
+                    match current.and_then(|current| current.get(property)) {
+                        Some(value) => values.insert(property.clone(), value.clone()),
+                        None => values.remove(property),
+                    };
+                }
+            }
+            _ if !order.is_under_way() => {}
+            (_, OrderKind::Deletion) => values = None,
+            _ => order.changes.iter().for_each(|change| apply(values.get_or_insert_with(BTreeMap::new), change)),
+        }
+    }
+    values
+}
+
+fn apply(values: &mut BTreeMap<String, Value>, change: &Change) {
+    let Change { property, operation, proposed, .. } = change;
+    let items = proposed.as_ref().map_or(&[][..], Value::items);
+    let mut held = values.get(property).map(|value| value.items().to_vec()).unwrap_or_default();
+    match (operation, proposed) {
+        (ChangeOperation::Set, Some(value)) => {
+            values.insert(property.clone(), value.clone());
+            return;
+        }
+        (ChangeOperation::Set, None) => {
+            values.remove(property);
+            return;
+        }
+        (ChangeOperation::Add, _) => {
+            let missing: Vec<_> = items.iter().filter(|item| !held.contains(item)).cloned().collect();
+            held.extend(missing);
+        }
+        (ChangeOperation::Remove, _) => held.retain(|item| !items.contains(item)),
+    }
+    values.insert(property.clone(), Value::List(held));
+}

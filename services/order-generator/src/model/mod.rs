@@ -1,0 +1,19 @@
+//! The role model: what the catalog says, what each owner should have by it, how that compares with
+//! what is there, and which orders close the difference (domain.md, "Computing the role model" and
+//! "Generating orders").
+//!
+//! Pure: no I/O, no clock, no randomness; instants and order ids are arguments. Leaves reading and
+//! keeping to the store, and calls to the work room. The rule that must hold: the same inputs give
+//! the same answer, in whatever order they come.
+
+pub mod assign;
+pub mod catalog;
+pub mod evaluate;
+pub mod expected;
+pub mod expression;
+pub mod generate;
+pub mod known_order;
+pub mod resource;
+
+pub use catalog::{Catalog, Problem};
+pub use resource::{Lookup, Properties, Repository, Resource};

@@ -1,0 +1,141 @@
+//! What the last computation of the role model found: of each owner, and of each owner and resource
+//! type. Kept as the texts of the model's types, so that only differences are written.
+
+use super::entity::{assignment, owner};
+use futures::TryStreamExt;
+use provost_service_kit::Engine;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, StreamTrait};
+use std::collections::HashMap;
+
+/// An owner: entity type and key.
+pub(crate) type OwnerKey = (String, String);
+/// An assignment: owner's entity type and key, and resource type.
+pub(crate) type AssignmentKey = (String, String, String);
+
+/// All owners.
+pub(crate) async fn owners(
+    connection: &(impl ConnectionTrait + StreamTrait),
+) -> Result<HashMap<OwnerKey, String>, DbErr> {
+    let rows = owner::Entity::find().stream(connection).await?;
+    rows.map_ok(|row| ((row.entity_type, row.key), row.body)).try_collect().await
+}
+
+/// All assignments.
+pub(crate) async fn assignments(
+    connection: &(impl ConnectionTrait + StreamTrait),
+) -> Result<HashMap<AssignmentKey, String>, DbErr> {
+    let rows = assignment::Entity::find().stream(connection).await?;
+    rows.map_ok(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)).try_collect().await
+}
+
+/// One owner.
+pub(crate) async fn owner(
+    connection: &impl ConnectionTrait,
+    entity_type: &str,
+    key: &str,
+) -> Result<Option<String>, DbErr> {
+    let row = owner::Entity::find_by_id((entity_type.to_owned(), key.to_owned())).one(connection).await?;
+    Ok(row.map(|row| row.body))
+}
+
+/// The assignments of one owner.
+pub(crate) async fn of_owner(
+    connection: &impl ConnectionTrait,
+    entity_type: &str,
+    key: &str,
+) -> Result<Vec<String>, DbErr> {
+    let query = assignment::Entity::find()
+        .filter(assignment::Column::OwnerType.eq(entity_type))
+        .filter(assignment::Column::OwnerKey.eq(key));
+    Ok(query.all(connection).await?.into_iter().map(|row| row.body).collect())
+}
+
+/// Writes owners, new or changed.
+pub(crate) async fn save_owners(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    rows: &[(&OwnerKey, &String)],
+) -> Result<(), DbErr> {
+    for chunk in rows.chunks(engine.rows_per_statement(3)) {
+        let rows = chunk.iter().map(|((entity_type, key), body)| {
+            owner::Model { entity_type: entity_type.clone(), key: key.clone(), body: (*body).clone() }
+                .into_active_model()
+        });
+        owner::Entity::insert_many(rows)
+            .on_conflict(
+                OnConflict::columns([owner::Column::EntityType, owner::Column::Key])
+                    .update_column(owner::Column::Body)
+                    .to_owned(),
+            )
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes assignments, new or changed.
+pub(crate) async fn save(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    rows: &[(&AssignmentKey, &String)],
+) -> Result<(), DbErr> {
+    for chunk in rows.chunks(engine.rows_per_statement(4)) {
+        let rows = chunk.iter().map(|((owner_type, owner_key, resource_type), body)| {
+            assignment::Model {
+                owner_type: owner_type.clone(),
+                owner_key: owner_key.clone(),
+                resource_type: resource_type.clone(),
+                body: (*body).clone(),
+            }
+            .into_active_model()
+        });
+        assignment::Entity::insert_many(rows)
+            .on_conflict(
+                OnConflict::columns([
+                    assignment::Column::OwnerType,
+                    assignment::Column::OwnerKey,
+                    assignment::Column::ResourceType,
+                ])
+                .update_column(assignment::Column::Body)
+                .to_owned(),
+            )
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Removes owners.
+pub(crate) async fn delete_owners(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    keys: &[&OwnerKey],
+) -> Result<(), DbErr> {
+    for chunk in keys.chunks(engine.rows_per_statement(2)) {
+        let these = Expr::tuple([Expr::col(owner::Column::EntityType), Expr::col(owner::Column::Key)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        owner::Entity::delete_many().filter(these).exec(connection).await?;
+    }
+    Ok(())
+}
+
+/// Removes assignments.
+pub(crate) async fn delete(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    keys: &[&AssignmentKey],
+) -> Result<(), DbErr> {
+    for chunk in keys.chunks(engine.rows_per_statement(3)) {
+        let these = Expr::tuple([
+            Expr::col(assignment::Column::OwnerType),
+            Expr::col(assignment::Column::OwnerKey),
+            Expr::col(assignment::Column::ResourceType),
+        ])
+        .in_tuples(chunk.iter().map(|(owner_type, owner_key, resource_type)| {
+            (owner_type.clone(), owner_key.clone(), resource_type.clone())
+        }));
+        assignment::Entity::delete_many().filter(these).exec(connection).await?;
+    }
+    Ok(())
+}

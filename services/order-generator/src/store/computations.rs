@@ -1,0 +1,161 @@
+//! When the role model was computed and orders were generated, what came of it, and who waived or
+//! forced what.
+
+use super::entity::{computation, generation};
+use super::{from_json, to_json};
+use provost_domain::Timestamp;
+use provost_service_kit::Fault;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryOrder};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a computation of the role model found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Computed {
+    pub(crate) owners: i64,
+    pub(crate) assigned_resources: i64,
+    pub(crate) conforming: i64,
+    pub(crate) differing: i64,
+    pub(crate) failed: i64,
+    pub(crate) verified: i64,
+    pub(crate) non_conforming: i64,
+}
+
+/// The catalog revision that the newest computation evaluated; none before the first.
+pub(crate) async fn newest_revision(connection: &impl ConnectionTrait) -> Result<Option<i64>, Fault> {
+    let row = computation::Entity::find().order_by_desc(computation::Column::Sequence).one(connection).await?;
+    Ok(row.map(|row| row.catalog_revision))
+}
+
+/// Keeps a computation.
+pub(crate) async fn note_computation(
+    connection: &impl ConnectionTrait,
+    catalog_revision: i64,
+    started_at: Timestamp,
+    ended_at: Timestamp,
+    computed: &Computed,
+) -> Result<(), Fault> {
+    let row = computation::ActiveModel {
+        catalog_revision: Set(catalog_revision),
+        started_at: Set(started_at.millis()),
+        ended_at: Set(ended_at.millis()),
+        summary: Set(to_json(computed)?),
+        ..Default::default()
+    };
+    computation::Entity::insert(row).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+/// How a generation was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Options {
+    /// Block everything until review.
+    pub(crate) force_review: bool,
+    /// Do not block because a resource type requires review.
+    pub(crate) waive_review: bool,
+    /// Go past broken thresholds.
+    pub(crate) force_thresholds: bool,
+    /// What a person saw and let pass: these thresholds, up to these numbers.
+    #[serde(default)]
+    pub(crate) approved: Vec<Breach>,
+}
+
+/// A threshold that a generation breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Breach {
+    pub(crate) resource_type: String,
+    pub(crate) counted: String,
+    pub(crate) count: i64,
+    pub(crate) limit: i64,
+    pub(crate) rule: String,
+}
+
+/// What a generation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Generated {
+    pub(crate) submitted: i64,
+    pub(crate) duplicates: i64,
+    pub(crate) superseded: i64,
+    pub(crate) cancelled: i64,
+    /// Orders that the ledger refused, with its words for the first of them.
+    pub(crate) rejected: i64,
+    pub(crate) rejection: String,
+    pub(crate) by_kind: BTreeMap<String, i64>,
+    /// Something about the run that is worth a sentence.
+    pub(crate) notes: Vec<String>,
+    pub(crate) breaches: Vec<Breach>,
+}
+
+impl Generated {
+    /// A threshold stopped it; nothing was submitted. What was let pass is what was seen: a threshold
+    /// that broke since, or a number that grew, blocks again.
+    pub(crate) fn is_blocked(&self, options: &Options) -> bool {
+        let was_seen = |breach: &Breach| {
+            let same = |seen: &&Breach| seen.resource_type == breach.resource_type && seen.counted == breach.counted;
+            options.approved.iter().find(same).is_some_and(|seen| breach.count <= seen.count)
+        };
+        !options.force_thresholds && !self.breaches.iter().all(was_seen)
+    }
+}
+
+/// What a generation did, or would have done, when it last ran.
+pub(crate) async fn generation(connection: &impl ConnectionTrait, id: &str) -> Result<Option<Generated>, Fault> {
+    let row = generation::Entity::find_by_id(id.to_owned()).one(connection).await?;
+    row.map(|row| from_json(&row.summary)).transpose()
+}
+
+/// Keeps a generation. The same id again (a job's task that ran twice) keeps the later one.
+pub(crate) async fn note_generation(
+    connection: &impl ConnectionTrait,
+    id: &str,
+    at: Timestamp,
+    actor: &str,
+    options: &Options,
+    generated: &Generated,
+) -> Result<(), Fault> {
+    let row = generation::ActiveModel {
+        id: Set(id.to_owned()),
+        at: Set(at.millis()),
+        actor: Set(actor.to_owned()),
+        options: Set(to_json(options)?),
+        summary: Set(to_json(generated)?),
+    };
+    generation::Entity::insert(row)
+        .on_conflict(
+            OnConflict::column(generation::Column::Id)
+                .update_columns([
+                    generation::Column::At,
+                    generation::Column::Actor,
+                    generation::Column::Options,
+                    generation::Column::Summary,
+                ])
+                .to_owned(),
+        )
+        .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breach(counted: &str, count: i64) -> Breach {
+        let (resource_type, counted) = ("AppAccount".to_owned(), counted.to_owned());
+        Breach { resource_type, counted, count, limit: 3, rule: "30 % of 10 resources".into() }
+    }
+
+    #[test]
+    fn only_what_was_seen_is_let_pass() {
+        let generated = Generated { breaches: vec![breach("deletions", 80)], ..Generated::default() };
+        let seen = |breaches| Options { approved: breaches, ..Options::default() };
+        assert!(generated.is_blocked(&Options::default()));
+        assert!(!generated.is_blocked(&seen(vec![breach("deletions", 80)])));
+        assert!(!generated.is_blocked(&seen(vec![breach("deletions", 90)])));
+        assert!(generated.is_blocked(&seen(vec![breach("deletions", 79)])), "the number grew");
+        assert!(generated.is_blocked(&seen(vec![breach("updates", 80)])), "another threshold");
+        assert!(!generated.is_blocked(&Options { force_thresholds: true, ..Options::default() }));
+        assert!(!Generated::default().is_blocked(&Options::default()));
+    }
+}

@@ -1,0 +1,177 @@
+//! The repository: resources as last synchronized, and when each entity type was last read.
+
+use super::entity::{reading, resource};
+use super::{from_json, to_json};
+use futures::TryStreamExt;
+use provost_domain::{Timestamp, Value};
+use provost_service_kit::{Engine, Fault};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, StreamTrait,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// The values of one resource; a property without a value is not in it.
+pub(crate) type Properties = BTreeMap<String, Value>;
+
+/// One resource.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) key: String,
+    pub(crate) properties: Properties,
+}
+
+/// The text under which properties are kept. Lists are sorted first: equal meanings are equal texts.
+pub(crate) fn text_of(properties: &Properties) -> Result<String, Fault> {
+    to_json(&properties.iter().map(|(name, value)| (name, value.canonical())).collect::<BTreeMap<_, _>>())
+}
+
+fn stored(row: resource::Model) -> Result<Stored, Fault> {
+    Ok(Stored { properties: from_json(&row.properties)?, key: row.key })
+}
+
+/// One resource.
+pub(crate) async fn get(
+    connection: &impl ConnectionTrait,
+    entity_type: &str,
+    key: &str,
+) -> Result<Option<Stored>, Fault> {
+    let row = resource::Entity::find_by_id((entity_type.to_owned(), key.to_owned())).one(connection).await?;
+    row.map(stored).transpose()
+}
+
+/// A page of resources, by key.
+pub(crate) async fn list(
+    connection: &impl ConnectionTrait,
+    entity_type: &str,
+    after_key: &str,
+    limit: u64,
+) -> Result<Vec<Stored>, Fault> {
+    let rows = resource::Entity::find()
+        .filter(resource::Column::EntityType.eq(entity_type))
+        .filter(resource::Column::Key.gt(after_key))
+        .order_by_asc(resource::Column::Key)
+        .limit(limit)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(stored).collect()
+}
+
+/// All resources of an entity type.
+pub(crate) async fn all(
+    connection: &(impl ConnectionTrait + StreamTrait),
+    entity_type: &str,
+) -> Result<Vec<Stored>, Fault> {
+    let mut rows =
+        resource::Entity::find().filter(resource::Column::EntityType.eq(entity_type)).stream(connection).await?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        found.push(stored(row)?);
+    }
+    Ok(found)
+}
+
+/// All resources of an entity type, as the texts they are kept in, by key.
+pub(crate) async fn texts(
+    connection: &(impl ConnectionTrait + StreamTrait),
+    entity_type: &str,
+) -> Result<HashMap<String, String>, DbErr> {
+    let rows = resource::Entity::find().filter(resource::Column::EntityType.eq(entity_type)).stream(connection).await?;
+    rows.map_ok(|row| (row.key, row.properties)).try_collect().await
+}
+
+/// Writes resources, new or changed.
+pub(crate) async fn save(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    entity_type: &str,
+    rows: &[(&String, &String)],
+) -> Result<(), DbErr> {
+    for chunk in rows.chunks(engine.rows_per_statement(3)) {
+        let rows = chunk.iter().map(|(key, properties)| {
+            resource::Model {
+                entity_type: entity_type.to_owned(),
+                key: (*key).clone(),
+                properties: (*properties).clone(),
+            }
+            .into_active_model()
+        });
+        resource::Entity::insert_many(rows)
+            .on_conflict(
+                OnConflict::columns([resource::Column::EntityType, resource::Column::Key])
+                    .update_column(resource::Column::Properties)
+                    .to_owned(),
+            )
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Removes resources.
+pub(crate) async fn delete(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    entity_type: &str,
+    keys: &[&String],
+) -> Result<(), DbErr> {
+    for chunk in keys.chunks(engine.rows_per_statement(1)) {
+        resource::Entity::delete_many()
+            .filter(resource::Column::EntityType.eq(entity_type))
+            .filter(resource::Column::Key.is_in(chunk.iter().copied()))
+            .exec(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// When an entity type was last read, and by which synchronization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) export_started_at: Timestamp,
+    pub(crate) synchronization_id: String,
+}
+
+/// The last reading of each entity type.
+pub(crate) async fn readings(connection: &impl ConnectionTrait) -> Result<BTreeMap<String, Reading>, DbErr> {
+    let rows = reading::Entity::find().all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let export_started_at = Timestamp::from_millis(row.export_started_at);
+            (row.entity_type, Reading { export_started_at, synchronization_id: row.synchronization_id })
+        })
+        .collect())
+}
+
+/// Notes that an entity type was read.
+pub(crate) async fn note_reading(
+    connection: &impl ConnectionTrait,
+    entity_type: &str,
+    connector: &str,
+    reading: &Reading,
+    resources: i64,
+) -> Result<(), DbErr> {
+    let row = reading::ActiveModel {
+        entity_type: Set(entity_type.to_owned()),
+        connector: Set(connector.to_owned()),
+        export_started_at: Set(reading.export_started_at.millis()),
+        synchronization_id: Set(reading.synchronization_id.clone()),
+        resources: Set(resources),
+    };
+    reading::Entity::insert(row)
+        .on_conflict(
+            OnConflict::column(reading::Column::EntityType)
+                .update_columns([
+                    reading::Column::Connector,
+                    reading::Column::ExportStartedAt,
+                    reading::Column::SynchronizationId,
+                    reading::Column::Resources,
+                ])
+                .to_owned(),
+        )
+        .exec_without_returning(connection)
+        .await
+        .map(|_| ())
+}

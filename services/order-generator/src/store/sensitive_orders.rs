@@ -1,0 +1,51 @@
+//! The content of orders that hold sensitive values. Fulfillment's feed leaves such values out, and
+//! the role model must compare them; so they are kept here, from before the order is submitted until
+//! nothing compares them any more.
+
+use super::entity::order::{Column as OrderColumn, Entity as OrderEntity};
+use super::entity::sensitive_order::{Column, Entity, Model};
+use prost::Message;
+use provost_contract::to_wire;
+use provost_contract::types::v1::{InactiveReason, Order as WireOrder, ProvisioningState};
+use provost_domain::Order;
+use provost_service_kit::{Engine, Fault};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
+};
+use std::collections::HashMap;
+
+/// Columns that an insert writes.
+const COLUMNS: usize = 2;
+
+/// Keeps the content of those orders that hold sensitive values.
+pub(crate) async fn save(connection: &impl ConnectionTrait, engine: Engine, orders: &[Order]) -> Result<(), DbErr> {
+    let is_sensitive = |order: &&Order| order.changes.iter().any(|change| change.sensitive);
+    let row = |order: &Order| Model { order_id: order.id.to_string(), content: to_wire::order(order).encode_to_vec() };
+    let rows: Vec<Model> = orders.iter().filter(is_sensitive).map(row).collect();
+    for chunk in rows.chunks(engine.rows_per_statement(COLUMNS)) {
+        let rows = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
+        Entity::insert_many(rows).exec_without_returning(connection).await?;
+    }
+    Ok(())
+}
+
+/// All that are kept, by order id.
+pub(crate) async fn all(connection: &impl ConnectionTrait) -> Result<HashMap<String, WireOrder>, Fault> {
+    let rows = Entity::find().all(connection).await?;
+    let read = |row: Model| Ok((row.order_id, WireOrder::decode(row.content.as_slice()).map_err(Fault::internal)?));
+    rows.into_iter().map(read).collect()
+}
+
+/// Forgets those of orders that are verified, replaced or cancelled, and of orders that the ledger
+/// never took. Call it when the projection has caught up.
+pub(crate) async fn forget(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let gone = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
+    let compared = OrderEntity::find()
+        .select_only()
+        .column(OrderColumn::OrderId)
+        .filter(OrderColumn::State.ne(ProvisioningState::Verified as i32))
+        .filter(OrderColumn::InactiveReason.is_not_in(gone))
+        .into_query();
+    Entity::delete_many().filter(Column::OrderId.not_in_subquery(compared)).exec(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! The projection of the ledger, as the model wants to see it: what is known of each lane's orders.
+
+use crate::generator::Generator;
+use crate::model::generate::{LaneKey, unknown_key};
+use crate::model::known_order::KnownOrder;
+use crate::store::{orders, sensitive_orders};
+use provost_contract::from_wire;
+use provost_contract::types::v1 as wire;
+use provost_domain::{InactiveReason, Order, ProvisioningState};
+use provost_service_kit::Fault;
+use std::collections::BTreeMap;
+
+/// What is known of each lane's orders, oldest first.
+pub(crate) type Lanes = BTreeMap<LaneKey, Vec<KnownOrder>>;
+
+/// Reads what is known of all lanes.
+pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
+    let mut lanes = Lanes::new();
+    let mut contents = sensitive_orders::all(generator.database.read()).await?;
+    for mut record in orders::that_count(generator.database.read()).await? {
+        // The feed tells of sensitive changes without their values.
+        let content = record.order.as_ref().and_then(|order| contents.remove(&order.order_id));
+        record.order = content.or(record.order);
+        let (order, known) = known(record)?;
+        lanes.entry(lane_key(order)).or_default().push(known);
+    }
+    Ok(lanes)
+}
+
+fn lane_key(order: Order) -> LaneKey {
+    let key = match order.target_key.as_str() {
+        "" => unknown_key(&order.resource_type, &order.owner.entity_type, &order.owner.key),
+        _ => order.target_key,
+    };
+    (order.connector, order.entity_type, key)
+}
+
+/// One order: what was submitted, and what is known of it.
+pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fault> {
+    let wire::OrderRecord { order, state, inactive_reason, lease, executed_at, .. } = record;
+    let strange = |what: String| Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"));
+    let order = from_wire::order("order", order.unwrap_or_default()).map_err(|wrong| strange(wrong.to_string()))?;
+    let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
+    let inactive_reason = match wire::InactiveReason::try_from(inactive_reason) {
+        Ok(wire::InactiveReason::Expired) => Some(InactiveReason::Expired),
+        Ok(wire::InactiveReason::Declined) => Some(InactiveReason::Declined),
+        Ok(wire::InactiveReason::Cancelled) => Some(InactiveReason::Cancelled),
+        Ok(wire::InactiveReason::Superseded) => Some(InactiveReason::Superseded),
+        Ok(wire::InactiveReason::Unspecified) | Err(_) => None,
+    };
+    let known = KnownOrder {
+        id: order.id,
+        kind: order.kind,
+        state,
+        inactive_reason,
+        // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.
+        // Taking it for live is safe: what comes after it waits in its lane.
+        in_flight: state == ProvisioningState::Pending && lease.is_some(),
+        changes: order.changes.clone(),
+        fingerprint: order.fingerprint(),
+        generated_at: order.generated_at,
+        executed_at: executed_at.as_ref().map(from_wire::timestamp),
+    };
+    Ok((order, known))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use provost_contract::to_wire;
+    use provost_domain::{OrderId, OrderKind, Owner, Period, Timestamp};
+
+    fn record() -> wire::OrderRecord {
+        let order = Order {
+            id: OrderId::new(uuid::Uuid::from_u128(1)),
+            kind: OrderKind::Deletion,
+            resource_type: "A".into(),
+            connector: "app".into(),
+            connection: "app-sql".into(),
+            entity_type: "Account".into(),
+            owner: Owner { entity_type: "Person".into(), key: "1".into(), display_name: "Ada".into() },
+            target_key: "ada".into(),
+            changes: vec![],
+            arguments: [].into(),
+            why: vec![],
+            priority: 0,
+            not_before: None,
+            period: Period::default(),
+            generation_run: "g".into(),
+            depends_on: vec![],
+            block_causes: vec![],
+            transmitted_validity_minutes: 0,
+            rule_failure: None,
+            expired: false,
+            generated_at: Timestamp::from_millis(1),
+        };
+        wire::OrderRecord {
+            order: Some(to_wire::order(&order)),
+            state: wire::ProvisioningState::Pending.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_leased_order_is_in_flight() {
+        let mut record = record();
+        assert!(!known(record.clone()).unwrap().1.in_flight);
+        record.lease = Some(wire::Lease { agent_id: "a".into(), attempt: 1, expires_at: None });
+        assert!(known(record).unwrap().1.in_flight);
+    }
+
+    #[test]
+    fn records_that_make_no_sense_are_refused() {
+        assert!(known(wire::OrderRecord { state: 99, ..record() }).unwrap_err().to_string().contains("the state 99"));
+        assert!(known(wire::OrderRecord { order: None, ..record() }).unwrap_err().to_string().contains("order_id"));
+    }
+}

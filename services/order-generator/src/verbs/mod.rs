@@ -1,0 +1,18 @@
+//! What this service does, one file per verb: each with its input, its function and its tests.
+//!
+//! Leaves rules to the model, tables to the store, and the wire to the api. The rule that must hold:
+//! a verb that was interrupted anywhere can be repeated.
+
+pub(crate) mod apply_catalog;
+pub(crate) mod catch_up;
+pub(crate) mod compute;
+pub(crate) mod generate;
+pub(crate) mod jobs;
+pub(crate) mod known;
+pub(crate) mod permissions;
+pub(crate) mod poll_exports;
+pub(crate) mod schema;
+pub(crate) mod stage;
+pub(crate) mod synchronize;
+pub(crate) mod upload;
+pub(crate) mod world;

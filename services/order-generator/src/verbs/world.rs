@@ -1,0 +1,193 @@
+//! What the role model is computed from: the catalog, and the repository in memory.
+
+use super::compute::verification;
+use super::known::Lanes;
+use crate::catalogs::Loaded;
+use crate::generator::Generator;
+use crate::model::assign::{Assigned, Assignment, Situation, assign};
+use crate::model::catalog::ResourceType;
+use crate::model::evaluate::evaluate;
+use crate::model::expected::{Expected, ExpectedResource};
+use crate::model::generate::unknown_key;
+use crate::model::known_order::KnownOrder;
+use crate::model::resource::{Lookup, Repository, Resource};
+use crate::store::assignments::OwnerKey;
+use crate::store::resources::{self, Reading, Stored};
+use provost_contract::fulfillment::v1::Verification;
+use provost_domain::{OrderId, Owner, Period, Timestamp};
+use provost_service_kit::Fault;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An order that synchronized data shows, and the entity type that showed it.
+pub(crate) type Shown = (OrderId, String);
+
+/// The catalog and the repository, as they are at one moment.
+pub(crate) struct World {
+    loaded: Arc<Loaded>,
+    repository: Repository,
+    readings: BTreeMap<String, Reading>,
+    now: Timestamp,
+}
+
+impl World {
+    /// Reads the repository into memory.
+    ///
+    /// # Errors
+    /// When a system that is to be synchronized has never been: what is not known to be there would
+    /// be created a second time.
+    pub(crate) async fn read(generator: &Generator, loaded: Arc<Loaded>, now: Timestamp) -> Result<Self, Fault> {
+        let connection = generator.database.read();
+        let readings = resources::readings(connection).await?;
+        refuse_unread(&loaded, &readings)?;
+        let mut repository = Repository::default();
+        for entity_type in loaded.catalog.entity_types() {
+            let shape = loaded.shape(&entity_type.name);
+            for Stored { key, mut properties } in resources::all(connection, &entity_type.name).await? {
+                if let Some(shape) = &shape {
+                    shape.keep_fitting(&mut properties);
+                }
+                repository.insert(&entity_type.name, Resource { key, values: properties });
+            }
+        }
+        Ok(Self { loaded, repository, readings, now })
+    }
+
+    /// Everybody who can own something, in a stable order.
+    pub(crate) fn owners(&self) -> Vec<OwnerKey> {
+        let mut owners = Vec::new();
+        for entity_type in self.loaded.catalog.owner_entity_types() {
+            let keys = self.repository.of_type(&entity_type.name).map(|resource| resource.key.clone());
+            owners.extend(keys.map(|key| (entity_type.name.to_string(), key)));
+        }
+        owners.sort();
+        owners
+    }
+
+    /// What the rules give one owner.
+    pub(crate) fn expected(&self, (entity_type, key): &OwnerKey) -> Option<Expected> {
+        let resource = self.repository.resource(entity_type, key)?;
+        evaluate(&self.loaded.catalog, entity_type, resource, &self.repository)
+    }
+
+    /// Compares what is expected of an owner with what was assigned before and what is there.
+    pub(crate) fn assign(
+        &self,
+        expected: Option<&Expected>,
+        previous: &BTreeMap<String, Assignment>,
+        lanes: &Lanes,
+    ) -> Vec<(Assigned, String)> {
+        let known = previous.values().next();
+        let Some(owner) = expected.map(|expected| &expected.owner).or(known.map(|known| &known.owner)) else {
+            return Vec::new();
+        };
+        let period = expected.map(|expected| expected.period).or(known.map(|known| known.period)).unwrap_or_default();
+        let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
+        resource_types
+            .filter_map(|resource_type| {
+                let name = &*resource_type.name;
+                let mut resources = expected.iter().flat_map(|expected| &expected.resources);
+                let wanted = resources.find(|resource| &*resource.resource_type == name);
+                let before = previous.get(name);
+                if wanted.is_none() && before.is_none() {
+                    return None;
+                }
+                let handed_over = wanted.is_none()
+                    && expected.zip(before).is_some_and(|(expected, before)| {
+                        self.hands_over(expected, resource_type, &before.target_key, self.now)
+                    });
+                if handed_over {
+                    return None;
+                }
+                let situation = Parts { world: self, owner, period, resource_type, lanes };
+                Some((situation.assign(expected.is_none(), wanted, before)?, resource_type.target.to_string()))
+            })
+            .collect()
+    }
+
+    /// Whether another resource type of the same owner gives the very resource that this one gave: then
+    /// it changes hands, and nothing is taken away.
+    pub(crate) fn hands_over(&self, expected: &Expected, from: &ResourceType, key: &str, now: Timestamp) -> bool {
+        let catalog = &self.loaded.catalog;
+        let is_it = |resource: &ExpectedResource| {
+            resource.resource_type != from.name
+                && resource.target_key == key
+                && catalog.resource_type(&resource.resource_type).is_some_and(|other| other.target == from.target)
+        };
+        expected.period.contains(now) && expected.resources.iter().any(is_it)
+    }
+
+    /// Whether synchronization shows such a resource.
+    pub(crate) fn has(&self, entity_type: &str, key: &str) -> bool {
+        self.repository.resource(entity_type, key).is_some()
+    }
+
+    /// The verifications of orders, each with the export that shows it.
+    pub(crate) fn verifications(&self, shown: &[Shown]) -> Vec<Verification> {
+        let one = |(id, entity_type): &Shown| Some(verification(id.to_string(), self.readings.get(entity_type)?));
+        shown.iter().filter_map(one).collect()
+    }
+}
+
+/// What one comparison is made from.
+struct Parts<'a> {
+    world: &'a World,
+    owner: &'a Owner,
+    period: Period,
+    resource_type: &'a ResourceType,
+    lanes: &'a Lanes,
+}
+
+impl Parts<'_> {
+    fn assign(
+        &self,
+        owner_is_gone: bool,
+        expected: Option<&ExpectedResource>,
+        previous: Option<&Assignment>,
+    ) -> Option<Assigned> {
+        let Self { world, owner, period, resource_type, lanes } = *self;
+        let resource = |key: &str| world.repository.resource(&resource_type.target, key).map(|found| &found.values);
+        let lane = |key: &str| -> &[KnownOrder] {
+            let key = match key {
+                "" => unknown_key(&resource_type.name, &owner.entity_type, &owner.key),
+                key => key.to_owned(),
+            };
+            let key = (resource_type.connector.to_string(), resource_type.target.to_string(), key);
+            lanes.get(&key).map_or(&[][..], Vec::as_slice)
+        };
+        Some(assign(&Situation {
+            resource_type,
+            target: world.loaded.catalog.entity_type(&resource_type.target)?,
+            owner,
+            period,
+            owner_is_gone,
+            expected,
+            previous,
+            resource: &resource,
+            lane: &lane,
+            seen_at: world.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
+            now: world.now,
+        }))
+    }
+}
+
+fn refuse_unread(loaded: &Loaded, readings: &BTreeMap<String, Reading>) -> Result<(), Fault> {
+    let matters =
+        |name: &str| loaded.catalog.resource_types().iter().any(|kind| &*kind.owner == name || &*kind.target == name);
+    let exported: Vec<_> = loaded.exports().into_iter().map(|exported| exported.connector).collect();
+    let unread = loaded.catalog.entity_types().iter().find(|entity_type| {
+        matters(&entity_type.name)
+            && exported.iter().any(|connector| **connector == *entity_type.connector)
+            && !readings.contains_key(&*entity_type.name)
+    });
+    match unread {
+        Some(entity_type) => Err(Fault::wrong_state(
+            format!("connector {}", entity_type.connector),
+            format!(
+                "{} of the connector {} was never synchronized; run the job synchronize",
+                entity_type.name, entity_type.connector
+            ),
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,8 @@
+//! What goes on by itself: following the ledger's feed, and driving job runs.
+//!
+//! The rule that must hold: everything here can be killed at any moment and starts again from what
+//! is stored.
+
+pub(crate) mod drive;
+pub(crate) mod order_feed;
+pub(crate) mod tasks;
