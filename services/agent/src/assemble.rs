@@ -1,0 +1,71 @@
+//! Putting the agent together.
+
+use crate::agent::{Agent, Seen};
+use crate::api::Api;
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::flight::Flight;
+use crate::journal::Journal;
+use crate::work;
+use provost_contract::agent::v1::agent_service_server::AgentServiceServer;
+use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
+use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
+use provost_service_kit::server::MESSAGE_BYTES_MAX;
+use provost_service_kit::{Runtime, Server, channel};
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+/// Adds the agent to a server: its API and its loops.
+///
+/// # Errors
+/// All mistakes in the connections' settings together; a journal that cannot be used.
+pub async fn assemble(config: Config, runtime: Runtime, server: Server) -> anyhow::Result<Server> {
+    let connections = config.connections()?;
+    assemble_with(config, connections, runtime, server).await
+}
+
+/// As [`assemble`], with packages of the caller's own.
+///
+/// # Errors
+/// A journal that cannot be used.
+pub async fn assemble_with(
+    config: Config,
+    connections: Connections,
+    runtime: Runtime,
+    mut server: Server,
+) -> anyhow::Result<Server> {
+    let journal = Journal::open(&config.journal_file()).await?;
+    for cut_off in journal.take_interrupted().await? {
+        tracing::warn!(order_id = %cut_off.order_id, attempt = cut_off.attempt, "was cut off while it was written; it is offered again when its lease runs out");
+    }
+    let agent = Arc::new(Agent {
+        dispatch: DispatchServiceClient::new(channel::to(&config.fulfillment)?)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        synchronization: SynchronizationServiceClient::new(channel::to(&config.order_generator)?),
+        id: config.agent_id,
+        connections,
+        journal,
+        flight: Flight::default(),
+        executions: TaskTracker::new(),
+        results: Notify::new(),
+        started_at: runtime.clock.now(),
+        clock: runtime.clock,
+        fulfillment_seen: Seen::default(),
+        generator_seen: Seen::default(),
+    });
+    server.add(AgentServiceServer::new(Api(Arc::clone(&agent))));
+    let shared = Arc::clone(&agent);
+    server.work("reporting", move |stop| work::report::run(shared, stop));
+    let shared = Arc::clone(&agent);
+    server.work("renewing leases", move |stop| work::renew::run(shared, stop));
+    for connection in agent.connections.iter() {
+        // Also those that only read or only write: an order or a task for them gets a clear refusal
+        // instead of waiting for ever.
+        let (shared, of) = (Arc::clone(&agent), connection.clone());
+        server.work("pulling orders", move |stop| work::pull::run(shared, of, stop));
+        let (shared, of) = (Arc::clone(&agent), connection.clone());
+        server.work("exporting", move |stop| work::export::run(shared, of, stop));
+    }
+    Ok(server)
+}

@@ -1,0 +1,145 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use provost_service_kit::configuration::{Sources, from_toml, load};
+
+const WHOLE: &str = r#"
+agent_id = "agent-7"
+[connections.hr-csv]
+package = "csv"
+[connections.hr-csv.entities.Person]
+file = "people.csv"
+delimiter = ";"
+columns = { First_Name = "given" }
+[connections.app-sql]
+package = "sql"
+url = "postgres://user:hunter2@127.0.0.1/db"
+concurrency = 8
+[connections.app-sql.entities.Account]
+table = "accounts"
+key = "login"
+columns = { display_name = "full_name" }
+[connections.app-sql.entities.Account.links.groups]
+table = "memberships"
+resource = "account_login"
+target = "group_name"
+[connections.dir]
+package = "ldap"
+url = "ldap://127.0.0.1:3890"
+bind_dn = "cn=admin,dc=example,dc=org"
+bind_password = "hunter2"
+[connections.dir.entities.LdapAccount]
+base_dn = "ou=people,dc=example,dc=org"
+rdn_attribute = "uid"
+object_classes = ["inetOrgPerson"]
+[connections.badge-desk]
+package = "manual-ticket"
+"#;
+
+#[tokio::test]
+async fn whole_configuration_is_read() {
+    let config: Config = from_toml(WHOLE).unwrap();
+    let connections = config.connections().unwrap();
+    let shown: Vec<_> = connections.iter().map(|c| (c.name.to_string(), c.package_name, c.concurrency)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("app-sql".to_owned(), "sql", 8),
+            ("badge-desk".to_owned(), "manual-ticket", 4),
+            ("dir".to_owned(), "ldap", 4),
+            ("hr-csv".to_owned(), "csv", 1),
+        ]
+    );
+    assert!(connections.get("dir").unwrap().package.abilities().fulfill);
+}
+
+#[tokio::test]
+async fn example_is_right_and_says_what_holds_when_nothing_is_said() {
+    let example: Config = from_toml(include_str!("../agent.example.toml")).unwrap();
+    assert_eq!(example.connections().unwrap().iter().count(), 4);
+    let usual = Config { connections: example.connections.clone(), ..Config::default() };
+    assert_eq!(format!("{example:?}"), format!("{usual:?}"));
+}
+
+#[tokio::test]
+async fn secrets_are_not_printed() {
+    let config: Config = from_toml(WHOLE).unwrap();
+    let shown = format!("{config:?} {:?}", config.connections().unwrap());
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn all_mistakes_of_all_connections_come_together() {
+    let text = WHOLE
+        .replace("package = \"csv\"", "package = \"cvs\"")
+        .replace("key = \"login\"", "key = \"login\"\ncolour = \"red\"")
+        .replace("target = \"group_name\"", "target = \"group\\\"name\"")
+        .replace("concurrency = 8", "concurrency = 0")
+        .replace("ldap://", "http://")
+        .replace("rdn_attribute = \"uid\"", "");
+    let config: Config = from_toml(&text).unwrap();
+    let mistakes = config.connections().unwrap_err().to_string();
+    for expected in [
+        "connections.hr-csv: package: there is no 'cvs'",
+        "connections.app-sql: concurrency: must be 1 to 256",
+        "connections.dir: entities.LdapAccount: missing field `rdn_attribute`",
+        "connections.dir: url: must begin with ldap:// or ldaps://",
+    ] {
+        assert!(mistakes.contains(expected), "'{expected}' is not in {mistakes}");
+    }
+    assert!(!mistakes.contains("hunter2"), "{mistakes}");
+    let config: Config = from_toml(&text.replace("concurrency = 0", "")).unwrap();
+    let mistakes = config.connections().unwrap_err().to_string();
+    assert!(mistakes.contains("entities.Account: unknown field `colour`"), "{mistakes}");
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_quoted_are_mistakes() {
+    let text = WHOLE.replace("target = \"group_name\"", "target = \"group\\\"name\"");
+    let config: Config = from_toml(&text).unwrap();
+    let mistakes = config.connections().unwrap_err().to_string();
+    assert!(mistakes.contains("entities.Account.links.groups.target"), "{mistakes}");
+}
+
+#[tokio::test]
+async fn keys_that_nobody_knows_are_mistakes() {
+    let mistakes = from_toml::<Config>("agent = 'x'\nagent_id = ''\nfulfillment = 'no where'").unwrap_err().to_string();
+    for expected in ["`agent`", "agent_id: must have", "fulfillment: "] {
+        assert!(mistakes.contains(expected), "{mistakes}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_said_listens_on_loopback() {
+    assert!(from_toml::<Config>("").unwrap().listen.ip().is_loopback());
+}
+
+#[tokio::test]
+async fn paths_are_meant_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    std::fs::write(folder.path().join("people.csv"), "id\n1\n").unwrap();
+    let text = "[connections.hr]\npackage = 'csv'\n[connections.hr.entities.Person]\nfile = 'people.csv'\n";
+    std::fs::write(&file, text).unwrap();
+    let sources = Sources { file: Some(file), prefix: "PROVOST_NOBODY_SETS_THIS", flags: vec![] };
+    let config: Config = load(&sources).unwrap();
+    assert_eq!(config.journal_file(), folder.path().join("agent-journal.db"));
+    let connections = config.connections().unwrap();
+    let package = &connections.get("hr").unwrap().package;
+    assert!(package.check().await.is_ok_and(|words| words.contains("Person")));
+}
+
+#[tokio::test]
+async fn passwords_can_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = WHOLE.replace("bind_password = \"hunter2\"", "bind_password_file = \"password\"");
+    let mut config: Config = from_toml(&text).unwrap();
+    config.located(folder.path());
+    let mistakes = config.connections().unwrap_err().to_string();
+    assert!(mistakes.contains("bind_password_file:"), "{mistakes}");
+    std::fs::write(folder.path().join("password"), "hunter2\n").unwrap();
+    assert!(config.connections().is_ok());
+    let twice = WHOLE.replace("bind_password =", "bind_password_file = \"password\"\nbind_password =");
+    let mistakes = from_toml::<Config>(&twice).unwrap().connections().unwrap_err().to_string();
+    assert!(mistakes.contains("given twice"), "{mistakes}");
+}

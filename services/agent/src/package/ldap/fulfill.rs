@@ -1,0 +1,216 @@
+//! Writing one order: add, modify as deltas, delete, then the memberships.
+//!
+//! A directory has no transactions over several entries. The rule that must hold: every step can be
+//! asked again, and the entry comes before its memberships (when it goes, after them), so that asking
+//! again completes what was cut off.
+
+use super::connection::{Attribute, Session, values_of};
+use super::failure::{ENTRY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, SUCCESS, VALUE_EXISTS, of_result, of_write};
+use super::mapping::LdapEntity;
+use super::membership::Membership;
+use super::{LdapEntities, value};
+use crate::package::failure::{self, Difference, Particulars};
+use crate::package::{ALREADY_GONE, ALREADY_SO, Outcome};
+use ldap3::{Mod, SearchEntry};
+use provost_domain::{Change, ChangeOperation, Failure, Order, OrderKind, Value, ValueType};
+use std::collections::HashSet;
+
+/// How often an update looks again after somebody else changed the same entry.
+const TRIES: usize = 3;
+
+/// An order, in terms of entries.
+struct Plan<'a> {
+    order: &'a Order,
+    entity: &'a LdapEntity,
+    dn: String,
+    attributes: Vec<Wanted<'a>>,
+    memberships: Vec<(&'a Change, Membership<'a>)>,
+}
+
+/// One attribute and the values of its change.
+struct Wanted<'a> {
+    change: &'a Change,
+    attribute: &'a str,
+    values: HashSet<Vec<u8>>,
+}
+
+pub(super) async fn fulfill(
+    session: &Session,
+    entities: &LdapEntities,
+    entity: &LdapEntity,
+    order: &Order,
+) -> Result<Outcome, Failure> {
+    let plan = plan(entities, entity, order)?;
+    let note = match order.kind {
+        OrderKind::Addition => add(session, &plan).await?,
+        OrderKind::Update | OrderKind::Association => update(session, &plan).await?,
+        OrderKind::Deletion => {
+            for property in entity.links.keys() {
+                if let Some(membership) = Membership::of(entities, entity, property) {
+                    membership.clear(session, &plan.dn).await?;
+                }
+            }
+            let result = session.delete(&plan.dn).await?;
+            match result.rc {
+                SUCCESS => "deleted",
+                NO_SUCH_OBJECT => ALREADY_GONE,
+                _ => return Err(of_result(&result)),
+            }
+        }
+    };
+    Ok(Outcome::Executed { note: note.to_owned() })
+}
+
+fn plan<'a>(entities: &'a LdapEntities, entity: &'a LdapEntity, order: &'a Order) -> Result<Plan<'a>, Failure> {
+    let mut plan = Plan { order, entity, dn: entity.dn(&order.target_key), attributes: vec![], memberships: vec![] };
+    for change in &order.changes {
+        if let Some(membership) = Membership::of(entities, entity, &change.property) {
+            plan.memberships.push((change, membership));
+        } else if entity.is_key(&change.property) {
+            if change.proposed.as_ref().is_none_or(|value| value.to_string() != order.target_key) {
+                return Err(failure::invalid("the key of a resource cannot be changed").with_property(&change.property));
+            }
+        } else {
+            let attribute = entity.attribute(&change.property);
+            plan.attributes.push(Wanted { change, attribute, values: value::encoded(change.proposed.as_ref()) });
+        }
+    }
+    Ok(plan)
+}
+
+async fn add(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Failure> {
+    let set = |values: &[String]| values.iter().map(|value| value.clone().into_bytes()).collect();
+    let mut attributes: Vec<Attribute> = vec![
+        (b"objectClass".to_vec(), set(&plan.entity.object_classes)),
+        (plan.entity.rdn_attribute.clone().into_bytes(), set(std::slice::from_ref(&plan.order.target_key))),
+    ];
+    let given = plan.attributes.iter().filter(|wanted| wanted.change.operation != ChangeOperation::Remove);
+    let given = given.filter(|wanted| !wanted.values.is_empty());
+    attributes.extend(given.map(|wanted| (wanted.attribute.as_bytes().to_vec(), wanted.values.clone())));
+    let result = session.add(&plan.dn, attributes).await?;
+    match result.rc {
+        SUCCESS => {
+            memberships(session, plan).await?;
+            Ok("created")
+        }
+        ENTRY_EXISTS => complete(session, plan).await,
+        _ => Err(of_write(&result, plan.entity, plan.order)),
+    }
+}
+
+/// The entry is there: ours, perhaps half done, or somebody else's.
+async fn complete(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Failure> {
+    let Some(entry) = session.read(&plan.dn, attributes_of(plan)).await? else {
+        return Err(failure::conflict("the entry came and went while it was written").with_hint("try again"));
+    };
+    let mut differences: Vec<Difference> = class_difference(plan, &entry).into_iter().collect();
+    // A write-only property cannot be read back: what is in its attribute says nothing.
+    for wanted in plan.attributes.iter().filter(|wanted| !wanted.change.write_only) {
+        let present: HashSet<Vec<u8>> = values_of(&entry, wanted.attribute).into_iter().collect();
+        let same = match wanted.change.operation {
+            ChangeOperation::Set => present == wanted.values,
+            ChangeOperation::Add => wanted.values.is_subset(&present),
+            ChangeOperation::Remove => wanted.values.is_disjoint(&present),
+        };
+        if !same {
+            let found = shown(present);
+            differences.push(Difference::of(wanted.change, found.as_ref(), wanted.change.proposed.as_ref()));
+        }
+    }
+    for (change, membership) in &plan.memberships {
+        differences.extend(membership.surplus(session, &plan.dn, change).await?);
+    }
+    if !differences.is_empty() {
+        return Err(failure::occupied(plan.order, &differences));
+    }
+    let written = memberships(session, plan).await?;
+    Ok(if written == 0 { ALREADY_SO } else { "completed" })
+}
+
+fn class_difference(plan: &Plan<'_>, entry: &SearchEntry) -> Option<Difference> {
+    let present = values_of(entry, "objectClass");
+    let present: Vec<String> = present.iter().map(|class| String::from_utf8_lossy(class).into_owned()).collect();
+    let has = |class: &String| present.iter().any(|there| there.eq_ignore_ascii_case(class));
+    (!plan.entity.object_classes.iter().all(has)).then(|| Difference {
+        property: "objectClass".to_owned(),
+        found: format!("'{}'", present.join(", ")),
+        ordered: format!("'{}'", plan.entity.object_classes.join(", ")),
+    })
+}
+
+async fn update(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Failure> {
+    let mut changed = false;
+    for attempt in 1..=TRIES {
+        let Some(entry) = session.read(&plan.dn, attributes_of(plan)).await? else {
+            return Err(failure::resource_missing(plan.order));
+        };
+        let deltas: Vec<Mod<Vec<u8>>> = plan.attributes.iter().flat_map(|wanted| deltas(wanted, &entry)).collect();
+        if deltas.is_empty() {
+            break;
+        }
+        let result = session.modify(&plan.dn, deltas).await?;
+        match result.rc {
+            SUCCESS => {
+                changed = true;
+                break;
+            }
+            NO_SUCH_OBJECT => return Err(failure::resource_missing(plan.order)),
+            // Somebody else changed the entry between our look and our write: look again.
+            VALUE_EXISTS | NO_SUCH_ATTRIBUTE if attempt < TRIES => {}
+            _ => return Err(of_write(&result, plan.entity, plan.order)),
+        }
+    }
+    let written = memberships(session, plan).await?;
+    Ok(if changed || written > 0 { "updated" } else { ALREADY_SO })
+}
+
+/// What takes an attribute from the values that are there to those that are wanted.
+fn deltas(wanted: &Wanted<'_>, entry: &SearchEntry) -> Vec<Mod<Vec<u8>>> {
+    let name = wanted.attribute.as_bytes().to_vec();
+    let present: HashSet<Vec<u8>> = values_of(entry, wanted.attribute).into_iter().collect();
+    let missing: HashSet<Vec<u8>> = wanted.values.difference(&present).cloned().collect();
+    let (missing, surplus): (HashSet<Vec<u8>>, HashSet<Vec<u8>>) = match wanted.change.operation {
+        ChangeOperation::Add => (missing, HashSet::new()),
+        ChangeOperation::Remove => (HashSet::new(), wanted.values.intersection(&present).cloned().collect()),
+        ChangeOperation::Set => (missing, present.difference(&wanted.values).cloned().collect()),
+    };
+    // What the directory keeps of a write-only value (a hash) cannot be compared; and a single value
+    // is replaced, for not every attribute can be deleted by value.
+    let set = wanted.change.operation == ChangeOperation::Set;
+    let single = present.len() <= 1 && wanted.values.len() <= 1;
+    if set && (wanted.change.write_only || (single && !(missing.is_empty() && surplus.is_empty()))) {
+        return vec![Mod::Replace(name, wanted.values.clone())];
+    }
+    let mut deltas = Vec::new();
+    if !surplus.is_empty() {
+        deltas.push(Mod::Delete(name.clone(), surplus));
+    }
+    if !missing.is_empty() {
+        deltas.push(Mod::Add(name, missing));
+    }
+    deltas
+}
+
+async fn memberships(session: &Session, plan: &Plan<'_>) -> Result<u64, Failure> {
+    let mut written = 0;
+    for (change, membership) in &plan.memberships {
+        written += membership.apply(session, &plan.dn, change).await?;
+    }
+    Ok(written)
+}
+
+fn attributes_of(plan: &Plan<'_>) -> Vec<String> {
+    let own = plan.attributes.iter().map(|wanted| wanted.attribute.to_owned());
+    own.chain(["objectClass".to_owned()]).collect()
+}
+
+/// What is there, for a message.
+fn shown(values: HashSet<Vec<u8>>) -> Option<Value> {
+    let read = |bytes: Vec<u8>| value::decoded(bytes.clone(), ValueType::String).unwrap_or(Value::Bytes(bytes));
+    let mut values: Vec<Value> = values.into_iter().map(read).collect();
+    values.sort();
+    match values.len() {
+        0 | 1 => values.pop(),
+        _ => Some(Value::List(values)),
+    }
+}

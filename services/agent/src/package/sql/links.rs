@@ -1,0 +1,106 @@
+//! The rows of link tables: one for each value of a multi-valued property.
+//!
+//! Tolerates what is already there and what is already gone.
+
+use super::Sql;
+use super::database::{Dialect, Statement, Unit};
+use super::fulfill::Trouble;
+use super::mapping::{quoted, quoted_table};
+use super::plan::{LinkChange, LinkTable};
+use super::statement::{self, Builder};
+use super::value::Param;
+use crate::package::failure::Difference;
+use provost_domain::{ChangeOperation, Value};
+use std::collections::BTreeSet;
+
+/// Keeps others from changing the row until the transaction ends; SQLite has locked everything.
+pub(super) const fn lock(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE",
+    }
+}
+
+/// Makes the link rows what the changes say. Returns how many rows came or went.
+pub(super) async fn apply(sql: &Sql, unit: &mut Unit, changes: &[LinkChange<'_>]) -> Result<u64, Trouble> {
+    let mut written = 0;
+    for link in changes {
+        let applied = apply_one(sql, unit, link).await;
+        written +=
+            applied.map_err(|error| Trouble::Database { error, property: Some(link.change.property.clone()) })?;
+    }
+    Ok(written)
+}
+
+async fn apply_one(sql: &Sql, unit: &mut Unit, link: &LinkChange<'_>) -> Result<u64, sqlx::Error> {
+    let present = targets(sql, unit, &link.table).await?;
+    let wanted: BTreeSet<String> = link.targets.iter().filter_map(Param::as_text).collect();
+    let mut written = 0;
+    if link.change.operation != ChangeOperation::Remove {
+        for target in link.targets.iter().filter(|target| target.as_text().is_some_and(|t| !present.contains(&t))) {
+            written += unit.execute(&insert(sql, &link.table, target.clone())).await?;
+        }
+    }
+    for text in present {
+        let goes = match link.change.operation {
+            ChangeOperation::Set => !wanted.contains(&text),
+            ChangeOperation::Add => false,
+            ChangeOperation::Remove => wanted.contains(&text),
+        };
+        if goes {
+            let statement = clear_builder(sql, &link.table).sql(" AND ");
+            written += unit.execute(&statement.equals(&link.table.target, Param::Text(text)).done()).await?;
+        }
+    }
+    Ok(written)
+}
+
+/// The values that are there although a creation does not want them: signs of somebody else.
+pub(super) async fn surplus(
+    sql: &Sql,
+    unit: &mut Unit,
+    changes: &[LinkChange<'_>],
+) -> Result<Vec<Difference>, Trouble> {
+    let mut differences = Vec::new();
+    for link in changes.iter().filter(|link| link.change.operation == ChangeOperation::Set) {
+        let present = targets(sql, unit, &link.table).await?;
+        let wanted: BTreeSet<String> = link.targets.iter().filter_map(Param::as_text).collect();
+        if !present.is_subset(&wanted) {
+            let found = Value::List(present.into_iter().map(Value::String).collect());
+            differences.push(Difference::of(link.change, Some(&found), link.change.proposed.as_ref()));
+        }
+    }
+    Ok(differences)
+}
+
+/// Removes every link row of the resource.
+pub(super) fn clear(sql: &Sql, table: &LinkTable<'_>) -> Statement {
+    clear_builder(sql, table).done()
+}
+
+fn clear_builder(sql: &Sql, table: &LinkTable<'_>) -> Builder {
+    let name = quoted_table(&table.link.table);
+    Builder::new(sql.database.dialect(), format!("DELETE FROM {name} WHERE "))
+        .equals(&table.resource, table.resource_param.clone())
+}
+
+fn insert(sql: &Sql, table: &LinkTable<'_>, target: Param) -> Statement {
+    let (name, resource, column) =
+        (quoted_table(&table.link.table), quoted(&table.resource.name), quoted(&table.target.name));
+    Builder::new(sql.database.dialect(), format!("INSERT INTO {name} ({resource}, {column}) VALUES ("))
+        .bind(&table.resource, table.resource_param.clone())
+        .sql(", ")
+        .bind(&table.target, target)
+        .sql(") ON CONFLICT DO NOTHING")
+        .done()
+}
+
+async fn targets(sql: &Sql, unit: &mut Unit, table: &LinkTable<'_>) -> Result<BTreeSet<String>, sqlx::Error> {
+    let dialect = sql.database.dialect();
+    let column = statement::read(dialect, &table.target.name);
+    let statement = Builder::new(dialect, format!("SELECT {column} FROM {} WHERE ", quoted_table(&table.link.table)))
+        .equals(&table.resource, table.resource_param.clone())
+        .done();
+    let rows = unit.fetch(&statement).await?;
+    Ok(rows.into_iter().flatten().filter_map(super::value::Cell::key).collect())
+}

@@ -1,0 +1,171 @@
+//! Taking orders: free slots first, then as many orders as there are slots.
+//!
+//! One loop for each connection, so that a slow managed system holds up nobody else. The rule that
+//! must hold: an order is in the journal before it is written.
+
+use super::execute::execute;
+use super::patience::Patience;
+use crate::agent::{ANSWER_TIMEOUT, Agent, LONG_POLL, VERSION};
+use crate::connections::Connection;
+use crate::flight::Arrival;
+use crate::journal::{Entry, Execution};
+use crate::package::{Outcome, failure};
+use provost_contract::from_wire;
+use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
+use provost_contract::types::v1 as wire;
+use provost_domain::{Order, OrderId};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+/// How long to wait for more slots when one became free.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Takes and writes the orders of one connection until `stop`.
+pub(crate) async fn run(agent: Arc<Agent>, connection: Connection, stop: CancellationToken) -> anyhow::Result<()> {
+    let slots = Arc::new(Semaphore::new(connection.concurrency as usize));
+    let mut patience = Patience::new("fulfillment");
+    while let Some(free) = stop.run_until_cancelled(free_slots(&slots)).await {
+        let Some(pulled) = stop.run_until_cancelled(pull(&agent, &connection, free.len())).await else { break };
+        match pulled {
+            Ok(orders) => {
+                patience.answered();
+                accept(&agent, &connection, orders, free).await;
+            }
+            Err(status) => {
+                drop(free);
+                if !patience.failed(&status, &stop).await {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All slots that are free; waits for the first, and a moment for those that follow it.
+async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    let was_busy = slots.available_permits() == 0;
+    // The semaphore is never closed, so the first is always there.
+    let mut free: Vec<_> = Arc::clone(slots).acquire_owned().await.into_iter().collect();
+    if was_busy {
+        // Writes that began together end together: one pull for all of them.
+        tokio::time::sleep(GATHER).await;
+    }
+    while let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        free.push(slot);
+    }
+    free
+}
+
+async fn pull(agent: &Agent, connection: &Connection, free: usize) -> Result<Vec<LeasedOrder>, Status> {
+    let message = PullOrdersRequest {
+        agent_id: agent.id.clone(),
+        connections: vec![connection.name.to_string()],
+        max_orders: i32::try_from(free).unwrap_or(i32::MAX),
+        wait: prost_types::Duration::try_from(LONG_POLL).ok(),
+        agent_version: VERSION.to_owned(),
+    };
+    let request = agent.request(message, LONG_POLL + ANSWER_TIMEOUT);
+    let response = agent.dispatch.clone().pull_orders(request).await?;
+    agent.fulfillment_seen.note(agent.clock.now());
+    Ok(response.into_inner().orders)
+}
+
+/// An order that is ours to write.
+struct Accepted {
+    execution: Execution,
+    order: Result<Order, Outcome>,
+}
+
+async fn accept(
+    agent: &Arc<Agent>,
+    connection: &Connection,
+    leased: Vec<LeasedOrder>,
+    free: Vec<OwnedSemaphorePermit>,
+) {
+    let finished = finished(agent, &leased).await;
+    let accepted: Vec<_> =
+        leased.into_iter().filter_map(|leased| arrive(agent, connection, leased, &finished)).collect();
+    let executions: Vec<_> = accepted.iter().map(|accepted| accepted.execution).collect();
+    if executions.is_empty() {
+        return;
+    }
+    if let Err(error) = agent.journal.intend(&executions, agent.clock.now()).await {
+        tracing::error!(%error, orders = executions.len(), "the journal cannot be written; orders are left to their leases");
+        for execution in executions {
+            agent.flight.land(execution);
+        }
+        // Not at once again: the disk needs somebody.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        return;
+    }
+    let mut slots = free.into_iter();
+    for Accepted { execution, order } in accepted {
+        let (agent, package, slot) = (Arc::clone(agent), Arc::clone(&connection.package), slots.next());
+        let name = Arc::clone(&connection.name);
+        agent.clone().executions.spawn(async move {
+            execute(&agent, &name, package.as_ref(), execution, order).await;
+            drop(slot);
+        });
+    }
+}
+
+/// Which of these orders have a result here that waits to be reported.
+async fn finished(agent: &Agent, leased: &[LeasedOrder]) -> HashSet<Execution> {
+    let executions = leased.iter().filter_map(|leased| {
+        let order_id = leased.order.as_ref()?.order_id.parse().ok()?;
+        Some(Execution { order_id, attempt: leased.attempt })
+    });
+    agent.journal.with_result(&executions.collect::<Vec<_>>()).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the journal cannot be read; finished orders are written again");
+        HashSet::new()
+    })
+}
+
+/// Looks at one order that arrived: new, flying already, or finished and waiting to be reported.
+fn arrive(
+    agent: &Agent,
+    connection: &Connection,
+    leased: LeasedOrder,
+    finished: &HashSet<Execution>,
+) -> Option<Accepted> {
+    let LeasedOrder { order, attempt, lease_expires_at } = leased;
+    let order = order.unwrap_or_default();
+    let Ok(order_id) = order.order_id.parse::<OrderId>() else {
+        tracing::error!(order_id = order.order_id, "an order without a usable id; it is left to its lease");
+        return None;
+    };
+    let execution = Execution { order_id, attempt };
+    if finished.contains(&execution) {
+        // Redelivered: the result is in the journal, and the reporter has it in hand.
+        agent.results.notify_one();
+        return None;
+    }
+    let now = agent.clock.now();
+    let lease = lease_expires_at.map(|at| from_wire::timestamp(&at).since(now)).unwrap_or_default();
+    if agent.flight.arrive(execution, lease, Instant::now()) == Arrival::AlreadyFlying {
+        tracing::info!(%order_id, attempt, "an order came back while it is being written");
+        return None;
+    }
+    Some(Accepted { execution, order: read(connection, order) })
+}
+
+/// The order, or what there is to report when it makes no sense here.
+fn read(connection: &Connection, order: wire::Order) -> Result<Order, Outcome> {
+    let order = from_wire::order("order", order)
+        .map_err(|wrong| Outcome::Failed(failure::invalid(format!("the agent cannot read the order: {wrong}"))))?;
+    if order.connection == *connection.name {
+        return Ok(order);
+    }
+    let message = format!("the order is for connection '{}', not for '{}'", order.connection, connection.name);
+    Err(Outcome::Failed(failure::invalid(message)))
+}
+
+/// The entry of an outcome.
+pub(super) fn entry(agent: &Agent, execution: Execution, outcome: Outcome) -> Entry {
+    Entry { execution, outcome, at: agent.clock.now() }
+}
