@@ -1,0 +1,97 @@
+//! The commands, one file per verb.
+
+pub mod agents;
+pub mod catalog;
+pub mod ids;
+pub mod items;
+pub mod jobs;
+pub mod manual;
+pub mod orders;
+pub mod permissions;
+pub mod resources;
+pub mod review;
+pub mod sample;
+pub mod syncs;
+pub mod up;
+
+use crate::arguments::{Arguments, GlobalArguments};
+use crate::client::Clients;
+use crate::console::Console;
+use crate::failure::{Failure, Outcome};
+use crate::session::Session;
+use clap::Subcommand;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows a whole order's life on a sample organisation, in under a minute.
+    Demo(crate::demo::DemoArguments),
+    /// Runs all four services in this process, until it is told to stop.
+    Up(up::UpArguments),
+    /// Writes a sample organisation of any size: its people, systems, catalog and agent configuration.
+    Sample(sample::SampleArguments),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// What to ask a running suite.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// The catalog: systems, resource types, roles, rules.
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Jobs: run, watch, resume, cancel.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Provisioning orders: the ledger.
+    #[command(subcommand)]
+    Orders(orders::Command),
+    /// Provisioning review: decide on orders before they are written.
+    #[command(subcommand)]
+    Review(review::Command),
+    /// Manual provisioning: what people write by hand.
+    #[command(subcommand)]
+    Manual(manual::Command),
+    /// View permissions: what one owner has, why, and where each value stands.
+    Permissions(permissions::PermissionsArguments),
+    /// What synchronization read.
+    #[command(subcommand)]
+    Resources(resources::Command),
+    /// Synchronizations.
+    #[command(subcommand)]
+    Syncs(syncs::Command),
+    /// Agents.
+    #[command(subcommand)]
+    Agents(agents::Command),
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// When it cannot be carried out.
+pub async fn run(arguments: Arguments, console: Console) -> Result<Outcome, Failure> {
+    let global = arguments.global;
+    match arguments.command {
+        Command::Demo(arguments) => crate::demo::run(arguments, console).await,
+        Command::Up(arguments) => up::run(arguments, console).await,
+        Command::Sample(arguments) => sample::run(arguments, console).await,
+        Command::Client(command) => client(command, global, console).await,
+    }
+}
+
+async fn client(command: ClientCommand, global: GlobalArguments, console: Console) -> Result<Outcome, Failure> {
+    let clients = Clients::new(&global.server, global.actor)?;
+    let mut session = Session { clients, console, output: global.output };
+    let session = &mut session;
+    match command {
+        ClientCommand::Catalog(command) => command.run(session).await,
+        ClientCommand::Jobs(command) => command.run(session).await,
+        ClientCommand::Orders(command) => command.run(session).await,
+        ClientCommand::Review(command) => command.run(session).await,
+        ClientCommand::Manual(command) => command.run(session).await,
+        ClientCommand::Permissions(arguments) => permissions::run(arguments, session).await,
+        ClientCommand::Resources(command) => command.run(session).await,
+        ClientCommand::Syncs(command) => command.run(session).await,
+        ClientCommand::Agents(command) => command.run(session).await,
+    }
+}

@@ -1,0 +1,321 @@
+//! The client against a suite in the same process: what people type, and what they read.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use clap::Parser;
+use provost::arguments::Arguments;
+use provost::client::Clients;
+use provost::console::{Console, Style};
+use provost::demo::workplace;
+use provost::failure::{Failure, Outcome};
+use provost::suite::{DataDirectory, Suite};
+use provost_contract::fulfillment::v1::feedback::Outcome as Reported;
+use provost_contract::fulfillment::v1::{
+    Executed, Feedback, HandedOver, PullOrdersRequest, ReportFeedbackRequest, SubmitOrdersRequest,
+};
+use provost_contract::types::v1::{self as types, Change, Order, Owner, RuleFailure, Value, value::Kind};
+use provost_sample::Organisation;
+use provost_service_kit::Runtime;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A suite without an agent: the test plays it.
+struct World {
+    suite: Suite,
+    folder: TempDir,
+}
+
+impl World {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(&folder.path().join("data")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let suite = Suite::start(directory, listener, None, Runtime::default()).await.unwrap();
+        Self { suite, folder }
+    }
+
+    /// A suite with the sample organisation's systems, and an agent that reaches them.
+    async fn with_sample() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(&folder.path().join("data")).unwrap();
+        let organisation = Organisation::generate(workplace::SEED, 250, chrono::Utc::now().date_naive());
+        workplace::write(directory.path(), &organisation).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        workplace::write_agent_file(directory.path(), listener.local_addr().unwrap()).unwrap();
+        let suite = Suite::start(directory, listener, None, Runtime::default()).await.unwrap();
+        Self { suite, folder }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> (Result<Outcome, Failure>, String) {
+        let captured = Captured::default();
+        let url = self.suite.url();
+        let whole = ["provost", "--as", "ada", "--server", &url].into_iter().chain(arguments.iter().copied());
+        let console = Console::to(captured.clone(), Style::new(false));
+        let result = provost::command::run(Arguments::try_parse_from(whole).unwrap(), console).await;
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        (result, text)
+    }
+
+    /// The output of a command that did all that it was asked for.
+    async fn done(&self, arguments: &[&str]) -> String {
+        let (result, text) = self.run(arguments).await;
+        assert_eq!(result.unwrap(), Outcome::Done, "{arguments:?}\n{text}");
+        text
+    }
+
+    /// What a command says that cannot be carried out.
+    async fn refused(&self, arguments: &[&str]) -> String {
+        self.run(arguments).await.0.map(|_| ()).unwrap_err().text().unwrap()
+    }
+
+    fn clients(&self) -> Clients {
+        Clients::new(&[self.suite.url().parse().unwrap()], "test").unwrap()
+    }
+
+    async fn submit(&self, orders: Vec<Order>) {
+        let parts = tokio_stream::iter([SubmitOrdersRequest { orders }]);
+        let answer = self.clients().orders().submit_orders(parts).await.unwrap().into_inner();
+        assert_eq!(answer.rejected, 0, "{answer:?}");
+    }
+
+    /// Plays the agent once: takes what is there, and reports `outcome` for each.
+    async fn agent(&self, connection: &str, outcome: Reported) {
+        let clients = self.clients();
+        let pull = PullOrdersRequest {
+            agent_id: "agent-t".into(),
+            connections: vec![connection.into()],
+            max_orders: 10,
+            wait: Some(prost_types::Duration { seconds: 10, nanos: 0 }),
+            agent_version: "1".into(),
+        };
+        let leased = clients.dispatch().pull_orders(pull).await.unwrap().into_inner().orders;
+        assert!(!leased.is_empty());
+        let feedback = leased
+            .into_iter()
+            .map(|leased| Feedback {
+                order_id: leased.order.unwrap().order_id,
+                attempt: leased.attempt,
+                outcome: Some(outcome.clone()),
+                at: None,
+            })
+            .collect();
+        let report = ReportFeedbackRequest { agent_id: "agent-t".into(), feedback };
+        let results = clients.dispatch().report_feedback(report).await.unwrap().into_inner().results;
+        assert!(results.iter().all(|item| item.error.is_none()), "{results:?}");
+    }
+}
+
+/// An order of a person whose number is `n`, with an id that ends in it.
+fn order(n: u128, resource_type: &str, connection: &str) -> Order {
+    let title = Change {
+        property: "title".into(),
+        operation: types::ChangeOperation::Set.into(),
+        proposed: Some(Value { kind: Some(Kind::StringValue("Clerk".into())) }),
+        ..Change::default()
+    };
+    let phone = Change { property: "phone".into(), sensitive: true, ..title.clone() };
+    Order {
+        order_id: uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n).to_string(),
+        kind: types::OrderKind::Addition.into(),
+        resource_type: resource_type.into(),
+        connector: "app".into(),
+        connection: connection.into(),
+        entity_type: "Account".into(),
+        owner: Some(Owner { entity_type: "Person".into(), key: format!("E{n}"), display_name: format!("Person {n}") }),
+        target_key: format!("login{n}"),
+        changes: vec![title, phone],
+        generated_at: Some(prost_types::Timestamp { seconds: 1_767_225_600, nanos: 0 }),
+        ..Order::default()
+    }
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+#[tokio::test]
+async fn empty_suite_says_that_there_is_nothing() {
+    let world = World::start().await;
+    for (arguments, said) in [
+        (["orders", "list"], "no such orders\n"),
+        (["orders", "count"], "no such orders\n"),
+        (["review", "list"], "nothing waits for a review\n"),
+        (["manual", "list"], "nothing is left to do by hand\n"),
+        (["syncs", "list"], "nothing was synchronized yet\n"),
+        (["agents", "list"], "no agent has called yet\n"),
+        (["jobs", "runs"], "no job was run yet: provost jobs run complete --watch\n"),
+    ] {
+        assert_eq!(world.done(&arguments).await, said);
+        let mut with_json = arguments.to_vec();
+        with_json.extend(["-o", "json"]);
+        assert_eq!(json(&world.done(&with_json).await), serde_json::json!([]), "{arguments:?}");
+    }
+    assert!(world.refused(&["jobs", "run", "complete"]).await.contains("catalog"));
+    assert!(world.refused(&["orders", "get", "abcdef12"]).await.contains("there is no order 'abcdef12'"));
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn mistakes_in_a_catalog_are_told_like_a_compiler_tells_them() {
+    let world = World::start().await;
+    let file = world.folder.path().join("wrong.yaml");
+    std::fs::write(&file, "connectors:\n  - nmae: hr\n").unwrap();
+    let path = file.to_str().unwrap();
+    let (result, text) = world.run(&["catalog", "apply", path]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed);
+    assert!(text.contains(&format!("{path}:2:")), "{text}");
+    assert!(text.contains("the catalog was not applied"), "{text}");
+    assert!(world.refused(&["catalog", "show"]).await.contains("catalog"));
+
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/sample/catalog");
+    assert!(world.done(&["catalog", "apply", "--check", sample]).await.contains("nothing was applied"));
+    assert!(world.done(&["catalog", "apply", sample]).await.contains("revision 1 is the current catalog"));
+    assert!(world.done(&["catalog", "show"]).await.contains("applied"));
+    assert!(world.done(&["jobs", "list"]).await.contains("complete"));
+    let unknown = world.refused(&["jobs", "run", "nosuch"]).await;
+    assert!(unknown.starts_with("there is no job 'nosuch'; there are ") && unknown.contains("complete"), "{unknown}");
+    world.done(&["jobs", "run", "complete"]).await;
+    let second = world.refused(&["jobs", "run", "complete"]).await;
+    assert!(second.contains("provost jobs runs") && !second.contains("somebody else"), "{second}");
+    assert!(world.refused(&["permissions", "nobody"]).await.contains("nobody"));
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn orders_are_listed_shown_counted_and_cancelled() {
+    let world = World::start().await;
+    let failed = RuleFailure { rule: "scalar title".into(), message: "no number".into(), ..RuleFailure::default() };
+    let broken = Order { rule_failure: Some(failed), ..order(3, "App", "app-sql") };
+    world.submit(vec![order(1, "App", "app-sql"), order(2, "App", "app-sql"), broken]).await;
+
+    let text = world.done(&["orders", "list", "--limit", "2"]).await;
+    assert!(text.contains("000000000001  Addition  App") && text.contains("there are more"), "{text}");
+    assert!(!text.contains("000000000003"), "{text}");
+    let listed = json(&world.done(&["orders", "list", "--state", "pending", "-o", "json"]).await);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[0]["state"], "PROVISIONING_STATE_PENDING");
+
+    let text = world.done(&["orders", "get", "000000000003"]).await;
+    for part in ["state        Error (rule)", "rule         scalar title", "message      no number", "Person 3 (E3)"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert!(text.contains("phone     set   –        ••••••"), "{text}");
+    let text = world.done(&["orders", "count"]).await;
+    assert!(text.contains("1 PENDING") && text.contains("7 ERROR (RULE)"), "{text}");
+
+    let unknown = "01900000-0000-7000-8000-00000000ffff";
+    let (result, text) = world.run(&["orders", "cancel", "000000000001", unknown, "--reason", "test"]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed, "{text}");
+    assert!(text.contains("✓ 000000000001 cancelled, now Inactive") && text.contains("✗ 00000000ffff: "), "{text}");
+    let text = world.done(&["orders", "get", "000000000001"]).await;
+    assert!(text.contains("Inactive (cancelled)") && text.contains("ada"), "{text}");
+    let several = world.refused(&["orders", "get", "01900000"]).await;
+    assert!(several.contains("fits 3 of them"), "{several}");
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn reviews_are_shown_and_decided() {
+    let world = World::start().await;
+    let blocked = |n| Order { block_causes: vec![types::BlockCause::ResourceType.into()], ..order(n, "Vault", "v") };
+    world.submit((1..=3).map(blocked).collect()).await;
+    let mut text = String::new();
+    for _ in 0..100 {
+        text = world.done(&["review", "list"]).await;
+        if text.lines().count() == 4 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(text.lines().count(), 4, "the three reviews were not requested: {text}");
+    assert!(text.contains("title = Clerk, phone = ••••••"), "{text}");
+    let text = world.done(&["review", "show", "000000000001"]).await;
+    assert!(text.contains("the resource type requires review") && text.contains("Person 1 (E1)"), "{text}");
+
+    world.done(&["review", "approve", "000000000001", "--comment", "yes"]).await;
+    world.done(&["review", "decline", "000000000002", "--comment", "no"]).await;
+    world.done(&["review", "postpone", "000000000003"]).await;
+    let (result, _) = world.run(&["review", "approve", "000000000002"]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed, "what was declined cannot be approved");
+    let states = json(&world.done(&["review", "list", "--state", "approved,declined,postponed", "-o", "json"]).await);
+    let states: Vec<_> = states.as_array().unwrap().iter().map(|review| review["state"].clone()).collect();
+    assert_eq!(states, ["REVIEW_STATE_APPROVED", "REVIEW_STATE_DECLINED", "REVIEW_STATE_POSTPONED"]);
+
+    world.agent("v", Reported::Executed(Executed::default())).await;
+    let text = world.done(&["orders", "get", "000000000001"]).await;
+    assert!(text.contains("Executed") && text.contains("approved"), "{text}");
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn manual_orders_are_confirmed_and_reported() {
+    let world = World::start().await;
+    world.submit((1..=4).map(|n| order(n, "Badge", "desk")).collect()).await;
+    world.agent("desk", Reported::HandedOver(HandedOver { ticket: "line".into() })).await;
+    let text = world.done(&["manual", "list"]).await;
+    assert_eq!(text.lines().count(), 5, "{text}");
+    let text = world.done(&["manual", "show", "000000000001"]).await;
+    assert!(text.contains("title") && text.contains("provost manual confirm 000000000001"), "{text}");
+
+    let text = world.done(&["manual", "confirm", "000000000001"]).await;
+    assert_eq!(text, "✓ 000000000001 confirmed, now Executed\n");
+    let text = world.done(&["manual", "report-error", "000000000002", "--comment", "no cards"]).await;
+    assert_eq!(text, "✓ 000000000002 reported, now Errored (system)\n");
+    let text = world.done(&["manual", "confirm", "--all"]).await;
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(world.done(&["manual", "confirm", "--all"]).await.starts_with("nothing to confirm"));
+    assert!(world.refused(&["manual", "confirm", "000000000001"]).await.contains("there is no order"));
+
+    assert!(world.done(&["orders", "list", "--state", "errored"]).await.contains("no cards"));
+    let text = world.done(&["orders", "unblock", "000000000002", "--comment", "cards came"]).await;
+    assert_eq!(text, "✓ 000000000002 unblocked, now Pending\n");
+    assert!(world.done(&["agents", "list"]).await.contains("agent-t"));
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_job_did_can_be_watched_listed_and_explained() {
+    let world = World::with_sample().await;
+    let catalog = world.folder.path().join("data/catalog");
+    world.done(&["catalog", "apply", catalog.to_str().unwrap()]).await;
+    let text = world.done(&["jobs", "run", "complete", "--watch"]).await;
+    assert!(text.contains("✓ export hr") && text.contains("job complete: completed"), "{text}");
+    let text = world.done(&["jobs", "runs"]).await;
+    assert!(text.lines().count() == 2 && text.contains("complete") && text.contains("ada"), "{text}");
+    let text = world.done(&["catalog", "show"]).await;
+    assert!(text.starts_with("# revision 1, applied ") && text.contains("AppAccount"), "{text}");
+
+    let text = world.done(&["permissions", provost_sample::special::DEMO_EXECUTIVE]).await;
+    for part in ["ROLE", "AppAccount", "workflow Calculated, provisioning ", "PROPERTY"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+
+    // The feed has no end: what it tells first is enough.
+    let captured = Captured::default();
+    let url = world.suite.url();
+    let arguments = Arguments::try_parse_from(["provost", "--server", &url, "orders", "watch"]).unwrap();
+    let console = Console::to(captured.clone(), Style::new(false));
+    let watching = provost::command::run(arguments, console);
+    assert!(tokio::time::timeout(Duration::from_secs(3), watching).await.is_err(), "the feed ended");
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(text.lines().count() > 100, "{text}");
+    assert!(text.contains("AppAccount") && text.contains("generated → Pending"), "{text}");
+    world.suite.stop().await.unwrap();
+}
