@@ -1,0 +1,37 @@
+# Everything here works from a clean clone with Rust, a C compiler and make.
+
+DATA_DIR ?= .provost-demo
+
+.PHONY: help demo test test-deps lint fmt release-contract bench clean-data
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
+
+demo: ## one order's whole life, shown on a sample organisation
+	@echo "Building Provost; the first time this takes a few minutes ..."
+	cargo build -p provost
+	cargo run -q -p provost -- demo
+
+test: test-deps ## every test, on real PostgreSQL and OpenLDAP servers
+	cargo build --workspace
+	cargo test --workspace
+
+test-deps: ## install the servers that the tests need, or say what is missing
+	@tests/setup/test-deps
+
+lint: ## formatting, clippy, and the contract's checks (needs Node.js)
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	tests/setup/contract
+
+fmt: ## format the code
+	cargo fmt --all
+
+release-contract: ## make the present proto/ the one that later checks compare with
+	tests/setup/contract release
+
+bench: ## throughput, each figure beside its measured limit
+	cargo run --release -q -p provost-tests --bin bench
+
+clean-data: ## remove the data directory of the demo
+	rm -rf -- "$(DATA_DIR)"
