@@ -135,8 +135,11 @@ async fn orders_start_where_the_table_says() {
         );
         assert_eq!(history[0].reason, "scalar title: no such key");
         assert!(world.pull().await.is_empty());
+        // Nobody can end an Error by giving it up.
+        let refused = world.cancel(&[&broken.order_id]).await;
+        assert_eq!((code(&refused[0]), refused[0].state()), (Code::FailedPrecondition, ProvisioningState::Error));
         // The rule was mended: the generator ends the Error, and a fresh order comes.
-        let ended = world.cancel(&[&broken.order_id]).await;
+        let ended = world.reevaluate(&[&broken.order_id]).await;
         assert_eq!((code(&ended[0]), ended[0].state()), (Code::Ok, ProvisioningState::Inactive));
         assert_eq!(world.get(&broken.order_id).await.0.inactive_reason(), InactiveReason::Superseded);
     })

@@ -144,10 +144,20 @@ impl World {
         self.get(id).await.1.iter().map(types::HistoryEntry::event).collect()
     }
 
+    /// A person gives orders up.
     pub(crate) async fn cancel(&self, ids: &[&str]) -> Vec<ItemResult> {
+        self.end("ada", ids, false).await
+    }
+
+    /// The order generator evaluated again what orders stand for.
+    pub(crate) async fn reevaluate(&self, ids: &[&str]) -> Vec<ItemResult> {
+        self.end("order-generator", ids, true).await
+    }
+
+    async fn end(&self, actor: &str, ids: &[&str], reevaluated: bool) -> Vec<ItemResult> {
         let order_ids = ids.iter().map(ToString::to_string).collect();
-        let request = api::CancelOrdersRequest { order_ids, reason: "not needed".into(), reevaluated: false };
-        self.orders().cancel_orders(request_as("ada", request)).await.unwrap().into_inner().results
+        let request = api::CancelOrdersRequest { order_ids, reason: "not needed".into(), reevaluated };
+        self.orders().cancel_orders(request_as(actor, request)).await.unwrap().into_inner().results
     }
 
     pub(crate) async fn unblock(&self, ids: &[&str]) -> Vec<ItemResult> {
