@@ -12,6 +12,8 @@ pub const CHANGES_MAX: usize = 500;
 pub const LIST_ITEMS_MAX: usize = 20_000;
 /// Longest name or key, in characters.
 pub const NAME_MAX: usize = 500;
+/// Longest words of a managed system or of a rule that are kept, in characters.
+pub const MESSAGE_MAX: usize = 4_000;
 
 /// Domain to wire; cannot fail.
 pub mod to_wire {
@@ -149,8 +151,8 @@ pub mod to_wire {
 
 /// Wire to domain; every wrong field is noted.
 pub mod from_wire {
-    use super::{CHANGES_MAX, LIST_ITEMS_MAX, NAME_MAX, domain, wire};
-    use crate::violations::{Violations, printable};
+    use super::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, domain, wire};
+    use crate::violations::{Violations, cut, printable};
     use prost_types::Timestamp;
 
     /// An instant.
@@ -191,7 +193,7 @@ pub mod from_wire {
         reasons.into_iter().map(|wire::Reason { rule, detail }| domain::Reason { rule, detail }).collect()
     }
 
-    /// A failure; an unset class is Unknown.
+    /// A failure; an unset class is Unknown, and words that are too long are cut.
     pub fn failure(failure: wire::Failure) -> domain::Failure {
         use domain::FailureClass as D;
         use wire::FailureClass as W;
@@ -208,10 +210,10 @@ pub mod from_wire {
         };
         domain::Failure {
             class,
-            code: printable(code),
-            message: printable(message),
-            property: (!property.is_empty()).then(|| printable(property)),
-            hint: printable(hint),
+            code: cut(printable(code), NAME_MAX),
+            message: cut(printable(message), MESSAGE_MAX),
+            property: (!property.is_empty()).then(|| cut(printable(property), NAME_MAX)),
+            hint: cut(printable(hint), MESSAGE_MAX),
         }
     }
 
@@ -291,6 +293,20 @@ pub mod from_wire {
         if rule_failure.is_none() {
             wrong.require_text(&format!("{field}.target_key"), &target_key, NAME_MAX);
         }
+        // What the failed rule saw may hold anything, and must be shown all the same: only its size counts.
+        if let Some(wire::RuleFailure { rule, property, input, message }) = &rule_failure {
+            for (name, text, max) in [
+                ("target_key", &target_key, NAME_MAX),
+                ("rule_failure.rule", rule, NAME_MAX),
+                ("rule_failure.property", property, NAME_MAX),
+                ("rule_failure.input", input, MESSAGE_MAX),
+                ("rule_failure.message", message, MESSAGE_MAX),
+            ] {
+                if text.chars().count() > max {
+                    wrong.add(format!("{field}.{name}"), format!("is longer than {max} characters"));
+                }
+            }
+        }
         let wire::Owner { entity_type: owner_type, key, display_name } = owner.unwrap_or_default();
         wrong.require_text(&format!("{field}.owner.entity_type"), &owner_type, NAME_MAX);
         wrong.require_text(&format!("{field}.owner.key"), &key, NAME_MAX);
@@ -313,6 +329,13 @@ pub mod from_wire {
             && matches!(kind, Some(domain::OrderKind::Addition | domain::OrderKind::Update))
         {
             wrong.add(format!("{field}.changes"), "must not be empty for an ADDITION or an UPDATE");
+        }
+        let mut set = std::collections::HashSet::new();
+        for (index, change) in changes.iter().enumerate() {
+            if change.operation() == wire::ChangeOperation::Set && !set.insert(change.property.clone()) {
+                let shown = shown(&change.property);
+                wrong.add(format!("{field}.changes[{index}].property"), format!("'{shown}' is SET twice"));
+            }
         }
         let changes = changes
             .into_iter()
@@ -490,6 +513,23 @@ mod tests {
             assert!(text.contains(part), "{part} missing in {text}");
         }
         assert_ne!(wrong, Violations::default());
+    }
+
+    #[test]
+    fn oversized_words_are_refused_or_cut_and_a_property_is_set_once() {
+        let mut order = to_wire::order(&full_order(Value::Integer(1)));
+        let failure = order.rule_failure.as_mut().unwrap();
+        failure.message = "x".repeat(MESSAGE_MAX + 1);
+        failure.input = "no\0pe".into();
+        let set = |property: &str| wire::Change { property: property.into(), operation: 1, ..Default::default() };
+        order.changes = vec![set("a"), set("b"), set("a")];
+        let wrong = from_wire::order("order", order).unwrap_err().to_string();
+        let expected = "order.rule_failure.message is longer than 4000 characters; \
+                        order.changes[2].property 'a' is SET twice";
+        assert_eq!(wrong, expected);
+        let failure = wire::Failure { message: "é".repeat(9_000), code: "c".repeat(9_000), ..Default::default() };
+        let kept = from_wire::failure(failure);
+        assert_eq!((kept.message.chars().count(), kept.code.len()), (MESSAGE_MAX, NAME_MAX));
     }
 
     #[test]

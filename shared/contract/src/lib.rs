@@ -7,11 +7,13 @@
 
 mod convert;
 mod json;
+mod masked;
 mod violations;
 
-pub use convert::{CHANGES_MAX, LIST_ITEMS_MAX, NAME_MAX, from_wire, to_wire};
+pub use convert::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, from_wire, to_wire};
 pub use json::{json_of, message_of_json};
-pub use violations::{Violation, Violations, printable};
+pub use masked::masked;
+pub use violations::{Violation, Violations, cut, printable};
 
 /// The encoded descriptors of the whole contract, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/provost_descriptor.bin"));

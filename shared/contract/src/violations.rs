@@ -15,6 +15,15 @@ pub fn printable(text: impl Into<String>) -> String {
     if text.contains(is_control) { text.replace(is_control, "\u{fffd}") } else { text }
 }
 
+/// The first `max` characters of `text`. For words that others chose, which must not make a message
+/// too large to be answered.
+pub fn cut(mut text: String, max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(max) {
+        text.truncate(end);
+    }
+    text
+}
+
 /// One wrong field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -41,12 +50,19 @@ impl Violations {
         violations
     }
 
-    /// Notes the field when its text is empty, longer than `max` characters, or holds a control
-    /// character other than a line break or a tab.
+    /// Notes the field when its text is empty, and as [`Violations::check_text`].
     pub fn require_text(&mut self, field: &str, text: &str, max: usize) {
         if text.trim().is_empty() {
             self.add(field, "must not be empty");
-        } else if text.chars().count() > max {
+        } else {
+            self.check_text(field, text, max);
+        }
+    }
+
+    /// Notes the field when its text is longer than `max` characters, or holds a control character
+    /// other than a line break or a tab. It may be empty.
+    pub fn check_text(&mut self, field: &str, text: &str, max: usize) {
+        if text.chars().count() > max {
             self.add(field, format!("is longer than {max} characters"));
         } else if text.contains(is_control) {
             self.add(field, "holds a control character");
@@ -92,7 +108,11 @@ mod tests {
         wrong.require_text("a", "x\0y", 10);
         wrong.require_text("b", "two\nlines\tand more", 30);
         wrong.require_text("c", "é", 1);
-        assert_eq!(wrong.to_string(), "a holds a control character");
+        wrong.check_text("d", "", 1);
+        wrong.check_text("e", "ab", 1);
+        assert_eq!(wrong.to_string(), "a holds a control character; e is longer than 1 characters");
+        assert_eq!(cut("éé".into(), 1), "é");
+        assert_eq!(cut("éé".into(), 2), "éé");
         assert_eq!(printable("no\0pe\u{1b}[2J\n"), "no\u{fffd}pe\u{fffd}[2J\n");
     }
 }

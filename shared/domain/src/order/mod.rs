@@ -138,6 +138,11 @@ impl Lane {
         Self(format!("{connector}\u{1f}{entity_type}\u{1f}{target_key}"))
     }
 
+    /// SHA-256 of the lane, in hex.
+    pub fn digest(&self) -> String {
+        hex(Sha256::digest(&self.0))
+    }
+
     /// The lane as one string, for storage.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -237,8 +242,12 @@ impl Order {
             part(name);
             part(value);
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(hash.finalize())
     }
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
