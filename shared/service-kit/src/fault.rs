@@ -22,6 +22,8 @@ pub enum FaultKind {
     AlreadyExists,
     /// The thing stands where this cannot be done; read again and decide anew.
     WrongState,
+    /// The caller may not do this.
+    Forbidden,
     /// Somebody else was faster; read again and retry.
     Conflict,
     /// Too much; retry with back-off.
@@ -42,6 +44,7 @@ impl FaultKind {
             Self::NotFound => Code::NotFound,
             Self::AlreadyExists => Code::AlreadyExists,
             Self::WrongState => Code::FailedPrecondition,
+            Self::Forbidden => Code::PermissionDenied,
             Self::Conflict => Code::Aborted,
             Self::Exhausted => Code::ResourceExhausted,
             Self::Unavailable => Code::Unavailable,
@@ -57,6 +60,7 @@ impl FaultKind {
             Self::NotFound => "NOT_FOUND",
             Self::AlreadyExists => "ALREADY_EXISTS",
             Self::WrongState => "WRONG_STATE",
+            Self::Forbidden => "FORBIDDEN",
             Self::Conflict => "CONFLICT",
             Self::Exhausted => "EXHAUSTED",
             Self::Unavailable => "UNAVAILABLE",
@@ -128,6 +132,7 @@ impl Fault {
                 let cause = self.cause.as_ref().map(|cause| format!("{cause:#}")).unwrap_or_default();
                 tracing::error!(cause, "{}", self.message);
             }
+            FaultKind::Forbidden => tracing::warn!("{}", self.message),
             FaultKind::Unavailable | FaultKind::Exhausted | FaultKind::DataLoss => {
                 let cause = self.cause.as_ref().map(|cause| format!("{cause:#}")).unwrap_or_default();
                 tracing::warn!(cause, "{}", self.message);

@@ -1,12 +1,12 @@
 //! Between the messages of the contract and the model. Every wrong field of a request is named, all
 //! in one answer; what is shown is masked here, so that no handler can forget it.
 
-use crate::model::{Decision, Review, State, Verdict, Wish, masked};
+use crate::model::{Decision, Review, State, Verdict, Wish};
 use crate::store::reviews::Filter;
 use crate::verbs::ListReviews;
 use provost_contract::review::v1 as wire;
 use provost_contract::types::v1::{ChangeOperation, ListValue, Order, Value, value::Kind};
-use provost_contract::{NAME_MAX, Violations, from_wire, to_wire};
+use provost_contract::{NAME_MAX, Violations, from_wire, masked, to_wire};
 use provost_service_kit::page;
 use uuid::Uuid;
 
@@ -27,12 +27,6 @@ fn id_of(text: &str, wrong: &mut Violations) -> Uuid {
     from_wire::order_id("review_id", text, wrong).map_or(Uuid::nil(), |id| id.uuid())
 }
 
-fn check_words(field: &str, words: &str, wrong: &mut Violations) {
-    if words.chars().count() > WORDS_MAX {
-        wrong.add(field, format!("is longer than {WORDS_MAX} characters"));
-    }
-}
-
 pub(super) fn request_of(request: wire::RequestReviewRequest) -> Result<(Uuid, Order), Violations> {
     let wire::RequestReviewRequest { review_id, order } = request;
     let mut wrong = Violations::default();
@@ -44,6 +38,10 @@ pub(super) fn request_of(request: wire::RequestReviewRequest) -> Result<(Uuid, O
     // Checked as fulfillment checks it, so that a reviewer never sees half an order.
     if let Err(more) = from_wire::order("order", with_withheld_lists(order.clone())) {
         more.iter().for_each(|violation| wrong.add(&violation.field, &violation.description));
+    }
+    // The feed tells of orders. A review under one id about an order of another would decide that one.
+    if wrong.is_empty() && !order.order_id.eq_ignore_ascii_case(&review_id) {
+        wrong.add("review_id", "must be the id of the order");
     }
     wrong.into_result((id, order))
 }
@@ -63,7 +61,7 @@ pub(super) fn withdrawal_of(request: wire::WithdrawReviewRequest) -> Result<(Uui
     let wire::WithdrawReviewRequest { review_id, reason } = request;
     let mut wrong = Violations::default();
     let id = id_of(&review_id, &mut wrong);
-    check_words("reason", &reason, &mut wrong);
+    wrong.check_text("reason", &reason, WORDS_MAX);
     wrong.into_result((id, reason))
 }
 
@@ -85,7 +83,7 @@ pub(super) fn wish_of(verdict: Verdict, said: Said, actor: String) -> Result<Wis
     if verdict == Verdict::Decline && comment.trim().is_empty() {
         wrong.add("comment", "must say why it is declined");
     }
-    check_words("comment", &comment, &mut wrong);
+    wrong.check_text("comment", &comment, WORDS_MAX);
     if version < 0 {
         wrong.add("version", "must not be negative");
     }
@@ -102,9 +100,7 @@ pub(super) fn list_of(request: wire::ListReviewsRequest) -> Result<ListReviews, 
     let size = page::size(page_size).map_err(&mut note).unwrap_or(page::PAGE_DEFAULT);
     let after = page::after(&page_token).map_err(&mut note).unwrap_or(0);
     for (field, text) in [("resource_type", &resource_type), ("owner_key", &owner_key)] {
-        if text.chars().count() > NAME_MAX {
-            wrong.add(field, format!("is longer than {NAME_MAX} characters"));
-        }
+        wrong.check_text(field, text, NAME_MAX);
     }
     let mut known = Vec::new();
     for (index, number) in states.into_iter().enumerate() {

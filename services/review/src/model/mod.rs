@@ -7,7 +7,7 @@ mod rules;
 mod subject;
 
 pub(crate) use rules::{Refusal, decide, withdraw};
-pub(crate) use subject::{is_same, masked};
+pub(crate) use subject::is_same;
 
 use provost_contract::types::v1::Order;
 use provost_domain::Timestamp;

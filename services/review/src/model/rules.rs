@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub(crate) enum Refusal {
     /// Somebody else was faster.
     Changed { review: Uuid, seen: i64, now: i64 },
+    /// Somebody else asked for the review.
+    NotAsked { review: Uuid, asked: String, actor: String },
     /// The review is closed.
     Closed { review: Uuid, action: &'static str, state: State },
 }
@@ -22,6 +24,10 @@ impl fmt::Display for Refusal {
             Self::Changed { review, seen, now } => {
                 write!(f, "review {review} has changed: it is at version {now}, and version {seen} was given")
             }
+            Self::NotAsked { review, asked, actor } => write!(
+                f,
+                "review {review} was requested by {asked}, who alone can withdraw it, and not {actor}; decline it instead"
+            ),
             Self::Closed { review, action, state } => {
                 write!(f, "cannot {action} review {review}: it is {}, must be open or postponed", state.name())
             }
@@ -75,11 +81,16 @@ fn is_repeated(review: &Review, wish: &Wish) -> bool {
         })
 }
 
-/// The state that withdrawing leads to; none when it was withdrawn already.
+/// The state that withdrawing leads to; none when it was withdrawn already. Only who asked can
+/// withdraw: the feed does not tell of it, so an order withdrawn by another would wait for ever.
 ///
 /// # Errors
-/// When the review was approved or declined.
-pub(crate) fn withdraw(review: &Review) -> Result<Option<State>, Refusal> {
+/// When the review was approved or declined, or somebody else asked for it.
+pub(crate) fn withdraw(review: &Review, actor: &str) -> Result<Option<State>, Refusal> {
+    if review.requested_by != actor {
+        let (asked, actor) = (review.requested_by.clone(), actor.to_owned());
+        return Err(Refusal::NotAsked { review: review.id, asked, actor });
+    }
     match review.state {
         State::Open | State::Postponed => Ok(Some(State::Withdrawn)),
         State::Withdrawn => Ok(None),
@@ -128,7 +139,7 @@ mod tests {
             };
             let [approve, decline, postpone] =
                 Verdict::ALL.map(|verdict| of(decide(&review(state), &wish(verdict, None))));
-            let withdraw = of(withdraw(&review(state)));
+            let withdraw = of(withdraw(&review(state), "fulfillment"));
             table += &format!("{}: {approve} {decline} {postpone} {withdraw}\n", state.name());
         }
         let expected = "\
@@ -174,6 +185,12 @@ mod tests {
         assert_eq!(decide(&review, &bob), Ok(Some(State::Postponed)));
         let other = Wish { comment: "ask the owner".into(), ..again };
         assert_eq!(decide(&review, &other), Ok(Some(State::Postponed)));
+    }
+
+    #[test]
+    fn only_who_asked_can_withdraw() {
+        let refusal = withdraw(&review(State::Open), "ada").unwrap_err();
+        assert!(refusal.to_string().ends_with("and not ada; decline it instead"), "{refusal}");
     }
 
     #[test]

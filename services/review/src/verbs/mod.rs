@@ -38,6 +38,7 @@ impl From<Refusal> for Fault {
         let message = refusal.to_string();
         match refusal {
             Refusal::Changed { .. } => Self::new(FaultKind::Conflict, message),
+            Refusal::NotAsked { .. } => Self::new(FaultKind::Forbidden, message),
             Refusal::Closed { review, .. } => Self::wrong_state(format!("review {review}"), message),
         }
     }

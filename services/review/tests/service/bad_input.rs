@@ -130,3 +130,26 @@ async fn negative_cursor_is_refused() {
         assert_fields(&refused, &["after_cursor"]);
     }
 }
+
+#[tokio::test]
+async fn control_characters_are_refused_alike_on_both_engines() {
+    for desk in desks().await {
+        let id = desk.opened().await;
+        let refused = say(&mut desk.client.clone(), Verdict::Approve, &id, "a\0b", 0).await.unwrap_err();
+        assert_fields(&refused, &["comment"]);
+        let request =
+            ListReviewsRequest { owner_key: "E\0".into(), resource_type: "\u{7}".into(), ..Default::default() };
+        assert_fields(&desk.list(request).await.unwrap_err(), &["resource_type", "owner_key"]);
+        assert_eq!(desk.get(&id).await.unwrap().version, 1);
+    }
+}
+
+/// The feed tells of orders: what is approved under one id must not let another order go.
+#[tokio::test]
+async fn review_of_one_order_cannot_decide_on_another() {
+    for desk in desks().await {
+        let (id, other) = (new_id().to_string(), new_id().to_string());
+        assert_fields(&desk.request(&id, order(&other)).await.unwrap_err(), &["review_id"]);
+        assert_eq!(desk.get(&id).await.unwrap_err().code(), Code::NotFound);
+    }
+}

@@ -74,7 +74,12 @@ impl Desk {
     }
 
     pub(crate) async fn withdraw(&self, id: &str) -> Result<wire::Review, Status> {
+        self.withdraw_as("fulfillment", id).await
+    }
+
+    pub(crate) async fn withdraw_as(&self, actor: &str, id: &str) -> Result<wire::Review, Status> {
         let request = wire::WithdrawReviewRequest { review_id: id.to_owned(), reason: "superseded".into() };
+        let request = caller::request_as(actor, request);
         self.client.clone().withdraw_review(request).await.map(Response::into_inner)
     }
 

@@ -76,6 +76,19 @@ async fn withdrawn_review_stays_withdrawn() {
     }
 }
 
+/// Nobody would tell the order's ledger, and the order would wait for ever.
+#[tokio::test]
+async fn only_who_asked_withdraws() {
+    for desk in desks().await {
+        let id = desk.opened().await;
+        let refused = desk.withdraw_as("ada", &id).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{}", desk.engine.name);
+        assert!(refused.message().contains("decline it instead"), "{refused}");
+        assert_eq!(desk.get(&id).await.unwrap().state(), ReviewState::Open);
+        assert_eq!(desk.withdraw(&id).await.unwrap().state(), ReviewState::Withdrawn);
+    }
+}
+
 #[tokio::test]
 async fn decided_review_cannot_be_withdrawn() {
     for desk in desks().await {
