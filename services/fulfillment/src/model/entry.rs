@@ -33,6 +33,9 @@ pub(crate) struct Standing {
     pub(crate) unmet_dependencies: u32,
     /// When feedback said OK; kept when Verified.
     pub(crate) executed_at: Option<Timestamp>,
+    /// Until then nothing of the lane is handed out: an attempt that has not reported may still be
+    /// writing to the resource. On the order that it writes, and on those behind it in the lane.
+    pub(crate) held_until: Option<Timestamp>,
     pub(crate) offer: Offer,
 }
 
@@ -61,7 +64,8 @@ impl Standing {
         if self.waits_for.is_some() || self.unmet_dependencies > 0 {
             return Offer::No;
         }
-        let ends = [lease.as_ref().map(|lease| lease.until), retry.as_ref().map(|retry| retry.at), not_before];
+        let (leased, retried) = (lease.as_ref().map(|lease| lease.until), retry.as_ref().map(|retry| retry.at));
+        let ends = [leased, retried, not_before, self.held_until];
         match ends.into_iter().flatten().max() {
             Some(due) if due > now => Offer::From(due),
             _ => Offer::Now,
@@ -80,7 +84,8 @@ impl Entry {
     }
 
     /// Moves to the state that the table gave for `event`.
-    pub(crate) fn move_to(&mut self, state: State, event: &Event) {
+    pub(crate) fn move_to(&mut self, state: State, event: &Event, now: Timestamp) {
+        self.note_who_writes(event, now);
         let standing = &mut self.standing;
         match event {
             Event::Leased { .. } => standing.attempts += 1,
@@ -103,6 +108,41 @@ impl Entry {
             standing.executed_at = Some(*since);
         }
         standing.state = state;
+    }
+
+    /// Notes until when an attempt other than the one that speaks may still be writing. An order can
+    /// be done while its newest attempt is at work: an older one says that it wrote, or synchronization
+    /// shows the values. What comes after in the lane must not be overtaken by that attempt's write.
+    pub(crate) fn note_who_writes(&mut self, event: &Event, now: Timestamp) {
+        let standing = &mut self.standing;
+        match event {
+            Event::HandedOver { attempt, .. }
+            | Event::Executed { attempt }
+            | Event::Failed { attempt, .. }
+            | Event::Retried { attempt, .. }
+                if *attempt == standing.attempts =>
+            {
+                standing.held_until = None;
+            }
+            Event::Executed { .. } | Event::Verified { .. } => {
+                let lease = standing.state.live_lease(now);
+                standing.held_until = lease.map(|lease| lease.until).or(standing.held_until);
+            }
+            Event::Leased { .. } => standing.held_until = None,
+            Event::Approved
+            | Event::Declined
+            | Event::Postponed
+            | Event::HandedOver { .. }
+            | Event::Failed { .. }
+            | Event::Retried { .. }
+            | Event::Confirmed
+            | Event::ErrorReported { .. }
+            | Event::ValidityOver
+            | Event::Unblocked
+            | Event::Superseded
+            | Event::Cancelled
+            | Event::Reevaluated => {}
+        }
     }
 
     /// When its validity is over, if it is in a state that has one.
@@ -144,6 +184,7 @@ pub(crate) mod tests {
                 waits_for: None,
                 unmet_dependencies: 0,
                 executed_at: None,
+                held_until: None,
                 offer: Offer::Now,
             },
         }
@@ -167,6 +208,9 @@ pub(crate) mod tests {
         standing.state = State::Pending { lease: Some(lease), retry: Some(retry) };
         assert_eq!(standing.offer_at(None, now), Offer::From(at(1_800)));
         assert_eq!(standing.offer_at(None, at(1_800)), Offer::Now);
+        standing.state = State::ready();
+        standing.held_until = Some(at(3_000));
+        assert_eq!(standing.offer_at(Some(at(2_000)), now), Offer::From(at(3_000)));
         standing.state = State::AwaitingApproval;
         assert_eq!(standing.offer_at(None, now), Offer::No);
     }

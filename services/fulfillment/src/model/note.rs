@@ -1,7 +1,7 @@
 //! What the history says beside the states: the event, who, and why.
 
-use provost_contract::printable;
 use provost_contract::types::v1::OrderEvent;
+use provost_contract::{cut, printable};
 use provost_domain::{Event, Timestamp};
 use std::borrow::Cow;
 
@@ -18,11 +18,7 @@ pub(crate) struct Note {
 impl Note {
     /// A note; a reason that is too long is cut, and control characters are replaced.
     pub(crate) fn new<'a>(actor: impl Into<String>, reason: impl Into<Cow<'a, str>>) -> Self {
-        let reason = reason.into();
-        let reason = match reason.char_indices().nth(REASON_MAX) {
-            Some((end, _)) => reason.get(..end).unwrap_or_default().to_owned(),
-            None => reason.into_owned(),
-        };
+        let reason = cut(reason.into().into_owned(), REASON_MAX);
         Self { actor: printable(actor), reason: printable(reason) }
     }
 }

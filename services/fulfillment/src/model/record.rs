@@ -8,15 +8,6 @@ use crate::model::Entry;
 use provost_contract::{to_wire, types::v1 as wire};
 use provost_domain::{State, Timestamp};
 
-/// The order without confidential values.
-pub(crate) fn masked(mut order: wire::Order) -> wire::Order {
-    for change in order.changes.iter_mut().filter(|change| change.sensitive) {
-        change.proposed = None;
-        change.current = None;
-    }
-    order
-}
-
 /// The whole record. `waits_for` are the unmet dependencies; the lane's predecessor is in the entry.
 pub(crate) fn record(
     order: wire::Order,
@@ -85,6 +76,8 @@ fn sentence(order: &wire::Order, entry: &Entry, dependencies: &[provost_domain::
                 format!("waits for order {before} of the same resource")
             } else if let Some(dependency) = dependencies.first() {
                 format!("waits for order {dependency}, on which it depends")
+            } else if let Some(instant) = standing.held_until.filter(|instant| now < *instant) {
+                format!("not before {instant}: an agent may still be writing to the same resource")
             } else if let Some(retry) = retry.as_ref().filter(|retry| now < retry.at) {
                 format!("tried again at {}: {}", retry.at, retry.failure)
             } else if let Some(instant) = entry.not_before.filter(|instant| now < *instant) {
@@ -110,15 +103,6 @@ mod tests {
     use crate::model::entry::tests::an_entry;
     use crate::model::submission::tests::an_order;
     use provost_domain::{Failure, FailureClass, Lease, OrderId, Retry};
-
-    #[test]
-    fn confidential_values_are_left_out_and_stay_marked() {
-        let mut order = an_order();
-        order.changes.iter_mut().for_each(|change| change.sensitive = true);
-        let shown = masked(to_wire::order(&order));
-        assert!(shown.changes.iter().all(|change| change.sensitive && change.proposed.is_none()));
-        assert!(!format!("{:?}", shown.changes).contains("4711"));
-    }
 
     #[test]
     fn pending_says_what_it_waits_for() {

@@ -13,13 +13,14 @@ fn wait_after(failures: u32) -> Duration {
 }
 
 /// What a failure that an agent reports means for the order: tried again when it may pass by
-/// itself and tries are left, for good otherwise.
+/// itself and tries are left, for good otherwise. What was handed to a person is not tried again.
 pub(crate) fn event(entry: &Entry, attempt: u32, failure: Failure, now: Timestamp) -> Event {
     let standing = &entry.standing;
     // A report that is sent again finds its own retry waiting, and must find it once more.
     let is_waiting = matches!(&standing.state, State::Pending { lease: None, retry: Some(_) });
     let failures = standing.failures + 1;
-    if failure.class.is_passing() && (failures < FAILURES_MAX || is_waiting) {
+    let is_handed_over = matches!(&standing.state, State::Transmitted { .. });
+    if failure.class.is_passing() && !is_handed_over && (failures < FAILURES_MAX || is_waiting) {
         Event::Retried { attempt, retry: Retry { failure, at: now.plus(wait_after(failures)) } }
     } else {
         Event::Failed { attempt, failure }
@@ -57,5 +58,9 @@ mod tests {
     fn failures_that_do_not_pass_are_for_good() {
         assert!(matches!(after(0, FailureClass::Refused), Event::Failed { .. }));
         assert!(matches!(after(0, FailureClass::Throttled), Event::Retried { .. }));
+        let mut entry = an_entry();
+        entry.standing.state = State::Transmitted { ticket: String::new(), since: NOW };
+        let failure = Failure::new(FailureClass::Transport, "the ticket system lost it");
+        assert!(matches!(event(&entry, 1, failure, NOW), Event::Failed { .. }));
     }
 }

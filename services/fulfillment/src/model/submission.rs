@@ -30,43 +30,77 @@ pub(crate) fn gives_way(state: &State) -> bool {
     )
 }
 
-/// The lane. An order whose key could not be computed must not share one with strangers.
-pub(crate) fn lane(order: &Order) -> String {
-    if !order.target_key.is_empty() {
-        return order.lane().as_str().to_owned();
-    }
-    let Order { owner, resource_type, .. } = order;
-    let stand_in = format!("\u{1f}{resource_type}\u{1f}{}\u{1f}{}", owner.entity_type, owner.key);
-    Lane::new(&order.connector, &order.entity_type, &stand_in).as_str().to_owned()
+/// What an order is to one that depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prerequisite {
+    /// Written: nothing to wait for.
+    Fulfilled,
+    /// Open: may still be written.
+    Awaited,
+    /// Over, or an Error: never written, so that whoever waited for it would wait for ever.
+    Ended,
 }
 
-/// Adds the cause that only the ledger can know: an order of the lane is still waiting for review.
-pub(crate) fn queue_behind(order: &mut Order, ahead: &[&State]) {
-    let is_reviewed = ahead.iter().any(|state| matches!(state, State::AwaitingApproval));
-    if is_reviewed && !order.block_causes.contains(&BlockCause::QueuedBehind) {
+/// What an order in `state` is to one that depends on it (domain.md, "Orders of one resource are a lane").
+pub(crate) const fn prerequisite(state: &State) -> Prerequisite {
+    match state {
+        State::Executed { .. } | State::Verified => Prerequisite::Fulfilled,
+        State::Pending { .. } | State::Transmitted { .. } | State::Errored { .. } | State::AwaitingApproval => {
+            Prerequisite::Awaited
+        }
+        State::Inactive { .. } | State::Error { .. } => Prerequisite::Ended,
+    }
+}
+
+/// Longest lane that is kept as it is, in bytes: an index entry of PostgreSQL ends at 2,700.
+const LANE_BYTES_MAX: usize = 1_000;
+
+/// The lane. An order whose key could not be computed must not share one with strangers. A long lane
+/// is kept by its hash.
+pub(crate) fn lane(order: &Order) -> String {
+    let lane = if order.target_key.is_empty() {
+        let Order { owner, resource_type, .. } = order;
+        let stand_in = format!("\u{1f}{resource_type}\u{1f}{}\u{1f}{}", owner.entity_type, owner.key);
+        Lane::new(&order.connector, &order.entity_type, &stand_in)
+    } else {
+        order.lane()
+    };
+    if lane.as_str().len() <= LANE_BYTES_MAX { lane.as_str().to_owned() } else { format!("\u{1f}{}", lane.digest()) }
+}
+
+/// Adds the cause that only the ledger can know: an order of the lane waits for review. The new order
+/// takes its place, and must not get past the review that way, whatever its own run asked for.
+pub(crate) fn queue_behind(order: &mut Order, lane: &[&State]) {
+    let is_reviewed = lane.iter().any(|state| matches!(state, State::AwaitingApproval));
+    let is_to_be_written = order.rule_failure.is_none() && !order.expired;
+    if is_reviewed && is_to_be_written && !order.block_causes.contains(&BlockCause::QueuedBehind) {
         order.block_causes.push(BlockCause::QueuedBehind);
     }
 }
 
-/// The entry of a new order; `waits_for` is the order of its lane that goes before it.
-pub(crate) fn entry(
-    order: &Order,
-    fingerprint: String,
-    waits_for: Option<OrderId>,
-    unmet: u32,
-    now: Timestamp,
-) -> Entry {
+/// Where a new order comes in its lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The order of the lane that goes before it.
+    pub(crate) waits_for: Option<OrderId>,
+    /// Until when an attempt may still be writing to the resource.
+    pub(crate) held_until: Option<Timestamp>,
+}
+
+/// The entry of a new order.
+pub(crate) fn entry(order: &Order, fingerprint: String, place: Place, unmet: u32, now: Timestamp) -> Entry {
     // What cannot be read back is never verified: Executed is the end of it.
     let is_verifiable = order.changes.is_empty() || order.changes.iter().any(|change| !change.write_only);
     let minutes = if is_verifiable { order.transmitted_validity_minutes } else { 0 };
     let state = State::initial(order);
     let mut standing = Standing {
-        waits_for: waits_for.filter(|_| state.number().holds_lane()),
+        waits_for: place.waits_for.filter(|_| state.number().holds_lane()),
         state,
         attempts: 0,
         failures: 0,
         unmet_dependencies: unmet,
         executed_at: None,
+        held_until: place.held_until.filter(|until| now < *until),
         offer: Offer::No,
     };
     standing.offer = standing.offer_at(order.not_before, now);
@@ -153,6 +187,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn long_lanes_are_kept_short_and_apart() {
+        let mut ada = an_order();
+        ada.target_key = "é".repeat(500);
+        let mut bob = ada.clone();
+        bob.target_key.push('x');
+        assert!(lane(&ada).len() < 100 && lane(&ada) == lane(&ada.clone()));
+        assert_ne!(lane(&ada), lane(&bob));
+    }
+
+    #[test]
     fn orders_without_a_key_share_no_lane_with_strangers() {
         let mut ada = an_order();
         ada.target_key = String::new();
@@ -174,15 +218,22 @@ pub(crate) mod tests {
         queue_behind(&mut order, &[&State::AwaitingApproval]);
         assert_eq!(order.block_causes, [BlockCause::QueuedBehind]);
         assert!(reason(&order).ends_with("another order of the same resource waits for review"));
+        let mut expired = an_order();
+        expired.expired = true;
+        queue_behind(&mut expired, &[&State::AwaitingApproval]);
+        assert!(expired.block_causes.is_empty(), "what is never written needs no review");
     }
 
     #[test]
     fn what_cannot_be_read_back_has_no_validity() {
         let mut order = an_order();
         let now = Timestamp::from_millis(5);
-        assert_eq!(entry(&order, order.fingerprint(), None, 0, now).validity, Some(Duration::from_secs(600)));
+        assert_eq!(
+            entry(&order, order.fingerprint(), Place::default(), 0, now).validity,
+            Some(Duration::from_secs(600))
+        );
         order.changes.iter_mut().for_each(|change| change.write_only = true);
-        assert_eq!(entry(&order, order.fingerprint(), None, 0, now).validity, None);
+        assert_eq!(entry(&order, order.fingerprint(), Place::default(), 0, now).validity, None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! The rules that must hold: a state changes through the table and in no other way; each step has
 //! its line in the history, in the same transaction; when an order lets go of its lane the next one
-//! moves up, and when it is fulfilled the orders that depend on it are freed.
+//! moves up; when it is fulfilled the orders that depend on it are freed, and when it ends unwritten
+//! they end too, for nothing would ever free them.
 
 use crate::model::note::Line;
 use crate::model::{Entry, LedgerEvent, Note, Offer, Standing};
@@ -15,6 +16,9 @@ use provost_domain::{Event, Order, OrderId, ProvisioningState, State, Timestamp}
 use provost_service_kit::Fault;
 use sea_orm::{DatabaseTransaction, Value};
 use std::collections::{HashMap, HashSet};
+
+/// Who acts when the ledger itself draws the consequence of a step.
+const LEDGER: &str = "fulfillment";
 
 /// A column with its value.
 type Column = (&'static str, Value);
@@ -101,13 +105,18 @@ impl<'a> Batch<'a> {
         let entry = self.entries.get(&id).ok_or_else(|| Fault::not_found(format!("order {id}")))?;
         let from = entry.standing.state.number();
         let transition = entry.ask(event, self.now).map_err(|refused| refusal(id, &refused))?;
+        let now = self.now;
+        if entry.standing.held_until.is_some() && !matches!(transition, Transition::To(_)) {
+            // The attempt that was still writing says what became of it.
+            self.change(id, |entry| entry.note_who_writes(event, now));
+        }
         let (to, applied, on_wire) = match transition {
             Transition::Already => return Ok(Applied::Already),
             Transition::Late => (None, Applied::Late, OrderEvent::LateFeedback),
             Transition::To(state) => (Some(state), Applied::Moved, event.on_wire()),
         };
         if let Some(state) = to {
-            self.change(id, |entry| entry.move_to(state, event));
+            self.change(id, |entry| entry.move_to(state, event, now));
         }
         let Some(entry) = self.entries.get(&id) else { return Ok(applied) };
         self.lines.push(Line {
@@ -133,6 +142,21 @@ impl<'a> Batch<'a> {
             self.replaced.insert(older, newer);
         }
         is_replaced
+    }
+
+    /// What a new order of this batch depends on.
+    pub(crate) fn new_dependencies(&self, id: OrderId) -> impl Iterator<Item = OrderId> {
+        self.depends_on.iter().filter(move |(order, _)| *order == id).map(|(_, on)| *on)
+    }
+
+    /// The order that stands for `id` by now: what replaced it in this batch, or itself.
+    pub(crate) fn current(&self, id: OrderId) -> OrderId {
+        dependencies::successor(id, &self.replaced)
+    }
+
+    /// Works out anew from when an order may be had; for one that was offered too early.
+    pub(crate) fn offer_again(&mut self, id: OrderId) {
+        self.change(id, |_| {});
     }
 
     /// Adds a new order, which waits until each of `unmet` is fulfilled.
@@ -172,7 +196,9 @@ impl<'a> Batch<'a> {
             return Ok(Rings::default());
         }
         self.follow_replaced().await?;
+        self.end_dependents().await?;
         self.move_up().await?;
+        self.let_go().await?;
         self.free_dependents().await?;
         self.update().await?;
         insert::orders(self.transaction, &self.new, &self.entries).await?;
@@ -206,15 +232,71 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// Orders that ended unwritten and unreplaced: what depends on them ends with them, and what
+    /// depends on that.
+    async fn end_dependents(&mut self) -> Result<(), Fault> {
+        let is_inactive = |state: &State| matches!(state, State::Inactive { .. });
+        let mut ended: Vec<OrderId> = self
+            .before
+            .iter()
+            .filter(|(id, before)| !is_inactive(&before.state) && !self.replaced.contains_key(id))
+            .filter(|(id, _)| self.entries.get(id).is_some_and(|entry| is_inactive(&entry.standing.state)))
+            .map(|(id, _)| *id)
+            .collect();
+        while !ended.is_empty() {
+            let dependents = dependencies::waiting_for(self.transaction, &ended).await?;
+            let unread: Vec<OrderId> =
+                dependents.iter().map(|(id, _)| *id).filter(|id| !self.entries.contains_key(id)).collect();
+            for (_, entry) in entries::by_ids(self.transaction, &unread).await? {
+                self.include(entry);
+            }
+            ended.clear();
+            for (id, on) in dependents {
+                let state = self.entries.get(&on).map(|entry| &entry.standing.state);
+                let why = match state {
+                    Some(State::Inactive { reason }) => reason.to_string(),
+                    _ => "over".to_owned(),
+                };
+                let note = Note::new(LEDGER, format!("depends on order {on}, which is {why}"));
+                if matches!(self.apply(id, &Event::Cancelled, note), Ok(Applied::Moved)) {
+                    ended.push(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lanes whose last unreported attempt has spoken: what waits behind it need not wait longer.
+    async fn let_go(&mut self) -> Result<(), Fault> {
+        let mut lanes: Vec<String> = self
+            .before
+            .iter()
+            .filter(|(_, before)| before.held_until.is_some() && !before.state.number().holds_lane())
+            .filter_map(|(id, _)| self.entries.get(id))
+            .filter(|entry| entry.standing.held_until.is_none())
+            .map(|entry| entry.lane.clone())
+            .collect();
+        lanes.sort();
+        lanes.dedup();
+        for (_, orders) in entries::of_lanes(self.transaction, &lanes).await? {
+            for entry in orders {
+                let id = entry.id;
+                self.include(entry);
+                self.change(id, |entry| entry.standing.held_until = None);
+            }
+        }
+        Ok(())
+    }
+
     /// Orders that no longer hold their lane: the one behind each moves up to what it waited for.
     async fn move_up(&mut self) -> Result<(), Fault> {
-        let released: HashMap<OrderId, Option<OrderId>> = self
+        let released: HashMap<OrderId, (Option<OrderId>, Option<Timestamp>)> = self
             .before
             .iter()
             .filter(|(_, before)| before.state.number().holds_lane())
             .filter_map(|(id, _)| self.entries.get(id))
             .filter(|entry| !entry.standing.state.number().holds_lane())
-            .map(|entry| (entry.id, entry.standing.waits_for))
+            .map(|entry| (entry.id, (entry.standing.waits_for, entry.standing.held_until)))
             .collect();
         if released.is_empty() {
             return Ok(());
@@ -232,8 +314,9 @@ impl<'a> Batch<'a> {
             .collect();
         for id in waiting {
             self.change(id, |entry| {
-                while let Some(next) = entry.standing.waits_for.and_then(|before| released.get(&before)) {
+                while let Some((next, held)) = entry.standing.waits_for.and_then(|before| released.get(&before)) {
                     entry.standing.waits_for = *next;
+                    entry.standing.held_until = entry.standing.held_until.max(*held);
                 }
             });
         }

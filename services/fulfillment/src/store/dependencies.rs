@@ -38,6 +38,26 @@ pub(crate) async fn fulfil(
     Ok(freed)
 }
 
+/// The orders that wait for one of `ids`, each with the one that it waits for.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn waiting_for(
+    connection: &impl ConnectionTrait,
+    ids: &[OrderId],
+) -> Result<Vec<(OrderId, OrderId)>, Fault> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let mut found = Vec::new();
+    for piece in pieces(&ids) {
+        let mut sql = Sql::new("SELECT order_id,depends_on FROM order_dependencies WHERE depends_on IN ");
+        for row in sql.list(piece).push(" ORDER BY order_id,depends_on").all(connection).await? {
+            let on = OrderId::new(row.try_get("", "depends_on")?);
+            found.push((OrderId::new(row.try_get("", "order_id")?), on));
+        }
+    }
+    Ok(found)
+}
+
 /// The order that stands for `id` after some were replaced, each by the next.
 pub(crate) fn successor(id: OrderId, replaced: &HashMap<OrderId, OrderId>) -> OrderId {
     let mut last = id;
@@ -75,6 +95,27 @@ pub(crate) async fn follow(
     dependents.dedup();
     let left = of(connection, &dependents).await?;
     Ok(left.into_iter().map(|(id, on)| (id, u32::try_from(on.len()).unwrap_or(u32::MAX))).collect())
+}
+
+/// What each of `ids` still waits for, what that waits for, and so on to the end.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn all_ahead(
+    connection: &impl ConnectionTrait,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Vec<OrderId>>, Fault> {
+    let mut found: HashMap<OrderId, Vec<OrderId>> = HashMap::new();
+    let mut unread: Vec<OrderId> = ids.to_vec();
+    while !unread.is_empty() {
+        let next = of(connection, &unread).await?;
+        unread = next.values().flatten().copied().collect();
+        found.extend(next);
+        unread.retain(|id| !found.contains_key(id));
+        unread.sort();
+        unread.dedup();
+    }
+    Ok(found)
 }
 
 /// What each of `ids` still waits for.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// The columns of an entry, for `SELECT`; the content is beside it in `payload`.
 pub(crate) const ENTRY: &str = "sequence,id,lane,fingerprint,generated_at,not_before,validity_ms,version,created_at,\
     updated_at,state,inactive_reason,failure,ticket,transmitted_at,executed_at,lease_agent,lease_until,retry_at,\
-    attempts,failures,waits_for,unmet_dependencies,offer,due_at";
+    attempts,failures,waits_for,unmet_dependencies,held_until,offer,due_at";
 
 /// An order with its content.
 #[derive(Clone, Debug)]
@@ -66,6 +66,7 @@ pub(crate) fn entry_of(row: &QueryResult) -> Result<Entry, Fault> {
             waits_for: get::<Option<Uuid>>(row, "waits_for")?.map(OrderId::new),
             unmet_dependencies: count("unmet_dependencies")?,
             executed_at: maybe_at("executed_at")?,
+            held_until: maybe_at("held_until")?,
             offer,
         },
     })
@@ -127,14 +128,26 @@ pub(crate) fn full_of(row: &QueryResult) -> Result<Full, Fault> {
     Ok(Full { entry, order })
 }
 
-/// Bytes of orders in one answer; leaves room below the limit of a message for what is around them.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one answer, by [`weight`]; leaves room below the limit of a message for what is around.
+const ANSWER_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// The most that an order takes in an answer: its values stand twice in the manual provisioning list,
+/// and its failure twice in a record.
+fn weight(full: &Full) -> usize {
+    let failure = match &full.entry.standing.state {
+        State::Pending { retry: Some(Retry { failure, .. }), .. } | State::Errored { failure } => {
+            failure.code.len() + failure.message.len() + failure.hint.len()
+        }
+        _ => 0,
+    };
+    2 * (full.order.encoded_len() + failure) + 1_000
+}
 
 /// The first of `orders` that fit into one answer; at least one. Whether any was left out.
 pub(crate) fn fitting(mut orders: Vec<Full>) -> (Vec<Full>, bool) {
     let mut bytes = 0;
     let fits = orders.iter().take_while(|full| {
-        bytes += full.order.encoded_len();
+        bytes += weight(full);
         bytes <= ANSWER_BYTES_MAX
     });
     let count = fits.count().max(1);
@@ -189,6 +202,7 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
         ("failures", count(standing.failures)),
         ("waits_for", standing.waits_for.map(OrderId::uuid).into()),
         ("unmet_dependencies", count(standing.unmet_dependencies)),
+        ("held_until", millis(standing.held_until)),
         ("offer", offer.into()),
         ("due_at", Value::from(due_at)),
         ("deadline", millis(entry.deadline())),

@@ -87,6 +87,7 @@ fn orders() -> TableCreateStatement {
             number("failures"),
             maybe("waits_for").uuid().to_owned(),
             number("unmet_dependencies"),
+            maybe("held_until").big_integer().to_owned(),
             // 0: not to be had; 1: to be had; 2: to be had from due_at on.
             number("offer"),
             instant("due_at"),

@@ -21,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) id: OrderId,
     pub(crate) action: Action,
     pub(crate) reason: String,
+    /// How often it was told before without an answer that settles it.
+    pub(crate) tries: i32,
 }
 
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -68,7 +70,7 @@ pub(crate) async fn take(connection: &impl ConnectionTrait, now: Timestamp, limi
         let id: Uuid = row.try_get("", "order_id")?;
         let tries: i32 = row.try_get("", "tries")?;
         let action = if row.try_get::<i32>("", "action")? == 1 { Action::Request } else { Action::Withdraw };
-        lines.push(Line { id: OrderId::new(id), action, reason: row.try_get("", "reason")? });
+        lines.push(Line { id: OrderId::new(id), action, reason: row.try_get("", "reason")?, tries });
         match waits.iter_mut().find(|(number, _)| *number == tries) {
             Some((_, ids)) => ids.push(id),
             None => waits.push((tries, vec![id])),

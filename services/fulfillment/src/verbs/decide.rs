@@ -42,7 +42,10 @@ fn apply(batch: &mut Batch<'_>, decision: Decision) -> Result<(), Fault> {
         Verdict::Postpone => Event::Postponed,
         Verdict::Unspecified => return Err(Fault::invalid("verdict", "is not known")),
     };
-    let Decision { order_id, actor, comment, .. } = decision;
+    let Decision { cursor: _, review_id, order_id, verdict: _, actor, comment, at: _ } = decision;
+    if review_id != order_id {
+        return Err(Fault::invalid("review_id", "is not the order's id"));
+    }
     let id: OrderId = order_id.parse().map_err(|_| Fault::invalid("order_id", "is not a UUID"))?;
     batch.apply(id, &event, Note::new(actor, comment)).map(|_| ())
 }

@@ -6,7 +6,7 @@ use crate::verbs::each::{Step, check_size};
 use provost_contract::fulfillment::v1::feedback::Outcome;
 use provost_contract::fulfillment::v1::{Executed, Feedback, HandedOver, ReportFeedbackRequest};
 use provost_contract::types::v1::ItemResult;
-use provost_contract::{NAME_MAX, Violations, from_wire, printable};
+use provost_contract::{NAME_MAX, Violations, cut, from_wire, printable};
 use provost_domain::{Event, Timestamp};
 use provost_service_kit::Fault;
 
@@ -38,7 +38,7 @@ fn step(item: &Feedback, agent: &str, entry: &Entry, now: Timestamp) -> Result<S
         Some(Outcome::Executed(Executed { note })) => (Event::Executed { attempt }, note),
         Some(Outcome::HandedOver(HandedOver { ticket })) => {
             let reason = if ticket.is_empty() { String::new() } else { format!("ticket {ticket}") };
-            (Event::HandedOver { attempt, ticket: printable(ticket) }, reason)
+            (Event::HandedOver { attempt, ticket: cut(printable(ticket), NAME_MAX) }, reason)
         }
         Some(Outcome::Failed(failure)) => {
             let failure = from_wire::failure(failure);

@@ -1,6 +1,6 @@
 //! Manual provisioning: what waits for a person, and what the person says became of it.
 
-use crate::model::record::{masked, record};
+use crate::model::record::record;
 use crate::model::{Note, suggestion};
 use crate::store::entries::Full;
 use crate::store::{Ledger, entries, list};
@@ -11,7 +11,7 @@ use provost_contract::fulfillment::v1::{
     ReportOrderErrorsRequest,
 };
 use provost_contract::types::v1::ItemResult;
-use provost_contract::{Violations, from_wire};
+use provost_contract::{NAME_MAX, Violations, from_wire, masked};
 use provost_domain::{Event, Failure, FailureClass, ProvisioningState, State, Timestamp};
 use provost_service_kit::{Fault, page};
 
@@ -26,6 +26,16 @@ impl Ledger {
     ) -> Result<ListManualOrdersResponse, Fault> {
         let ListManualOrdersRequest { entity_type, resource_type, connector, owner_key, page_size, page_token } =
             request;
+        let mut wrong = Violations::default();
+        for (name, text) in [
+            ("entity_type", &entity_type),
+            ("resource_type", &resource_type),
+            ("connector", &connector),
+            ("owner_key", &owner_key),
+        ] {
+            wrong.check_text(name, text, NAME_MAX);
+        }
+        wrong.into_result(())?;
         let (size, after) = (page::size(page_size)?, page::after(&page_token)?);
         let filter = list::Filter {
             states: vec![ProvisioningState::Transmitted],
@@ -65,6 +75,9 @@ impl Ledger {
     /// When nothing could be recorded at all.
     pub(crate) async fn confirm(&self, actor: &str, request: ConfirmOrdersRequest) -> Result<Vec<ItemResult>, Fault> {
         let ConfirmOrdersRequest { decisions, comment } = request;
+        let mut wrong = Violations::default();
+        wrong.check_text("comment", &comment, WORDS_MAX);
+        wrong.into_result(())?;
         self.decide_manually(actor, &decisions, &comment, &Event::Confirmed).await
     }
 

@@ -102,7 +102,13 @@ impl Ledger {
         let mut batch = Batch::of(&transaction, front.iter().map(|full| full.entry.clone()), now);
         let mut leased = Vec::with_capacity(front.len());
         for full in front {
-            batch.apply(full.entry.id, &event, Note::new(pull.agent.clone(), ""))?;
+            if let Err(early) = batch.apply(full.entry.id, &event, Note::new(pull.agent.clone(), "")) {
+                // Offered by a clock that runs ahead of this one. It is due when this one says so, and
+                // the others of the pull go on.
+                tracing::debug!(order_id = %full.entry.id, %early, "offered too early");
+                batch.offer_again(full.entry.id);
+                continue;
+            }
             leased.push(LeasedOrder {
                 order: Some(full.order),
                 attempt: record::count(full.entry.standing.attempts + 1),

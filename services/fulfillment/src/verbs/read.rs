@@ -1,13 +1,13 @@
 //! Reading orders: one with its history, lists, counts, agents.
 
-use crate::model::record::{masked, record};
+use crate::model::record::record;
 use crate::store::entries::Full;
 use crate::store::{Ledger, agents, dependencies, entries, history, list};
 use provost_contract::fulfillment::v1::{
     Agent, GetOrderResponse, ListOrdersRequest, ListOrdersResponse, OrderCount, OrderFilter,
 };
 use provost_contract::types::v1::OrderRecord;
-use provost_contract::{NAME_MAX, Violations, from_wire};
+use provost_contract::{NAME_MAX, Violations, from_wire, masked};
 use provost_domain::{OrderId, ProvisioningState};
 use provost_service_kit::{Fault, page};
 
@@ -97,6 +97,9 @@ fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
     if resource_types.len() > FILTER_VALUES_MAX {
         wrong.add("filter.resource_types", format!("holds more than {FILTER_VALUES_MAX} names"));
     }
+    for (index, name) in resource_types.iter().enumerate().take(FILTER_VALUES_MAX) {
+        wrong.check_text(&format!("filter.resource_types[{index}]"), name, NAME_MAX);
+    }
     let texts = [
         ("connector", &connector),
         ("connection", &connection),
@@ -105,9 +108,7 @@ fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
         ("generation_run", &generation_run),
     ];
     for (name, text) in texts {
-        if text.chars().count() > NAME_MAX {
-            wrong.add(format!("filter.{name}"), format!("is longer than {NAME_MAX} characters"));
-        }
+        wrong.check_text(&format!("filter.{name}"), text, NAME_MAX);
     }
     wrong.into_result(list::Filter {
         states: parsed,

@@ -62,6 +62,9 @@ impl Ledger {
     /// When nothing could be done at all.
     pub(crate) async fn unblock(&self, actor: &str, request: UnblockOrdersRequest) -> Result<Vec<ItemResult>, Fault> {
         let UnblockOrdersRequest { order_ids, comment } = request;
+        let mut wrong = Violations::default();
+        wrong.check_text("comment", &comment, WORDS_MAX);
+        wrong.into_result(())?;
         check_size("order_ids", order_ids.len())?;
         let transaction = self.begin().await?;
         let ids: Vec<OrderId> = order_ids.iter().filter_map(|id| id.parse().ok()).collect();

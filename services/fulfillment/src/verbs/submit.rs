@@ -1,14 +1,15 @@
 //! Accepting orders: idempotent by id and by content; a newer order replaces what its lane has not
 //! yet handed over.
 
+use crate::model::submission::{Place, Prerequisite};
 use crate::model::{Entry, Note, submission};
-use crate::store::{Batch, Ledger, entries};
+use crate::store::{Batch, Ledger, dependencies, entries};
 use crate::verbs::each::ITEMS_MAX;
 use prost::Message;
 use provost_contract::fulfillment::v1::SubmitOrdersResponse;
 use provost_contract::types::v1::{self as wire, ProvisioningState};
 use provost_contract::{Violations, from_wire, to_wire};
-use provost_domain::{Order, OrderId, State};
+use provost_domain::{InactiveReason, Order, OrderId, State};
 use provost_service_kit::{Fault, FaultKind};
 use sea_orm::DatabaseTransaction;
 use std::collections::{HashMap, HashSet};
@@ -23,10 +24,13 @@ const REJECTIONS_MAX: usize = 1_000;
 pub(crate) struct Submission {
     actor: String,
     pub(crate) answer: SubmitOrdersResponse,
-    /// Ids of duplicates by content, with the ids under which the ledger has them.
+    /// Ids that orders to depend on were named by, each with the order that stands for it: what the
+    /// ledger has for a duplicate by content, and the newest of the lane for one that was replaced.
     aliases: HashMap<OrderId, OrderId>,
     /// Orders of the lanes that were submitted for review, or are made so by what is before them.
     blocked: HashSet<OrderId>,
+    /// What the orders that are depended on wait for themselves.
+    ahead: HashMap<OrderId, Vec<OrderId>>,
 }
 
 impl Submission {
@@ -68,17 +72,33 @@ impl Ledger {
         let now = self.now();
         let transaction = self.begin().await?;
         let mut named: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
-        let dependencies = orders.iter().flat_map(|order| &order.depends_on);
-        named.extend(dependencies.map(|id| submission.aliases.get(id).unwrap_or(id)));
+        let needed: Vec<OrderId> = orders
+            .iter()
+            .flat_map(|order| &order.depends_on)
+            .map(|id| dependencies::successor(*id, &submission.aliases))
+            .collect();
+        named.extend(&needed);
         named.sort();
         named.dedup();
         let known = entries::by_ids(&transaction, &named).await?;
+        let replaced: Vec<(OrderId, String)> = needed.iter().filter_map(|id| replaced_in(known.get(id)?)).collect();
+        let mut names: Vec<String> = orders.iter().map(submission::lane).collect();
+        names.extend(replaced.iter().map(|(_, lane)| lane.clone()));
+        names.sort();
+        names.dedup();
         let mut lanes: HashMap<String, Vec<OrderId>> = HashMap::new();
         let mut batch = Batch::of(&transaction, known.into_values(), now);
-        for (lane, orders) in entries::of_lanes(&transaction, &lane_names(&orders)).await? {
+        for (lane, orders) in entries::of_lanes(&transaction, &names).await? {
             lanes.insert(lane, orders.iter().map(|entry| entry.id).collect());
             orders.into_iter().for_each(|entry| batch.include(entry));
         }
+        for (id, lane) in replaced {
+            if let Some(newest) = lanes.get(&lane).and_then(|orders| orders.last()).filter(|newest| **newest != id) {
+                submission.aliases.insert(id, *newest);
+            }
+        }
+        let needed: Vec<OrderId> = needed.iter().map(|id| dependencies::successor(*id, &submission.aliases)).collect();
+        submission.ahead = dependencies::all_ahead(&transaction, &needed).await?;
         submission.note_blocked(&transaction, &batch, &lanes, &orders).await?;
         for order in orders {
             let lane = lanes.entry(submission::lane(&order)).or_default();
@@ -90,11 +110,10 @@ impl Ledger {
     }
 }
 
-fn lane_names(orders: &[Order]) -> Vec<String> {
-    let mut lanes: Vec<String> = orders.iter().map(submission::lane).collect();
-    lanes.sort();
-    lanes.dedup();
-    lanes
+/// The id and the lane of an order that was replaced.
+fn replaced_in(entry: &Entry) -> Option<(OrderId, String)> {
+    let is_replaced = matches!(entry.standing.state, State::Inactive { reason: InactiveReason::Superseded });
+    is_replaced.then(|| (entry.id, entry.lane.clone()))
 }
 
 fn read(field: &str, order: wire::Order) -> Result<Order, Violations> {
@@ -131,22 +150,24 @@ impl Submission {
             Ok(unmet) => unmet,
             Err(fault) => return self.reject(order.id.to_string(), ProvisioningState::None, &fault),
         };
+        let states: Vec<&State> = lane.iter().filter_map(|id| Some(&batch.entry(*id)?.standing.state)).collect();
+        submission::queue_behind(&mut order, &states);
         for older in lane.iter() {
             let gives_way = batch.entry(*older).is_some_and(|entry| submission::gives_way(&entry.standing.state));
             if gives_way && batch.supersede(*older, order.id, &self.actor) {
                 self.answer.superseded += 1;
             }
         }
-        let ahead = lane.iter().filter_map(|id| batch.entry(*id));
-        let ahead: Vec<_> = ahead.filter(|entry| entry.standing.state.number().holds_lane()).collect();
-        let states: Vec<&State> = ahead.iter().map(|entry| &entry.standing.state).collect();
-        submission::queue_behind(&mut order, &states);
+        let standings = || lane.iter().filter_map(|id| batch.entry(*id)).map(|entry| (entry.id, &entry.standing));
+        let place = Place {
+            waits_for: standings().rfind(|(_, standing)| standing.state.number().holds_lane()).map(|(id, _)| id),
+            held_until: standings().filter_map(|(_, standing)| standing.held_until).max(),
+        };
         if !order.block_causes.is_empty() {
             self.blocked.insert(order.id);
         }
-        let waits_for = ahead.last().map(|entry| entry.id);
         let count = u32::try_from(unmet.len()).unwrap_or(u32::MAX);
-        let entry = submission::entry(&order, fingerprint, waits_for, count, batch.now());
+        let entry = submission::entry(&order, fingerprint, place, count, batch.now());
         let note = Note::new(self.actor.clone(), submission::reason(&order));
         lane.push(order.id);
         batch.add(order, entry, &unmet, note);
@@ -185,19 +206,59 @@ impl Submission {
         Ok(())
     }
 
+    /// The order of `lane` that `id` waits for, be it through others. What depends on an order depends on
+    /// what replaces it, so an order of the lane that depended on `id` would wait for itself.
+    fn waits_for_one_of(&self, batch: &Batch<'_>, id: OrderId, lane: &[OrderId]) -> Option<OrderId> {
+        let mut seen = HashSet::from([id]);
+        let mut unread = vec![id];
+        while let Some(id) = unread.pop() {
+            let stored = self.ahead.get(&id).into_iter().flatten().copied();
+            for on in stored.chain(batch.new_dependencies(id)).map(|on| batch.current(on)) {
+                if lane.contains(&on) {
+                    return Some(on);
+                }
+                if seen.insert(on) {
+                    unread.push(on);
+                }
+            }
+        }
+        None
+    }
+
     /// The dependencies that are not yet fulfilled. An order of the same lane is none: the lane
     /// itself keeps the order.
     fn unmet(&self, batch: &Batch<'_>, lane: &[OrderId], order: &Order) -> Result<Vec<OrderId>, Fault> {
         let mut unmet = Vec::new();
         for (index, on) in order.depends_on.iter().enumerate() {
-            let on = self.aliases.get(on).unwrap_or(on);
-            let Some(entry) = batch.entry(*on) else {
+            let on = batch.current(dependencies::successor(*on, &self.aliases));
+            let Some(entry) = batch.entry(on) else {
                 let message = format!("{on} is not an order that was submitted before this one");
                 return Err(Fault::invalid(format!("order {}: depends_on[{index}]", order.id), message));
             };
-            let is_done = matches!(entry.standing.state, State::Executed { .. } | State::Verified);
-            if !is_done && !lane.contains(on) && !unmet.contains(on) {
-                unmet.push(*on);
+            if lane.contains(&on) || unmet.contains(&on) {
+                continue;
+            }
+            match submission::prerequisite(&entry.standing.state) {
+                Prerequisite::Fulfilled => {}
+                Prerequisite::Awaited => {
+                    if let Some(own) = self.waits_for_one_of(batch, on, lane) {
+                        let id = order.id;
+                        let message = format!(
+                            "order {id}: depends_on[{index}] is order {on}, which itself waits for order {own} of the \
+                             resource that this order writes; neither would ever be written"
+                        );
+                        return Err(Fault::wrong_state(format!("order {on}"), message));
+                    }
+                    unmet.push(on);
+                }
+                Prerequisite::Ended => {
+                    let (id, state) = (order.id, entry.standing.state.number());
+                    let message = format!(
+                        "order {id}: depends_on[{index}] is order {on}, which is {state} and will not be written; \
+                         order that anew, or depend on nothing"
+                    );
+                    return Err(Fault::wrong_state(format!("order {on}"), message));
+                }
             }
         }
         Ok(unmet)

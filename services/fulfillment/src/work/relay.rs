@@ -1,16 +1,17 @@
 //! Telling the review service what it must know: which orders await a review, and which no longer do.
 //!
-//! The rule that must hold: a line stays in the outbox until review has answered it, and each call
-//! may be repeated.
+//! The rules that must hold: a line stays in the outbox until review has answered it, and each call
+//! may be repeated; no review stays open whose order waits for none, whatever overtook what.
 
-use crate::model::record::masked;
+use crate::model::Entry;
 use crate::store::outbox::{self, Action, Line};
-use crate::store::{Ledger, entries};
+use crate::store::{Ledger, Rings, entries};
 use crate::work::rounds;
 use futures::StreamExt;
+use provost_contract::masked;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_contract::review::v1::{RequestReviewRequest, WithdrawReviewRequest};
-use provost_domain::OrderId;
+use provost_domain::{OrderId, State};
 use provost_service_kit::{Fault, caller};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,9 @@ const ROUND: i64 = 100;
 const CALLS: usize = 8;
 /// How long one call may take.
 const CALL_MAX: Duration = Duration::from_secs(5);
+/// How often a withdrawal asks for a review that is not there. The request may be on its way, here
+/// or at another replica; with the outbox's pauses this outlasts [`CALL_MAX`].
+const UNKNOWN_MAX: i32 = 5;
 
 /// Empties the outbox, until `stop`.
 ///
@@ -60,7 +64,25 @@ async fn round(ledger: &Ledger, review: &ReviewServiceClient<Channel>) -> Result
     let answered: Vec<Option<Line>> = futures::stream::iter(calls).buffer_unordered(CALLS).collect().await;
     let answered: Vec<Line> = answered.into_iter().flatten().collect();
     outbox::done(ledger.database.write(), &answered).await?;
+    let opened: Vec<OrderId> =
+        answered.iter().filter(|line| line.action == Action::Request).map(|line| line.id).collect();
+    withdraw_overtaken(ledger, &opened).await?;
     Ok(is_full && !answered.is_empty())
+}
+
+/// Withdraws reviews that were opened for orders that by then waited for none: another replica may
+/// have told the withdrawal first.
+async fn withdraw_overtaken(ledger: &Ledger, opened: &[OrderId]) -> Result<(), Fault> {
+    let transaction = ledger.begin().await?;
+    let entries = entries::by_ids(&transaction, opened).await?;
+    let is_waiting = |entry: &Entry| matches!(entry.standing.state, State::AwaitingApproval);
+    let overtaken: Vec<OrderId> =
+        entries.into_values().filter(|entry| !is_waiting(entry)).map(|entry| entry.id).collect();
+    if !overtaken.is_empty() {
+        let reason = "the order no longer waits for review";
+        outbox::put(&transaction, Action::Withdraw, &overtaken, reason, ledger.now()).await?;
+    }
+    ledger.commit(transaction, Rings::default()).await
 }
 
 /// Whether review has answered, so that the line is done.
@@ -86,16 +108,19 @@ async fn tell(
     let late = || Status::deadline_exceeded("review did not answer in time");
     match tokio::time::timeout(CALL_MAX, call).await.unwrap_or_else(|_| Err(late())) {
         Ok(()) => true,
-        // It was never opened, or it was decided meanwhile; the decision feed tells.
-        Err(status)
-            if line.action == Action::Withdraw
-                && matches!(status.code(), Code::NotFound | Code::FailedPrecondition) =>
-        {
-            true
-        }
+        // It was decided meanwhile; the decision feed tells.
+        Err(status) if line.action == Action::Withdraw && status.code() == Code::FailedPrecondition => true,
+        // It was never opened.
+        Err(status) if line.action == Action::Withdraw && status.code() == Code::NotFound => line.tries >= UNKNOWN_MAX,
         Err(status) => {
             let (code, message) = (status.code(), status.message());
-            tracing::info!(order_id = %line.id, action = ?line.action, ?code, message, "review is told later");
+            match code {
+                // Nothing gets better by itself: somebody must look.
+                Code::InvalidArgument | Code::AlreadyExists | Code::PermissionDenied => {
+                    tracing::error!(order_id = %line.id, action = ?line.action, ?code, message, "review refuses");
+                }
+                _ => tracing::info!(order_id = %line.id, action = ?line.action, ?code, message, "review is told later"),
+            }
             false
         }
     }

@@ -3,7 +3,8 @@
 use crate::world::{code, executed, failed, handed_over, ids, new_id, on_each_engine, order, pull};
 use provost_contract::fulfillment::v1::feedback::Outcome;
 use provost_contract::fulfillment::v1::{
-    HandedOver, LeaseKey, ListAgentsRequest, PullOrdersRequest, RenewLeasesRequest, ReportFeedbackRequest,
+    HandedOver, LeaseKey, ListAgentsRequest, OrderFilter, PullOrdersRequest, RenewLeasesRequest, ReportFeedbackRequest,
+    WatchOrdersRequest,
 };
 use provost_contract::to_wire;
 use provost_contract::types::v1::{FailureClass, OrderEvent, ProvisioningState};
@@ -335,6 +336,66 @@ async fn control_characters_in_words_hold_up_no_feedback() {
         assert_eq!(record.failure.unwrap().message, "no\u{fffd}pe");
         assert_eq!(history.last().unwrap().reason, "no\u{fffd}pe (E\u{fffd})");
         assert_eq!(world.get(&eve.order_id).await.0.ticket, "T\u{fffd}");
+    })
+    .await;
+}
+
+/// Two replicas, two clocks: what the faster one offers is not due for the slower one, whose other
+/// orders go on.
+#[tokio::test]
+async fn order_that_is_offered_too_early_holds_up_no_other() {
+    on_each_engine(async |world| {
+        let (first, second, free) = (order("ada", "x"), order("bob", "x"), order("eve", "x"));
+        world.submit(vec![first.clone(), second.clone()]).await;
+        assert_eq!(world.pull_as("agent-1", 2).await.len(), 2);
+        // By the faster clock both leases are over: both are offered, and one is taken.
+        let mut fast = world.replica_ahead(120).await;
+        assert_eq!(ids(&pull(&mut fast, "agent-2", 1, 0).await), [first.order_id.as_str()]);
+        world.submit(vec![free.clone()]).await;
+        assert_eq!(ids(&world.pull().await), [free.order_id.as_str()], "{}", world.engine);
+        world.report(vec![executed(&free.order_id, 1)]).await;
+        world.pass(300);
+        assert_eq!(ids(&world.pull().await), [first.order_id, second.order_id]);
+    })
+    .await;
+}
+
+/// Words of a managed system can be long; the feed and the lists must still carry them.
+#[tokio::test]
+async fn oversized_feedback_is_cut_and_every_reader_goes_on() {
+    on_each_engine(async |world| {
+        let orders: Vec<_> = (0..3).map(|number| order(&format!("p{number}"), "x")).collect();
+        world.submit(orders.clone()).await;
+        world.pull().await;
+        for order in &orders {
+            let mut feedback = failed(&order.order_id, 1, FailureClass::Refused);
+            if let Some(Outcome::Failed(failure)) = &mut feedback.outcome {
+                failure.message = "é".repeat(2 * 1024 * 1024);
+                failure.hint = failure.message.clone();
+            }
+            assert!(world.report(vec![feedback]).await[0].error.is_none());
+        }
+        let listed = world.list(OrderFilter::default()).await;
+        assert_eq!(listed.len(), 3);
+        assert!(listed.iter().all(|record| record.failure.as_ref().unwrap().message.chars().count() == 4_000));
+        let request = WatchOrdersRequest::default();
+        let mut feed = world.orders().watch_orders(request).await.unwrap().into_inner();
+        for _ in 0..9 {
+            assert!(feed.message().await.unwrap().is_some());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_ticket_system_lost_is_errored_and_not_tried_again() {
+    on_each_engine(async |world| {
+        let ada = order("ada", "x");
+        world.submit(vec![ada.clone()]).await;
+        world.pull().await;
+        world.report(vec![handed_over(&ada.order_id, 1)]).await;
+        world.report(vec![failed(&ada.order_id, 1, FailureClass::Transport)]).await;
+        assert_eq!(world.state(&ada.order_id).await, ProvisioningState::Errored, "{}", world.engine);
     })
     .await;
 }

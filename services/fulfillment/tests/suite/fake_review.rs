@@ -15,6 +15,10 @@ struct Kept {
     is_down: bool,
     /// Calls that are carried out but answered with an error.
     lost_answers: u32,
+    /// Requests wait before they are carried out.
+    holds_requests: bool,
+    held: usize,
+    unknown_withdrawals: usize,
     requests: BTreeMap<String, Vec<RequestReviewRequest>>,
     withdrawn: Vec<String>,
     decisions: Vec<Decision>,
@@ -49,6 +53,21 @@ impl FakeReview {
         self.kept.lock().unwrap().lost_answers = count;
     }
 
+    /// Lets requests wait before they are carried out, or go on.
+    pub(crate) fn hold_requests(&self, holds: bool) {
+        self.kept.lock().unwrap().holds_requests = holds;
+    }
+
+    /// How many requests came while they had to wait.
+    pub(crate) fn held(&self) -> usize {
+        self.kept.lock().unwrap().held
+    }
+
+    /// How many withdrawals there were of reviews that were not there.
+    pub(crate) fn unknown_withdrawals(&self) -> usize {
+        self.kept.lock().unwrap().unknown_withdrawals
+    }
+
     /// How often a review was requested.
     pub(crate) fn requests(&self, order_id: &str) -> Vec<RequestReviewRequest> {
         self.kept.lock().unwrap().requests.get(order_id).cloned().unwrap_or_default()
@@ -59,10 +78,14 @@ impl FakeReview {
     }
 
     pub(crate) fn decide(&self, order_id: &str, verdict: Verdict) {
+        self.decide_as(order_id, order_id, verdict);
+    }
+
+    pub(crate) fn decide_as(&self, review_id: &str, order_id: &str, verdict: Verdict) {
         let decisions = &mut self.kept.lock().unwrap().decisions;
         decisions.push(Decision {
             cursor: decisions.len() as i64 + 1,
-            review_id: order_id.into(),
+            review_id: review_id.into(),
             order_id: order_id.into(),
             verdict: verdict.into(),
             actor: "reviewer".into(),
@@ -93,6 +116,14 @@ impl ReviewService for FakeReview {
         self.check_up()?;
         let request = request.into_inner();
         let id = request.review_id.clone();
+        let is_held = {
+            let mut kept = self.kept.lock().unwrap();
+            kept.held += usize::from(kept.holds_requests);
+            kept.holds_requests
+        };
+        while is_held && self.kept.lock().unwrap().holds_requests {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.kept.lock().unwrap().requests.entry(id.clone()).or_default().push(request);
         self.answer(id)
     }
@@ -101,6 +132,7 @@ impl ReviewService for FakeReview {
         self.check_up()?;
         let id = request.into_inner().review_id;
         if self.requests(&id).is_empty() {
+            self.kept.lock().unwrap().unknown_withdrawals += 1;
             return Err(Status::not_found("no such review"));
         }
         self.kept.lock().unwrap().withdrawn.push(id.clone());

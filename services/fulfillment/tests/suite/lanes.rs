@@ -1,7 +1,8 @@
 //! Orders of one resource.
 
-use crate::world::{executed, failed, handed_over, ids, on_each_engine, order, reviewed};
+use crate::world::{START, executed, failed, handed_over, ids, on_each_engine, order, reviewed};
 use provost_contract::types::v1::{FailureClass, InactiveReason, OrderEvent, ProvisioningState};
+use std::time::Duration;
 
 #[tokio::test]
 async fn newer_order_replaces_what_was_not_handed_over() {
@@ -103,6 +104,50 @@ async fn newer_order_replaces_one_that_awaits_review() {
         assert_eq!(world.state(&first.order_id).await, ProvisioningState::Inactive);
         assert_eq!(world.state(&second.order_id).await, ProvisioningState::AwaitingApproval);
         assert!(world.get(&second.order_id).await.0.waits_for.is_empty());
+    })
+    .await;
+}
+
+/// An older attempt says that it wrote while the newest is still at work: what comes after must not
+/// be written before the newest attempt's write has landed, or it would be overwritten by it.
+#[tokio::test]
+async fn next_order_waits_while_a_newer_attempt_may_still_be_writing() {
+    on_each_engine(async |world| {
+        let (first, second) = (order("ada", "1"), order("ada", "2"));
+        world.submit(vec![first.clone()]).await;
+        world.pull_as("agent-1", 10).await;
+        world.pass(61);
+        assert_eq!(world.pull_as("agent-2", 10).await[0].attempt, 2);
+        world.submit(vec![second.clone()]).await;
+        world.report(vec![executed(&first.order_id, 1)]).await;
+        assert_eq!(world.state(&first.order_id).await, ProvisioningState::Executed);
+        assert!(world.pull().await.is_empty(), "{}", world.engine);
+        let (record, _) = world.get(&second.order_id).await;
+        assert!(record.state_reason.contains("an agent may still be writing"), "{}", record.state_reason);
+        // A newer one that comes meanwhile waits as well.
+        let third = order("ada", "3");
+        world.submit(vec![third.clone()]).await;
+        assert!(world.pull().await.is_empty());
+        // The newest attempt speaks: nothing is written any more.
+        world.report(vec![failed(&first.order_id, 2, FailureClass::Transport)]).await;
+        assert_eq!(ids(&world.pull().await), [third.order_id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn silent_attempt_holds_its_lane_no_longer_than_its_lease() {
+    on_each_engine(async |world| {
+        let (first, second) = (order("ada", "1"), order("ada", "2"));
+        world.submit(vec![first.clone()]).await;
+        world.pull().await;
+        // Synchronization was faster than the agent's report.
+        world.pass(1);
+        assert!(world.verify(&first.order_id, START.plus(Duration::from_secs(1))).await.error.is_none());
+        assert_eq!(world.submit(vec![second.clone()]).await.accepted, 1);
+        assert!(world.pull().await.is_empty(), "{}", world.engine);
+        world.pass(60);
+        assert_eq!(ids(&world.pull().await), [second.order_id]);
     })
     .await;
 }

@@ -1,10 +1,13 @@
 //! Random lives of many orders: whatever happens, in whatever sequence, lanes keep their order and
 //! in the end everything settles. A failure names its seed.
 
-use crate::world::{World, executed, failed, handed_over, ids, on_each_engine, order};
+use crate::world::{START, World, executed, failed, handed_over, ids, on_each_engine, order, reviewed};
 use provost_contract::fulfillment::v1::{ConfirmOrdersRequest, LeasedOrder, ManualDecision, OrderFilter};
-use provost_contract::types::v1::{FailureClass, OrderRecord, ProvisioningState as State};
+use provost_contract::review::v1::Verdict;
+use provost_contract::types::v1::{FailureClass, Order, OrderRecord, ProvisioningState as State};
+use provost_testkit::eventually;
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 /// Numbers that depend on the seed alone.
 struct Dice(u64);
@@ -23,28 +26,74 @@ fn holds(record: &OrderRecord) -> bool {
 }
 
 /// In each lane: the oldest order that holds it waits for nobody, each other one for the one before
-/// it, and only the oldest may be with an agent.
+/// it, and only the oldest may be with an agent. Whatever an order waits for beside that is open.
 async fn check(world: &World, seed: u64) {
-    let mut lanes: HashMap<String, Vec<OrderRecord>> = HashMap::new();
+    let (mut lanes, mut open): (HashMap<String, Vec<OrderRecord>>, HashSet<String>) = Default::default();
     for record in world.list(OrderFilter::default()).await {
-        lanes.entry(record.order.as_ref().unwrap().target_key.clone()).or_default().push(record);
+        let order = record.order.as_ref().unwrap();
+        open.extend(holds(&record).then(|| order.order_id.clone()));
+        lanes.entry(order.target_key.clone()).or_default().push(record);
     }
     for (lane, records) in lanes {
+        let own: HashSet<_> = records.iter().map(|record| record.order.as_ref().unwrap().order_id.clone()).collect();
         let mut before: Vec<String> = Vec::new();
         for record in records.iter().filter(|record| holds(record)) {
-            assert_eq!(record.waits_for, before, "{} seed {seed} lane {lane}: {record:?}", world.engine);
-            assert!(before.is_empty() || record.lease.is_none(), "seed {seed} lane {lane}: {record:?}");
+            let (in_lane, elsewhere): (Vec<_>, Vec<_>) =
+                record.waits_for.iter().cloned().partition(|id| own.contains(id));
+            assert_eq!(in_lane, before, "{} seed {seed} lane {lane}: {record:?}", world.engine);
+            assert!(elsewhere.iter().all(|id| open.contains(id)), "{} seed {seed}: {record:?}", world.engine);
+            assert!(record.waits_for.is_empty() || record.lease.is_none(), "seed {seed} lane {lane}: {record:?}");
             before = vec![record.order.as_ref().unwrap().order_id.clone()];
         }
     }
 }
 
+/// An order that may need review, and may depend on another.
+async fn any_order(world: &World, dice: &mut Dice, lane: &str) -> Order {
+    let title = format!("title-{}", dice.roll(4));
+    let mut order = if dice.roll(4) == 0 { reviewed(lane, &title) } else { order(lane, &title) };
+    if dice.roll(3) == 0 {
+        let records = world.list(OrderFilter::default()).await;
+        let on = records.get(dice.roll(records.len().max(1) as u64) as usize);
+        order.depends_on.extend(on.map(|record| record.order.as_ref().unwrap().order_id.clone()));
+    }
+    order
+}
+
+/// Decides on what waits for review, and waits until the ledger has heard.
+async fn review_all(world: &World, mut verdict: impl FnMut() -> Verdict) {
+    let waiting = OrderFilter { states: vec![State::AwaitingApproval.into()], ..Default::default() };
+    let mut asked = Vec::new();
+    for record in world.list(waiting).await {
+        let (id, said) = (record.order.unwrap().order_id, verdict());
+        world.review.decide(&id, said);
+        asked.push((id, said));
+    }
+    eventually("the decisions to be heard", Duration::from_secs(20), async || {
+        for (id, said) in &asked {
+            // What was postponed may end all the same, with what it depends on.
+            if *said != Verdict::Postpone && world.state(id).await == State::AwaitingApproval {
+                return Err(format!("{id} is not decided"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
 async fn step(world: &World, dice: &mut Dice, held: &mut Vec<LeasedOrder>, attempts: &mut HashSet<(String, i32)>) {
     let lane = format!("lane-{}", dice.roll(3));
-    match dice.roll(9) {
+    match dice.roll(11) {
         0 | 1 => {
-            let titles = (0..=dice.roll(2)).map(|_| order(&lane, &format!("title-{}", dice.roll(4))));
-            world.submit(titles.collect()).await;
+            let mut orders = Vec::new();
+            for _ in 0..=dice.roll(2) {
+                orders.push(any_order(world, dice, &lane).await);
+            }
+            world.submit(orders).await;
+        }
+        9 => {
+            let verdicts = [Verdict::Approve, Verdict::Decline, Verdict::Postpone];
+            review_all(world, || verdicts[dice.roll(3) as usize]).await;
         }
         2 | 3 => {
             let leased = world.pull_as(&format!("agent-{}", dice.roll(2)), 1 + dice.roll(2) as i32).await;
@@ -71,9 +120,10 @@ async fn step(world: &World, dice: &mut Dice, held: &mut Vec<LeasedOrder>, attem
             let Some(record) = records.get(dice.roll(records.len().max(1) as u64) as usize) else { return };
             let id = record.order.as_ref().unwrap().order_id.as_str();
             match kind {
-                7 => world.cancel(&[id]).await,
-                _ => world.unblock(&[id]).await,
-            };
+                7 => drop(world.cancel(&[id]).await),
+                8 => drop(world.unblock(&[id]).await),
+                _ => drop(world.verify(id, START.plus(Duration::from_secs(1))).await),
+            }
         }
     }
 }
@@ -82,6 +132,7 @@ async fn step(world: &World, dice: &mut Dice, held: &mut Vec<LeasedOrder>, attem
 async fn settle(world: &World, seed: u64) {
     for _ in 0..50 {
         world.pass(61);
+        review_all(world, || Verdict::Approve).await;
         let leased = world.pull().await;
         let reports = ids(&leased).into_iter().zip(&leased).map(|(id, leased)| executed(&id, leased.attempt));
         world.report(reports.collect()).await;
@@ -105,7 +156,7 @@ async fn settle(world: &World, seed: u64) {
 
 #[tokio::test]
 async fn lanes_keep_their_order_and_everything_settles() {
-    for seed in [0x9e37_79b9_7f4a_7c15, 77] {
+    for seed in [0x9e37_79b9_7f4a_7c15, 77, 4_711] {
         on_each_engine(async |world| {
             let (mut dice, mut held, mut attempts) = (Dice(seed), Vec::new(), HashSet::new());
             for _ in 0..100 {

@@ -2,7 +2,7 @@
 
 use crate::world::{World, ids, on_each_engine, order, reviewed};
 use provost_contract::review::v1::Verdict;
-use provost_contract::types::v1::{InactiveReason, OrderEvent, ProvisioningState};
+use provost_contract::types::v1::{BlockCause, InactiveReason, OrderEvent, ProvisioningState};
 use provost_testkit::eventually;
 use std::time::Duration;
 
@@ -128,8 +128,9 @@ async fn review_of_a_replaced_order_is_withdrawn_and_a_late_decision_is_passed_o
     .await;
 }
 
+/// A request may be under way while review comes up; whichever is first, nothing stays open.
 #[tokio::test]
-async fn review_that_was_never_opened_need_not_be_withdrawn() {
+async fn no_review_of_an_order_that_was_replaced_while_review_was_down_stays_open() {
     on_each_engine(async |world| {
         world.review.set_down(true);
         let (old, new) = (reviewed("ada", "1"), reviewed("ada", "2"));
@@ -137,9 +138,21 @@ async fn review_that_was_never_opened_need_not_be_withdrawn() {
         world.submit(vec![new.clone()]).await;
         world.review.set_down(false);
         requested(world, &new.order_id).await;
+        eventually("the withdrawal to be settled", PATIENCE, async || {
+            world.clock.advance(Duration::from_millis(100));
+            let is_settled = world.review.is_withdrawn(&old.order_id) || world.review.unknown_withdrawals() > 5;
+            if is_settled { Ok(()) } else { Err("not yet") }
+        })
+        .await;
+        let is_open = !world.review.requests(&old.order_id).is_empty() && !world.review.is_withdrawn(&old.order_id);
+        assert!(!is_open && !world.review.is_withdrawn(&new.order_id), "{}", world.engine);
+        // It is not asked for again and again.
+        let asked = world.review.unknown_withdrawals();
+        world.restart().await;
         world.pass(60);
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        assert!(world.review.requests(&old.order_id).is_empty() && !world.review.is_withdrawn(&old.order_id));
+        world.submit(vec![reviewed("bob", "1")]).await;
+        requested(world, &new.order_id).await;
+        assert_eq!(world.review.unknown_withdrawals(), asked);
     })
     .await;
 }
@@ -159,6 +172,93 @@ async fn pending_order_gives_way_when_the_same_content_must_now_be_reviewed() {
         world.submit(vec![order("bob", "x")]).await;
         assert_eq!(world.pull().await.len(), 1);
         assert_eq!(world.submit(vec![reviewed("bob", "x")]).await.duplicates, 1);
+    })
+    .await;
+}
+
+/// Whatever the newer order's own run asked for: who replaces an order that awaits approval takes
+/// its place before the reviewer.
+#[tokio::test]
+async fn newer_order_does_not_get_past_the_review_of_the_one_it_replaces() {
+    on_each_engine(async |world| {
+        let (asked, free) = (reviewed("ada", "1"), order("ada", "2"));
+        world.submit(vec![asked.clone()]).await;
+        assert_eq!(world.submit(vec![free.clone()]).await.superseded, 1);
+        let (record, history) = world.get(&free.order_id).await;
+        assert_eq!(record.state(), ProvisioningState::AwaitingApproval, "{}", world.engine);
+        assert_eq!(record.order.unwrap().block_causes, [i32::from(BlockCause::QueuedBehind)]);
+        assert!(history[0].reason.contains("another order of the same resource waits for review"), "{history:?}");
+        assert!(world.pull().await.is_empty());
+        // Also within one message, and behind a chain of them.
+        let (asked, free) = (reviewed("bob", "1"), order("bob", "2"));
+        world.submit(vec![asked, order("bob", "3"), free.clone()]).await;
+        assert_eq!(world.state(&free.order_id).await, ProvisioningState::AwaitingApproval);
+        requested(world, &free.order_id).await;
+        world.review.decide(&free.order_id, Verdict::Approve);
+        in_state(world, &free.order_id, ProvisioningState::Pending).await;
+    })
+    .await;
+}
+
+/// A request that was on its way when its order was replaced must not leave a review behind.
+#[tokio::test]
+async fn review_that_opens_after_its_withdrawal_is_withdrawn_all_the_same() {
+    on_each_engine(async |world| {
+        world.review.hold_requests(true);
+        let (old, new) = (reviewed("ada", "1"), reviewed("ada", "2"));
+        world.submit(vec![old.clone()]).await;
+        eventually("the request to be on its way", PATIENCE, async || {
+            if world.review.held() > 0 { Ok(()) } else { Err("not yet") }
+        })
+        .await;
+        // Another replica tells the withdrawal, and review knows nothing to withdraw.
+        let _other = world.replica().await;
+        world.submit(vec![new.clone()]).await;
+        eventually("the withdrawal to be told", PATIENCE, async || {
+            world.clock.advance(Duration::from_millis(100));
+            if world.review.unknown_withdrawals() > 0 { Ok(()) } else { Err("not yet") }
+        })
+        .await;
+        world.review.hold_requests(false);
+        eventually("the review to be withdrawn", PATIENCE, async || {
+            world.clock.advance(Duration::from_millis(100));
+            if world.review.is_withdrawn(&old.order_id) { Ok(()) } else { Err("not yet") }
+        })
+        .await;
+        assert!(!world.review.is_withdrawn(&new.order_id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn decision_of_a_review_under_another_id_is_passed_over() {
+    on_each_engine(async |world| {
+        let (ada, bob) = (reviewed("ada", "x"), reviewed("bob", "x"));
+        world.submit(vec![ada.clone(), bob.clone()]).await;
+        world.review.decide_as(&bob.order_id, &ada.order_id, Verdict::Approve);
+        world.review.decide(&bob.order_id, Verdict::Approve);
+        in_state(world, &bob.order_id, ProvisioningState::Pending).await;
+        assert_eq!(world.state(&ada.order_id).await, ProvisioningState::AwaitingApproval);
+    })
+    .await;
+}
+
+/// Both replicas follow the feed; each decision takes effect once.
+#[tokio::test]
+async fn two_replicas_apply_a_decision_once() {
+    on_each_engine(async |world| {
+        let _other = world.replica().await;
+        let orders: Vec<_> = (0..20).map(|number| reviewed(&format!("p{number}"), "x")).collect();
+        world.submit(orders.clone()).await;
+        for order in &orders {
+            world.review.decide(&order.order_id, Verdict::Postpone);
+            world.review.decide(&order.order_id, Verdict::Approve);
+        }
+        for order in &orders {
+            in_state(world, &order.order_id, ProvisioningState::Pending).await;
+            let expected = [OrderEvent::Generated, OrderEvent::Postponed, OrderEvent::Approved];
+            assert_eq!(world.events(&order.order_id).await, expected, "{}", world.engine);
+        }
     })
     .await;
 }

@@ -243,3 +243,118 @@ async fn two_dependencies_that_one_order_replaces_are_waited_for_once() {
     })
     .await;
 }
+
+/// Nothing would ever free them: they end too, say why, and can be ordered anew.
+#[tokio::test]
+async fn dependents_of_an_order_that_ends_unwritten_end_with_it() {
+    on_each_engine(async |world| {
+        let (account, mut mailbox, mut alias) = (reviewed("ada", "x"), order("mail", "x"), order("alias", "x"));
+        mailbox.depends_on = vec![account.order_id.clone()];
+        alias.depends_on = vec![mailbox.order_id.clone()];
+        world.submit(vec![account.clone(), mailbox.clone(), alias.clone()]).await;
+        let ended = world.cancel(&[&account.order_id]).await;
+        assert_eq!(code(&ended[0]), Code::Ok);
+        for (dependent, on) in [(&mailbox, &account), (&alias, &mailbox)] {
+            let (record, history) = world.get(&dependent.order_id).await;
+            assert_eq!(record.inactive_reason(), InactiveReason::Cancelled, "{}", world.engine);
+            let last = history.last().unwrap();
+            let expected = format!("depends on order {}, which is cancelled", on.order_id);
+            assert_eq!((last.actor.as_str(), last.reason.as_str()), ("fulfillment", expected.as_str()));
+        }
+        // Anew: the same content is news, and waits for what stands now.
+        let (account, mut again) = (order("ada", "x"), order("mail", "x"));
+        again.depends_on = vec![account.order_id.clone()];
+        assert_eq!(world.submit(vec![account.clone(), again.clone()]).await.accepted, 2);
+        assert_eq!(ids(&world.pull().await), [account.order_id.as_str()]);
+        world.report(vec![crate::world::executed(&account.order_id, 1)]).await;
+        assert_eq!(ids(&world.pull().await), [again.order_id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dependency_that_will_never_be_written_refuses_the_order_and_says_so() {
+    on_each_engine(async |world| {
+        let cancelled = order("ada", "x");
+        world.submit(vec![cancelled.clone()]).await;
+        world.cancel(&[&cancelled.order_id]).await;
+        let mut broken = order("", "x");
+        broken.changes.clear();
+        broken.rule_failure = Some(RuleFailure { rule: "r".into(), message: "m".into(), ..Default::default() });
+        for (on, state) in [(&cancelled, "Inactive"), (&broken, "Error")] {
+            let mut dependent = order("mail", "x");
+            dependent.depends_on = vec![on.order_id.clone()];
+            let answer = world.submit(vec![broken.clone(), dependent]).await;
+            let error = answer.rejections[0].error.as_ref().unwrap();
+            assert_eq!(Code::from(error.code), Code::FailedPrecondition, "{}", world.engine);
+            let expected = format!("depends_on[0] is order {}, which is {state} and will not be written", on.order_id);
+            assert!(error.message.contains(&expected), "{}", error.message);
+        }
+    })
+    .await;
+}
+
+/// In a submission of its own, long after: a replaced order stands for the newest of its lane.
+#[tokio::test]
+async fn dependency_on_a_replaced_order_means_what_replaced_it() {
+    on_each_engine(async |world| {
+        let (first, second, third) = (order("ada", "1"), order("ada", "2"), order("ada", "3"));
+        for order in [&first, &second, &third] {
+            world.submit(vec![order.clone()]).await;
+        }
+        let mut mailbox = order("mail", "x");
+        mailbox.depends_on = vec![first.order_id.clone()];
+        assert_eq!(world.submit(vec![mailbox.clone()]).await.accepted, 1);
+        assert_eq!(world.get(&mailbox.order_id).await.0.waits_for, [third.order_id.as_str()], "{}", world.engine);
+        world.pull().await;
+        world.report(vec![crate::world::executed(&third.order_id, 1)]).await;
+        let mut late = order("chat", "x");
+        late.depends_on = vec![second.order_id.clone()];
+        world.submit(vec![late.clone()]).await;
+        assert_eq!(ids(&world.pull().await), [mailbox.order_id, late.order_id]);
+    })
+    .await;
+}
+
+/// Keys may be long: what does not fit into an index is kept by its hash, on both engines.
+#[tokio::test]
+async fn longest_names_are_taken() {
+    on_each_engine(async |world| {
+        let mut long = order(&"é".repeat(500), "x");
+        long.owner.as_mut().unwrap().key = "ü".repeat(500);
+        long.connector = "ö".repeat(500);
+        long.entity_type = "ä".repeat(500);
+        let mut newer = long.clone();
+        newer.order_id = crate::world::new_id();
+        newer.changes.truncate(1);
+        assert_eq!(world.submit(vec![long]).await.accepted, 1, "{}", world.engine);
+        let answer = world.submit(vec![newer]).await;
+        assert_eq!((answer.accepted, answer.superseded), (1, 1));
+    })
+    .await;
+}
+
+/// What depends on an order depends on what replaces it: a circle would wait for itself for ever.
+#[tokio::test]
+async fn order_that_would_wait_for_itself_is_refused() {
+    on_each_engine(async |world| {
+        let (account, mut mailbox, mut alias) = (order("ada", "1"), order("mail", "x"), order("alias", "x"));
+        mailbox.depends_on = vec![account.order_id.clone()];
+        alias.depends_on = vec![mailbox.order_id.clone()];
+        world.submit(vec![account.clone(), mailbox.clone()]).await;
+        let mut newer = order("ada", "2");
+        newer.depends_on = vec![alias.order_id.clone()];
+        // The last link is new in the same message, the others are stored.
+        let answer = world.submit(vec![alias.clone(), newer]).await;
+        assert_eq!((answer.accepted, answer.rejected), (1, 1), "{}", world.engine);
+        let error = answer.rejections[0].error.as_ref().unwrap();
+        assert_eq!(Code::from(error.code), Code::FailedPrecondition);
+        assert!(error.message.contains("neither would ever be written"), "{}", error.message);
+        assert_eq!(world.state(&account.order_id).await, ProvisioningState::Pending);
+        for next in [&account, &mailbox, &alias] {
+            assert_eq!(ids(&world.pull().await), [next.order_id.as_str()]);
+            world.report(vec![crate::world::executed(&next.order_id, 1)]).await;
+        }
+    })
+    .await;
+}

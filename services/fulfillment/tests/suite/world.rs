@@ -10,7 +10,7 @@ use provost_contract::types::v1::{self as types, ItemResult, OrderEvent, OrderRe
 use provost_domain::Timestamp;
 use provost_fulfillment::{Config, assemble};
 use provost_service_kit::caller::request_as;
-use provost_service_kit::{ManualClock, Runtime, Server, channel};
+use provost_service_kit::{Clock, ManualClock, Runtime, Server, channel};
 use provost_testkit::engines;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +92,12 @@ impl World {
     pub(crate) async fn replica(&self) -> DispatchServiceClient<Channel> {
         let running = serve(&self.url, &self.clock, &self.review).await;
         DispatchServiceClient::new(running.channel)
+    }
+
+    /// A replica whose clock runs ahead by so many seconds, and stands still.
+    pub(crate) async fn replica_ahead(&self, seconds: u64) -> DispatchServiceClient<Channel> {
+        let clock = ManualClock::at(self.clock.now().plus(Duration::from_secs(seconds)));
+        DispatchServiceClient::new(serve(&self.url, &clock, &self.review).await.channel)
     }
 
     pub(crate) fn orders(&self) -> OrderServiceClient<Channel> {
