@@ -25,7 +25,7 @@ pub(crate) struct Standing {
     pub(crate) state: State,
     /// How many times an agent took it.
     pub(crate) attempts: u32,
-    /// Passing failures in a row.
+    /// Passing failures in a row; a lease that ran out without a word is one.
     pub(crate) failures: u32,
     /// The order before it in its lane that still holds the lane.
     pub(crate) waits_for: Option<OrderId>,
@@ -88,7 +88,11 @@ impl Entry {
         self.note_who_writes(event, now);
         let standing = &mut self.standing;
         match event {
-            Event::Leased { .. } => standing.attempts += 1,
+            Event::Leased { .. } => {
+                // The last attempt was lost without a word: one more passing failure.
+                standing.failures += u32::from(matches!(&standing.state, State::Pending { lease: Some(_), .. }));
+                standing.attempts += 1;
+            }
             Event::Retried { .. } => standing.failures += 1,
             Event::Unblocked | Event::Approved => standing.failures = 0,
             Event::Declined

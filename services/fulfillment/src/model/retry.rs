@@ -1,7 +1,7 @@
 //! When a failed attempt is tried again by itself.
 
 use crate::model::Entry;
-use provost_domain::{Event, Failure, Retry, State, Timestamp};
+use provost_domain::{Event, Failure, FailureClass, Lease, Retry, State, Timestamp};
 use std::time::Duration;
 
 /// How many passing failures in a row make an order Errored.
@@ -27,12 +27,25 @@ pub(crate) fn event(entry: &Entry, attempt: u32, failure: Failure, now: Timestam
     }
 }
 
+/// How an order fails whose agents were lost one after the other: a lease that ran out counts as a
+/// passing failure, and once they are used up the order may be what ends its agents. None while it
+/// may be leased once more.
+pub(crate) fn lost(entry: &Entry, now: Timestamp) -> Option<Failure> {
+    let standing = &entry.standing;
+    let State::Pending { lease: Some(Lease { agent, until }), .. } = &standing.state else { return None };
+    (*until <= now && standing.failures + 1 >= FAILURES_MAX).then(|| Failure {
+        hint: "look into the managed system and the agents' logs, then unblock the order or give it up".into(),
+        ..Failure::new(
+            FailureClass::Unknown,
+            format!("{agent} took attempt {} and never said what became of it", standing.attempts),
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::entry::tests::an_entry;
-    use provost_domain::{FailureClass, Lease};
-
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     fn after(failures: u32, class: FailureClass) -> Event {
@@ -52,6 +65,18 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), None]);
+    }
+
+    #[test]
+    fn fifth_lost_lease_is_the_last_and_a_live_one_is_not_lost() {
+        let mut entry = an_entry();
+        let lease = Lease { agent: "a".into(), until: NOW };
+        entry.standing.state = State::Pending { lease: Some(lease), retry: None };
+        entry.standing.failures = 3;
+        assert_eq!(lost(&entry, NOW), None);
+        entry.standing.failures = 4;
+        assert!(lost(&entry, NOW).is_some());
+        assert_eq!(lost(&entry, Timestamp::from_millis(999)), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The rule that must hold: no order is under two live leases, and each lease has its own attempt
 //! number.
 
-use crate::model::{Note, record};
+use crate::model::{Note, record, retry};
 use crate::store::agents::{self, Presence};
 use crate::store::{Batch, Ledger, Rings, claim, entries};
 use crate::verbs::each::ITEMS_MAX;
@@ -102,6 +102,11 @@ impl Ledger {
         let mut batch = Batch::of(&transaction, front.iter().map(|full| full.entry.clone()), now);
         let mut leased = Vec::with_capacity(front.len());
         for full in front {
+            if let Some(failure) = retry::lost(&full.entry, now) {
+                let note = Note::new("fulfillment", failure.to_string());
+                batch.apply(full.entry.id, &Event::Failed { attempt: full.entry.standing.attempts, failure }, note)?;
+                continue;
+            }
             if let Err(early) = batch.apply(full.entry.id, &event, Note::new(pull.agent.clone(), "")) {
                 // Offered by a clock that runs ahead of this one. It is due when this one says so, and
                 // the others of the pull go on.

@@ -399,3 +399,30 @@ async fn what_a_ticket_system_lost_is_errored_and_not_tried_again() {
     })
     .await;
 }
+
+/// It may be the order that ends its agents.
+#[tokio::test]
+async fn order_whose_agents_are_lost_one_after_the_other_is_errored() {
+    on_each_engine(async |world| {
+        let (ada, bob) = (order("ada", "x"), order("bob", "x"));
+        world.submit(vec![ada.clone()]).await;
+        for attempt in 1..=5 {
+            assert_eq!(world.pull().await[0].attempt, attempt, "{}", world.engine);
+            world.pass(60);
+        }
+        world.submit(vec![bob.clone()]).await;
+        assert_eq!(ids(&world.pull().await), [bob.order_id], "the others go on");
+        let (record, history) = world.get(&ada.order_id).await;
+        assert_eq!(record.state(), ProvisioningState::Errored);
+        assert_eq!(record.state_reason, "agent-1 took attempt 5 and never said what became of it");
+        assert_eq!(history.last().unwrap().actor, "fulfillment");
+        // The truth is heard however late; unblocked, the count begins anew.
+        assert!(world.unblock(&[&ada.order_id]).await[0].error.is_none());
+        assert_eq!(world.pull().await[0].attempt, 6);
+        world.pass(60);
+        assert_eq!(world.pull().await[0].attempt, 7);
+        world.report(vec![executed(&ada.order_id, 5)]).await;
+        assert_eq!(world.state(&ada.order_id).await, ProvisioningState::Executed);
+    })
+    .await;
+}
