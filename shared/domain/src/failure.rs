@@ -3,6 +3,7 @@
 //! in the managed system, the second in the catalog or the data.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The kinds of trouble that a package can meet.
@@ -63,6 +64,70 @@ impl Failure {
     }
 }
 
+/// What failures have in common that one mending may mend (scenarios.md, P5).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cause(String);
+
+impl Cause {
+    /// 16 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Failure {
+    /// The failure's cause: its class, code and property, and its words without what differs from one
+    /// order to the next.
+    pub fn cause(&self) -> Cause {
+        let mut hash = Sha256::new();
+        let property = self.property.as_deref().unwrap_or_default();
+        for part in [&format!("{:?}", self.class), &self.code, property, &pattern(&self.message)] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Cause(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Most words of a message that tell causes apart.
+const PATTERN_WORDS: usize = 40;
+
+/// The words of a message with an ellipsis for each that names one order's values: what is quoted,
+/// unless it is a name as databases give to constraints, and what holds a digit, `@` or `=`.
+fn pattern(message: &str) -> String {
+    let is_value = |word: &str| word.contains(|letter: char| letter.is_ascii_digit() || "@=".contains(letter));
+    let words = quoted_apart(message).into_iter().take(PATTERN_WORDS);
+    let kept = words.map(|(word, is_quoted)| {
+        let is_name =
+            word.contains('_') && word.chars().all(|letter| letter.is_alphanumeric() || "_.".contains(letter));
+        let word = word.trim_matches(|letter: char| ",;:.()[]{}".contains(letter));
+        if (is_quoted && !is_name) || is_value(word) { "…" } else { word }
+    });
+    kept.collect::<Vec<_>>().join(" ")
+}
+
+/// The words of a text, and what stands in quotes as one word each; whether it was quoted.
+fn quoted_apart(text: &str) -> Vec<(&str, bool)> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|letter: char| !letter.is_whitespace()) {
+        rest = rest.split_at(start).1;
+        let quote = rest.chars().next().filter(|letter| "'\"`".contains(*letter));
+        let quoted = quote.and_then(|quote| rest.split_at(1).1.split_once(quote));
+        let (part, is_quoted, after) = match quoted {
+            Some((inside, after)) => (inside, true, after),
+            None => {
+                let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                let (word, after) = rest.split_at(end);
+                (word, false, after)
+            }
+        };
+        parts.push((part, is_quoted));
+        rest = after;
+    }
+    parts
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.code.is_empty() { f.write_str(&self.message) } else { write!(f, "{} ({})", self.message, self.code) }
@@ -86,5 +151,45 @@ impl fmt::Display for RuleFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.rule, self.message)?;
         if self.input.is_empty() { Ok(()) } else { write!(f, " (input: {})", self.input) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(code: &str, message: &str) -> Cause {
+        Failure { code: code.into(), ..Failure::new(FailureClass::Refused, message) }.cause()
+    }
+
+    #[test]
+    fn what_differs_from_order_to_order_makes_no_other_cause() {
+        for (one, other) in [
+            ("Key (mail)=(ada@x.org) already exists.", "Key (mail)=(bob@x.org) already exists."),
+            ("entry uid=ada,ou=people exists", "entry uid=bob,ou=people exists"),
+            ("value 'Ada Byron' is too long", "value 'Bob' is too long"),
+            ("row 17 of accounts", "row 4711 of accounts"),
+            ("it's 'x' here", "it's 'y z' here"),
+        ] {
+            assert_eq!(cause("c", one), cause("c", other), "{one}");
+        }
+    }
+
+    #[test]
+    fn what_is_mended_in_another_place_is_another_cause() {
+        let here = cause("23505", "violates unique constraint \"accounts_mail_key\"");
+        assert_ne!(here, cause("23505", "violates unique constraint \"accounts_login_key\""));
+        assert_ne!(here, cause("23514", "violates unique constraint \"accounts_mail_key\""));
+        assert_ne!(cause("", "UNIQUE constraint failed: accounts.mail"), cause("", "no such table"));
+        let at_mail = Failure { property: Some("mail".into()), ..Failure::new(FailureClass::Refused, "no") };
+        assert_ne!(at_mail.cause(), cause("", "no"));
+        assert_eq!(here.as_str().len(), 16);
+    }
+
+    #[test]
+    fn odd_texts_are_read_to_their_end() {
+        for text in ["", "   ", "'", "a'b", "\"unclosed é", "''", "é'é'é"] {
+            assert!(pattern(text).len() <= text.len() + 6, "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub mod time;
 pub mod value;
 pub mod workflow;
 
-pub use failure::{Failure, FailureClass, RuleFailure};
+pub use failure::{Cause, Failure, FailureClass, RuleFailure};
 pub use id::OrderId;
 pub use order::state::{Event, InactiveReason, Lease, ProvisioningState, Retry, State};
 pub use order::{BlockCause, Change, ChangeOperation, Lane, Order, OrderKind, Owner, Period, Reason};

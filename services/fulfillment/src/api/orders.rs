@@ -6,7 +6,8 @@ use crate::verbs::watch::Feed;
 use provost_contract::fulfillment::v1::order_service_server::OrderService;
 use provost_contract::fulfillment::v1::{
     CancelOrdersRequest, CancelOrdersResponse, CountOrdersRequest, CountOrdersResponse, GetOrderRequest,
-    GetOrderResponse, ListOrdersRequest, ListOrdersResponse, SubmitOrdersRequest, SubmitOrdersResponse,
+    GetOrderResponse, ListErrorCausesRequest, ListErrorCausesResponse, ListOrdersRequest, ListOrdersResponse,
+    SubmitOrdersRequest, SubmitOrdersResponse, UnblockErrorCauseRequest, UnblockErrorCauseResponse,
     UnblockOrdersRequest, UnblockOrdersResponse, VerifyOrdersRequest, VerifyOrdersResponse, WatchOrdersRequest,
 };
 use provost_service_kit::Caller;
@@ -80,5 +81,21 @@ impl OrderService for Orders {
         let caller = Caller::of(&request);
         let results = self.0.unblock(&caller.actor, request.into_inner()).await?;
         Ok(Response::new(UnblockOrdersResponse { results }))
+    }
+
+    async fn list_error_causes(
+        &self,
+        request: Request<ListErrorCausesRequest>,
+    ) -> Result<Response<ListErrorCausesResponse>, Status> {
+        let ListErrorCausesRequest { filter } = request.into_inner();
+        Ok(Response::new(ListErrorCausesResponse { causes: self.0.error_causes(filter).await? }))
+    }
+
+    async fn unblock_error_cause(
+        &self,
+        request: Request<UnblockErrorCauseRequest>,
+    ) -> Result<Response<UnblockErrorCauseResponse>, Status> {
+        let caller = Caller::of(&request);
+        Ok(Response::new(self.0.unblock_cause(&caller.actor, request.into_inner()).await?))
     }
 }

@@ -94,7 +94,7 @@ impl Entry {
                 standing.attempts += 1;
             }
             Event::Retried { .. } => standing.failures += 1,
-            Event::Unblocked | Event::Approved => standing.failures = 0,
+            Event::Unblocked { .. } | Event::Approved => standing.failures = 0,
             Event::Declined
             | Event::Postponed
             | Event::HandedOver { .. }
@@ -142,7 +142,7 @@ impl Entry {
             | Event::Confirmed
             | Event::ErrorReported { .. }
             | Event::ValidityOver
-            | Event::Unblocked
+            | Event::Unblocked { .. }
             | Event::Superseded
             | Event::Cancelled
             | Event::Reevaluated => {}

@@ -45,7 +45,7 @@ impl LedgerEvent for Event {
             Self::Confirmed => OrderEvent::Confirmed,
             Self::ErrorReported { .. } => OrderEvent::ErrorReported,
             Self::ValidityOver => OrderEvent::ValidityOver,
-            Self::Unblocked => OrderEvent::Unblocked,
+            Self::Unblocked { .. } => OrderEvent::Unblocked,
             Self::Verified { .. } => OrderEvent::Verified,
             // Evaluated again means: a fresh order replaces this one.
             Self::Superseded | Self::Reevaluated => OrderEvent::Superseded,
@@ -66,7 +66,7 @@ impl LedgerEvent for Event {
             | Self::Confirmed
             | Self::ErrorReported { .. }
             | Self::ValidityOver
-            | Self::Unblocked
+            | Self::Unblocked { .. }
             | Self::Verified { .. }
             | Self::Superseded
             | Self::Cancelled

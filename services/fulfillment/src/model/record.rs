@@ -39,6 +39,10 @@ pub(crate) fn record(
         attempt: count(standing.attempts),
         expires_at: Some(to_wire::timestamp(lease.until)),
     });
+    let error_cause = match state {
+        State::Errored { failure } => failure.cause().as_str().to_owned(),
+        _ => String::new(),
+    };
     let is_waiting = state.number().holds_lane();
     let ahead = standing.waits_for.iter().chain(dependencies).filter(|_| is_waiting);
     wire::OrderRecord {
@@ -56,6 +60,7 @@ pub(crate) fn record(
         executed_at: standing.executed_at.map(to_wire::timestamp),
         ticket,
         sequence: entry.sequence,
+        error_cause,
         order: Some(order),
     }
 }

@@ -163,8 +163,7 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
     let millis = |instant: Option<Timestamp>| Value::from(instant.map(Timestamp::millis));
     let json = |text: serde_json::Result<String>| text.ok();
     let mut inactive_reason: Option<i32> = None;
-    let (mut failure, mut ticket, mut lease_agent): (Option<String>, Option<String>, Option<String>) =
-        (None, None, None);
+    let [mut failure, mut error_cause, mut ticket, mut lease_agent]: [Option<String>; 4] = Default::default();
     let (mut transmitted_at, mut lease_until, mut retry_at) = (None, None, None);
     match &standing.state {
         State::Pending { lease, retry } => {
@@ -177,7 +176,10 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
             ticket = Some(reference.clone());
             transmitted_at = Some(*since);
         }
-        State::Errored { failure: outside } => failure = json(serde_json::to_string(outside)),
+        State::Errored { failure: outside } => {
+            failure = json(serde_json::to_string(outside));
+            error_cause = Some(outside.cause().as_str().to_owned());
+        }
         State::Error { failure: rule } => failure = json(serde_json::to_string(rule)),
         State::Inactive { reason } => inactive_reason = Some(*reason as i32),
         State::Verified | State::AwaitingApproval | State::Executed { .. } => {}
@@ -192,6 +194,7 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
         ("state", standing.state.number().number().into()),
         ("inactive_reason", inactive_reason.into()),
         ("failure", failure.into()),
+        ("error_cause", error_cause.into()),
         ("ticket", ticket.into()),
         ("transmitted_at", millis(transmitted_at)),
         ("executed_at", millis(standing.executed_at)),

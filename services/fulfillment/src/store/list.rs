@@ -18,11 +18,12 @@ pub(crate) struct Filter {
     pub(crate) owner_key: String,
     pub(crate) target_key: String,
     pub(crate) generation_run: String,
+    pub(crate) error_cause: String,
 }
 
 impl Filter {
     /// Adds the conditions behind `WHERE …`.
-    fn narrow(&self, sql: &mut Sql) {
+    pub(crate) fn narrow(&self, sql: &mut Sql) {
         if !self.states.is_empty() {
             // Numbers of our own, as literals: the plan depends on them.
             let numbers: Vec<_> = self.states.iter().map(|state| state.number().to_string()).collect();
@@ -38,6 +39,7 @@ impl Filter {
             ("owner_key", &self.owner_key),
             ("target_key", &self.target_key),
             ("generation_run", &self.generation_run),
+            ("error_cause", &self.error_cause),
         ] {
             if !value.is_empty() {
                 sql.push(&format!(" AND {column} = ")).bind(value.as_str());

@@ -77,6 +77,8 @@ fn orders() -> TableCreateStatement {
             maybe("inactive_reason").integer().to_owned(),
             // What the state needs: a Failure (1, 3) or a RuleFailure (7), as JSON.
             maybe("failure").text().to_owned(),
+            // What Errored orders are grouped by.
+            maybe("error_cause").text().to_owned(),
             maybe("ticket").text().to_owned(),
             maybe("transmitted_at").big_integer().to_owned(),
             maybe("executed_at").big_integer().to_owned(),
@@ -99,7 +101,7 @@ fn orders() -> TableCreateStatement {
     )
 }
 
-const INDEXES: [&str; 13] = [
+const INDEXES: [&str; 14] = [
     "CREATE UNIQUE INDEX orders_id ON orders (id)",
     "CREATE INDEX orders_lane ON orders (lane, sequence)",
     // What agents take: each pull reads the front of it, however long it is.
@@ -108,6 +110,7 @@ const INDEXES: [&str; 13] = [
     "CREATE INDEX orders_leased ON orders (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX orders_successors ON orders (waits_for) WHERE waits_for IS NOT NULL",
     "CREATE INDEX orders_deadline ON orders (deadline) WHERE deadline IS NOT NULL",
+    "CREATE INDEX orders_errored ON orders (connection, error_cause, sequence) WHERE state = 3",
     "CREATE INDEX orders_counted ON orders (resource_type, state, sequence)",
     "CREATE INDEX orders_by_state ON orders (state, sequence)",
     "CREATE INDEX orders_by_owner ON orders (owner_key, sequence)",

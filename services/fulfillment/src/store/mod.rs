@@ -7,6 +7,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod batch;
+pub(crate) mod causes;
 pub(crate) mod claim;
 pub(crate) mod dependencies;
 pub(crate) mod entries;

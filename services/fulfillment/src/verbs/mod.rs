@@ -1,6 +1,7 @@
 //! What can be asked of the ledger, one file per verb: each is one unit of work that opens its
 //! transaction and commits it.
 
+pub(crate) mod causes;
 pub(crate) mod decide;
 mod each;
 pub(crate) mod expire;
@@ -11,4 +12,5 @@ pub(crate) mod read;
 pub(crate) mod renew;
 pub(crate) mod resolve;
 pub(crate) mod submit;
+pub(crate) mod unblock_cause;
 pub(crate) mod watch;

@@ -81,8 +81,17 @@ impl Ledger {
     }
 }
 
-fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
-    let OrderFilter { states, resource_types, connector, connection, owner_key, target_key, generation_run } = filter;
+pub(crate) fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
+    let OrderFilter {
+        states,
+        resource_types,
+        connector,
+        connection,
+        owner_key,
+        target_key,
+        generation_run,
+        error_cause,
+    } = filter;
     let mut wrong = Violations::default();
     let number = |(index, number): (usize, &i32)| {
         let state = from_wire::state(*number).filter(|state| *state != ProvisioningState::None);
@@ -106,6 +115,7 @@ fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
         ("owner_key", &owner_key),
         ("target_key", &target_key),
         ("generation_run", &generation_run),
+        ("error_cause", &error_cause),
     ];
     for (name, text) in texts {
         wrong.check_text(&format!("filter.{name}"), text, NAME_MAX);
@@ -119,5 +129,6 @@ fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
         owner_key,
         target_key,
         generation_run,
+        error_cause,
     })
 }

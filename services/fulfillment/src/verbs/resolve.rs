@@ -55,8 +55,7 @@ impl Ledger {
         .await
     }
 
-    /// Makes Errored orders Pending again, unless their lane went on without them: an older value
-    /// must not be written over a newer one.
+    /// Makes Errored orders Pending again, unless their lane went on without them.
     ///
     /// # Errors
     /// When nothing could be done at all.
@@ -69,19 +68,29 @@ impl Ledger {
         let transaction = self.begin().await?;
         let ids: Vec<OrderId> = order_ids.iter().filter_map(|id| id.parse().ok()).collect();
         let overtaken = entries::overtaken(&transaction, &ids).await?;
-        let step = |_: usize, entry: &Entry, _: Timestamp| match overtaken.get(&entry.id) {
-            None => Ok(Step { event: Event::Unblocked, note: Note::new(actor, comment.as_str()), version: 0 }),
-            Some(newer) => {
-                let id = entry.id;
-                let message = format!(
-                    "cannot unblock order {id}: a newer order of the same resource, {newer}, stands; \
-                     cancel this one instead"
-                );
-                Err(Fault::wrong_state(format!("order {id}"), message))
-            }
+        let step = |_: usize, entry: &Entry, _: Timestamp| {
+            unblock(entry.id, overtaken.get(&entry.id), None, Note::new(actor, comment.as_str()))
         };
         let (results, rings) = each_in(&transaction, &order_ids, self.now(), &step).await?;
         self.commit(transaction, rings).await?;
         Ok(results)
+    }
+}
+
+/// The step that unblocks an order, from an instant on. Not when a newer order of its lane went on
+/// without it: an older value must not be written over a newer one.
+///
+/// # Errors
+/// When one did.
+pub(crate) fn unblock(id: OrderId, newer: Option<&OrderId>, at: Option<Timestamp>, note: Note) -> Result<Step, Fault> {
+    match newer {
+        None => Ok(Step { event: Event::Unblocked { at }, note, version: 0 }),
+        Some(newer) => {
+            let message = format!(
+                "cannot unblock order {id}: a newer order of the same resource, {newer}, stands; \
+                 cancel this one instead"
+            );
+            Err(Fault::wrong_state(format!("order {id}"), message))
+        }
     }
 }

@@ -119,7 +119,7 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
-/// A passing failure, and when the order is tried again.
+/// The failure of the last attempt, and when the order is tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// What went wrong.
@@ -135,7 +135,7 @@ pub enum State {
     Pending {
         /// Who took it last; a lease that ran out no longer counts.
         lease: Option<Lease>,
-        /// The passing failure of the last attempt.
+        /// The failure of the last attempt, when the next one has to wait.
         retry: Option<Retry>,
     },
     /// Handed over to a person or a ticket.
@@ -263,7 +263,10 @@ pub enum Event {
     /// The validity period is over without verification.
     ValidityOver,
     /// A reviewer unblocked it.
-    Unblocked,
+    Unblocked {
+        /// Not collectable before this instant, when many are unblocked little by little.
+        at: Option<Timestamp>,
+    },
     /// Synchronized data shows the ordered values.
     Verified {
         /// When the export began that showed them.
@@ -292,7 +295,7 @@ impl Event {
             Self::Confirmed => "confirmed",
             Self::ErrorReported { .. } => "error reported",
             Self::ValidityOver => "validity over",
-            Self::Unblocked => "unblocked",
+            Self::Unblocked { .. } => "unblocked",
             Self::Verified { .. } => "verified",
             Self::Superseded => "superseded",
             Self::Cancelled => "cancelled",
@@ -498,8 +501,11 @@ pub fn transition(facts: Facts, state: &State, event: &Event, now: Timestamp) ->
             S::Errored { .. } => Ok(Already),
             S::Pending { .. } | S::Verified | S::AwaitingApproval | S::Inactive { .. } | S::Error { .. } => refused(),
         },
-        Event::Unblocked => match state {
-            S::Errored { .. } => Ok(To(S::ready())),
+        Event::Unblocked { at } => match state {
+            S::Errored { failure } => {
+                let retry = at.map(|at| Retry { failure: failure.clone(), at });
+                Ok(To(S::Pending { lease: None, retry }))
+            }
             S::Pending { .. } => Ok(Already),
             S::Transmitted { .. }
             | S::Verified
@@ -628,7 +634,8 @@ mod tests {
             ("confirmed", Event::Confirmed),
             ("error reported", Event::ErrorReported { failure: failure() }),
             ("validity over", Event::ValidityOver),
-            ("unblocked", Event::Unblocked),
+            ("unblocked", Event::Unblocked { at: None }),
+            ("unblocked, from an instant on", Event::Unblocked { at: Some(Timestamp::from_millis(11_000)) }),
             ("verified, export after", Event::Verified { export_started_at: Timestamp::from_millis(6_000) }),
             ("verified, export before", Event::Verified { export_started_at: Timestamp::from_millis(5_000) }),
             ("superseded", Event::Superseded),
