@@ -22,7 +22,7 @@ use narrator::Narrator;
 use provost_service_kit::{Runtime, start};
 use stage::Stage;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use story::Story;
 use tokio::net::TcpListener;
@@ -41,12 +41,17 @@ pub struct DemoArguments {
 /// When it cannot begin. An act that fails is told, and is the outcome.
 pub async fn run(arguments: DemoArguments, console: Console) -> Result<Outcome, Failure> {
     let began = Instant::now();
-    let mut narrator = Narrator::new(console);
     let stage = Stage::prepare(&arguments.data_dir).await?;
     stage.log_to_file()?;
+    play(stage, &arguments.data_dir, began, console).await
+}
+
+/// Plays on a stage that is set.
+async fn play(stage: Stage, data_dir: &Path, began: Instant, console: Console) -> Result<Outcome, Failure> {
+    let mut narrator = Narrator::new(console);
     let listener = listener(&mut narrator).await?;
     stage.write_agent_file(listener.local_addr().context("the listener has no address")?)?;
-    narrator.opening(&stage.organisation, &arguments.data_dir)?;
+    narrator.opening(&stage.organisation, data_dir)?;
 
     let (systems, organisation) = (stage.systems(), stage.organisation.clone());
     let suite = Suite::start(stage.directory, listener, None, Runtime::default()).await?;
@@ -54,7 +59,7 @@ pub async fn run(arguments: DemoArguments, console: Console) -> Result<Outcome, 
     let address = suite.address;
     let clients = Clients::new(&[server], "demo")?;
     let mut story = Story { clients, narrator, organisation, systems };
-    let played = acts::play(&mut story, &arguments.data_dir, address).await;
+    let played = acts::play(&mut story, data_dir, address).await;
     let stopped = suite.stop().await;
 
     let mut narrator = story.narrator;
@@ -64,7 +69,7 @@ pub async fn run(arguments: DemoArguments, console: Console) -> Result<Outcome, 
     if let Err(failure) = stopped {
         narrator.broken_off(&format!("the suite failed: {failure:#}"))?;
     }
-    narrator.closing(began.elapsed(), &arguments.data_dir)
+    narrator.closing(began.elapsed(), data_dir)
 }
 
 /// The usual port, or a free one when it is taken.
@@ -77,4 +82,35 @@ async fn listener(narrator: &mut Narrator) -> Result<TcpListener, Failure> {
     let address = listener.local_addr().context("the listener has no address")?;
     narrator.say(&format!("{DEFAULT_ADDRESS} is taken; this demo listens on http://{address} instead."))?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::console::Style;
+    use crate::console::tests::Captured;
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    /// The application takes whatever it is given, and keeps another title for one person.
+    const SABOTAGE: &str = "CREATE TRIGGER sabotage AFTER INSERT ON accounts
+        WHEN NEW.login = (SELECT min(login) FROM accounts WHERE login <> 'svc-reception')
+        BEGIN UPDATE accounts SET title = 'Saboteur' WHERE login = NEW.login; END";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn demo_in_which_a_system_keeps_something_else_fails_and_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo");
+        let stage = Stage::prepare(&path).await.unwrap();
+        let mut app = SqliteConnectOptions::new().filename(stage.systems().app).connect().await.unwrap();
+        sqlx::raw_sql(SABOTAGE).execute(&mut app).await.unwrap();
+        let captured = Captured::default();
+        let console = Console::to(captured.clone(), Style::new(false));
+        let outcome = play(stage, &path, Instant::now(), console).await.unwrap();
+        let text = captured.text();
+        assert_eq!(outcome, Outcome::Failed, "{text}");
+        assert!(text.contains("✗ app.db holds the ") && text.contains("\"Saboteur\""), "{text}");
+        assert!(text.contains("checks failed, after") || text.contains("✗ broken off after"), "{text}");
+    }
 }
