@@ -21,6 +21,7 @@ use anyhow::Context;
 use narrator::Narrator;
 use provost_service_kit::{Runtime, start};
 use stage::Stage;
+pub use stage::adopt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -30,7 +31,7 @@ use tokio::net::TcpListener;
 /// Where the demo keeps its data.
 #[derive(Debug, clap::Args)]
 pub struct DemoArguments {
-    /// Where databases and the sample systems go. An earlier demo's is replaced; anything else is left alone.
+    /// Where databases and the sample systems go. An earlier demo's is replaced, unless `provost up` went on with it; anything else is left alone.
     #[arg(long, value_name = "DIR", default_value = ".provost-demo")]
     data_dir: PathBuf,
 }
