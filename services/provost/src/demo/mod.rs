@@ -94,24 +94,31 @@ mod tests {
     use sqlx::ConnectOptions;
     use sqlx::sqlite::SqliteConnectOptions;
 
-    /// The application takes whatever it is given, and keeps another title for one person.
-    const SABOTAGE: &str = "CREATE TRIGGER sabotage AFTER INSERT ON accounts
-        WHEN NEW.login = (SELECT min(login) FROM accounts WHERE login <> 'svc-reception')
-        BEGIN UPDATE accounts SET title = 'Saboteur' WHERE login = NEW.login; END";
+    /// The application takes whatever it is given, and keeps another title for some people.
+    const APP_SABOTAGE: &str = "CREATE TRIGGER sabotage AFTER INSERT ON accounts
+        WHEN NEW.login LIKE 'a%' BEGIN UPDATE accounts SET title = 'Saboteur' WHERE login = NEW.login; END";
+    /// The vault takes whatever it is given, and forgets whose it is.
+    const VAULT_SABOTAGE: &str = "CREATE TRIGGER sabotage AFTER INSERT ON vault_accounts
+        BEGIN UPDATE vault_accounts SET full_name = 'Nobody' WHERE login = NEW.login; END";
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn demo_in_which_a_system_keeps_something_else_fails_and_says_where() {
+    async fn demo_in_which_systems_keep_something_else_fails_and_says_where() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo");
         let stage = Stage::prepare(&path).await.unwrap();
-        let mut app = SqliteConnectOptions::new().filename(stage.systems().app).connect().await.unwrap();
-        sqlx::raw_sql(SABOTAGE).execute(&mut app).await.unwrap();
+        let systems = stage.systems();
+        for (file, sabotage) in [(systems.app, APP_SABOTAGE), (systems.vault, VAULT_SABOTAGE)] {
+            let mut system = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+            sqlx::raw_sql(sabotage).execute(&mut system).await.unwrap();
+        }
         let captured = Captured::default();
         let console = Console::to(captured.clone(), Style::new(false));
         let outcome = play(stage, &path, Instant::now(), console).await.unwrap();
         let text = captured.text();
         assert_eq!(outcome, Outcome::Failed, "{text}");
-        assert!(text.contains("✗ app.db holds the ") && text.contains("\"Saboteur\""), "{text}");
-        assert!(text.contains("checks failed, after") || text.contains("✗ broken off after"), "{text}");
+        for part in ["✗ app.db holds the ", "\"Saboteur\"", "✗ vault.db holds ", "\"Nobody\"", "checks failed, after"]
+        {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
     }
 }
