@@ -10,7 +10,7 @@ help: ## list the targets
 demo: ## one order's whole life, shown on a sample organisation
 	@echo "Building Provost; the first time this takes a few minutes ..."
 	cargo build -p provost
-	cargo run -q -p provost -- demo
+	cargo run -q -p provost -- demo --data-dir "$(DATA_DIR)"
 
 test: test-deps ## every test, on real PostgreSQL and OpenLDAP servers
 	cargo build --workspace
@@ -30,8 +30,10 @@ fmt: ## format the code
 release-contract: ## make the present proto/ the one that later checks compare with
 	tests/setup/contract release
 
-bench: ## throughput, each figure beside its measured limit
+bench: test-deps ## throughput, each figure beside its measured limit
 	cargo run --release -q -p provost-tests --bin bench
 
 clean-data: ## remove the data directory of the demo
+	@[ ! -e "$(DATA_DIR)" ] || [ -f "$(DATA_DIR)/DEMO" ] || \
+	    { echo "$(DATA_DIR) is not a demo's, or \`provost up\` went on with it: remove it yourself" >&2; exit 1; }
 	rm -rf -- "$(DATA_DIR)"

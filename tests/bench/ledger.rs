@@ -1,23 +1,34 @@
-//! Orders per second through submit → pull → feedback over real gRPC, with a package that does
-//! nothing.
+//! Orders per second through submit → pull → feedback over real gRPC: the ledger, and agents as they
+//! are installed, each with its loops and its journal, whose package does nothing.
 
-use anyhow::{Context, Result, ensure};
-use prost_types::{Duration as ProtoDuration, Timestamp};
+use anyhow::{Result, ensure};
+use async_trait::async_trait;
+use prost_types::Timestamp;
+use provost_agent::package::{Abilities, Entity, Outcome, Package, RowSender};
+use provost_agent::{Connection, Connections};
 use provost_contract::fulfillment::v1 as pb;
-use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::types::v1 as types;
+use provost_domain::{Failure, Order};
 use provost_fulfillment::Config;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
 use provost_service_kit::{Runtime, Server};
+use provost_testkit::eventually;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-/// Orders in one message, in one pull, in one report.
+/// Orders in one message, and orders that one agent writes side by side.
 pub(crate) const BATCH: usize = 500;
 const CONNECTION: &str = "nothing";
+/// Longest wait for all orders to be done.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long each half took for `orders` orders.
 pub(crate) struct Measured {
@@ -25,24 +36,40 @@ pub(crate) struct Measured {
     pub(crate) dispatch: Duration,
 }
 
-/// Runs a ledger on `url` in this process, and drives it through its socket.
+/// A server in this process, until it is stopped.
+struct Running {
+    stop: CancellationToken,
+    serving: JoinHandle<Result<()>>,
+}
+
+impl Running {
+    fn start(server: Server, listener: TcpListener, runtime: Runtime) -> Self {
+        let stop = runtime.stop.clone();
+        Self { stop, serving: tokio::spawn(server.run(listener, runtime.stop)) }
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.serving.await?
+    }
+}
+
+/// Runs a ledger on `url` and agents in this process, which speak through their sockets.
 pub(crate) async fn run(url: &str, orders: usize, agents: usize) -> Result<Measured> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
     let config = Config { database_url: url.to_owned().into(), ..Config::default() };
     let runtime = Runtime::default();
     let server = provost_fulfillment::assemble(config, runtime.clone(), Server::default()).await?;
-    let stop = runtime.stop.clone();
-    let serving = tokio::spawn(async move { server.run(listener, runtime.stop).await });
+    let ledger = Running::start(server, listener, runtime);
     let measured = drive(&address, orders, agents).await;
-    stop.cancel();
-    serving.await??;
+    ledger.stop().await?;
     measured
 }
 
 async fn drive(address: &str, orders: usize, agents: usize) -> Result<Measured> {
     let channel = provost_service_kit::channel::to(address)?;
-    let mut client = OrderServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let mut client = OrderServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let messages: Vec<_> = (0..orders)
         .step_by(BATCH)
         .map(|from| pb::SubmitOrdersRequest { orders: (from..(from + BATCH).min(orders)).map(order).collect() })
@@ -51,50 +78,89 @@ async fn drive(address: &str, orders: usize, agents: usize) -> Result<Measured> 
     let answer = client.submit_orders(tokio_stream::iter(messages)).await?.into_inner();
     let submit = started.elapsed();
     ensure!(answer.accepted == orders as i64, "only {} of {orders} orders were accepted", answer.accepted);
+
+    let folder = tempfile::tempdir()?;
+    let nothing = Arc::new(Nothing::default());
     let started = Instant::now();
-    let mut working = tokio::task::JoinSet::new();
-    for agent in 0..agents {
-        working.spawn(work(format!("agent-{agent}"), channel.clone()));
+    let mut running = Vec::new();
+    for number in 0..agents {
+        running.push(agent(&format!("agent-{number}"), address, folder.path(), Arc::clone(&nothing)).await?);
     }
-    let mut done = 0;
-    while let Some(worked) = working.join_next().await {
-        done += worked??;
+    let dispatch = until_executed(&mut client, &nothing, orders, started).await?;
+    for agent in running {
+        agent.stop().await?;
     }
-    ensure!(done == orders, "{done} of {orders} orders were executed");
-    Ok(Measured { submit, dispatch: started.elapsed() })
+    Ok(Measured { submit, dispatch })
 }
 
-/// One agent: pulls and reports until there is nothing left. Returns how many orders it did.
-async fn work(agent_id: String, channel: Channel) -> Result<usize> {
-    let mut client = DispatchServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let mut done = 0;
-    loop {
-        let pull = pb::PullOrdersRequest {
-            agent_id: agent_id.clone(),
-            connections: vec![CONNECTION.into()],
-            max_orders: BATCH as i32,
-            wait: Some(ProtoDuration { seconds: 0, nanos: 0 }),
-            agent_version: String::new(),
-        };
-        let leased = client.pull_orders(pull).await?.into_inner().orders;
-        if leased.is_empty() {
-            return Ok(done);
-        }
-        done += leased.len();
-        let executed = |leased: pb::LeasedOrder| {
-            Ok(pb::Feedback {
-                order_id: leased.order.context("a leased order without an order")?.order_id,
-                attempt: leased.attempt,
-                outcome: Some(pb::feedback::Outcome::Executed(pb::Executed { note: String::new() })),
-                at: Some(Timestamp { seconds: 1_800_000_000, nanos: 0 }),
-            })
-        };
-        let feedback = leased.into_iter().map(executed).collect::<Result<Vec<_>>>()?;
-        let report = pb::ReportFeedbackRequest { agent_id: agent_id.clone(), feedback };
-        let results = client.report_feedback(report).await?.into_inner().results;
-        if let Some(refused) = results.iter().find_map(|result| result.error.as_ref()) {
-            anyhow::bail!("feedback was refused: {}", refused.message);
-        }
+/// An agent as it is installed, but for its package.
+async fn agent(id: &str, fulfillment: &str, folder: &Path, package: Arc<Nothing>) -> Result<Running> {
+    let config = provost_agent::Config {
+        agent_id: id.to_owned(),
+        fulfillment: fulfillment.to_owned(),
+        // Nobody answers there: no export is part of this.
+        order_generator: fulfillment.to_owned(),
+        journal: format!("{id}.db").into(),
+        folder: folder.to_owned(),
+        ..provost_agent::Config::default()
+    };
+    let mut connections = Connections::default();
+    let concurrency = u32::try_from(BATCH)?;
+    connections.add(Connection { name: CONNECTION.into(), package_name: "nothing", concurrency, package });
+    let runtime = Runtime::default();
+    let server = provost_agent::assemble_with(config, connections, runtime.clone(), Server::default()).await?;
+    Ok(Running::start(server, TcpListener::bind("127.0.0.1:0").await?, runtime))
+}
+
+/// Waits until the ledger says that every order was executed; the time since `started`.
+async fn until_executed(
+    client: &mut OrderServiceClient<Channel>,
+    nothing: &Nothing,
+    orders: usize,
+    started: Instant,
+) -> Result<Duration> {
+    // Counting costs the ledger something, so it begins when the package has had them all.
+    eventually("the package to get every order", PATIENCE, async || {
+        let asked = nothing.asked.load(Ordering::Relaxed);
+        if asked >= orders { Ok(()) } else { Err(format!("{asked} of {orders}")) }
+    })
+    .await;
+    let took = eventually("every order to be executed", PATIENCE, async || {
+        let counts = client.count_orders(pb::CountOrdersRequest::default()).await?.into_inner().counts;
+        let executed = |count: &&pb::OrderCount| count.state() == types::ProvisioningState::Executed;
+        let executed: i64 = counts.iter().filter(executed).map(|count| count.count).sum();
+        ensure!(executed == orders as i64, "{executed} of {orders}");
+        Ok(started.elapsed())
+    })
+    .await;
+    let asked = nothing.asked.load(Ordering::Relaxed);
+    ensure!(asked == orders, "the package was asked {asked} times for {orders} orders");
+    Ok(took)
+}
+
+/// The package that does nothing, and counts how often.
+#[derive(Default)]
+struct Nothing {
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Package for Nothing {
+    fn abilities(&self) -> Abilities {
+        Abilities { export: false, fulfill: true }
+    }
+
+    async fn check(&self) -> Result<String, Failure> {
+        Ok("nothing".to_owned())
+    }
+
+    async fn export(&self, _: &Entity, _: &RowSender) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn fulfill(&self, _: &Order) -> Outcome {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Outcome::Executed { note: String::new() }
     }
 }
 

@@ -52,3 +52,16 @@ async fn thousand_people_arrive_and_only_what_changes_is_written_again() -> Resu
     installation.assert_directory_is_as_expected().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_processes_on_sqlite_come_to_the_same_end() -> Result<()> {
+    let installation = Installation::start_on_sqlite(60).await?;
+    installation.run_job().await?;
+    installation.assert_directory_is_as_expected().await;
+    let active = installation.organisation.active().count() as i64;
+    let counts = installation.counts().await?;
+    assert_eq!(counts.get(&ProvisioningState::Verified), Some(&active), "{counts:?}");
+    let second = installation.run_job().await?;
+    assert_eq!(installation.orders_of(&second).await?.len(), 0);
+    Ok(())
+}

@@ -3,21 +3,27 @@
 
 use crate::installation::Installation;
 use anyhow::{Result, anyhow};
+use futures::{StreamExt, stream};
 use ldap3::{Scope, SearchEntry};
 use provost_contract::review::v1::ApproveRequest;
 use provost_contract::types::v1::ProvisioningState;
 use provost_testkit::{Slapd, eventually};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// People: enough that the run is well under way when the process dies.
 const PEOPLE: usize = 1_000;
+/// How many decide at the same time.
+const DECIDING: usize = 16;
+/// Longest wait for anything here.
+const MINUTES: Duration = Duration::from_secs(300);
 
 async fn killed_in_the_middle(program: &str) -> Result<()> {
     let installation = Installation::start(PEOPLE).await?;
     let run_id = installation.start_job().await?;
     // The middle: some accounts are there, and not yet all.
     let people = format!("ou=people,{}", Slapd::SUFFIX);
-    eventually("the first accounts", Duration::from_secs(300), async || {
+    eventually("the first accounts", MINUTES, async || {
         let found = installation.slapd.search(&people, "(objectClass=inetOrgPerson)").await.len();
         if found > 50 { Ok(found) } else { Err(anyhow!("{found} accounts")) }
     })
@@ -73,31 +79,43 @@ async fn kill_review(installation: &Installation) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn review_killed_while_orders_arrive_and_while_people_decide() -> Result<()> {
-    let installation = Installation::start_reviewed(300).await?;
+    let installation = Installation::start_reviewed(PEOPLE).await?;
     let active = installation.organisation.active().count();
-    let minutes = Duration::from_secs(300);
     let run_id = installation.start_job().await?;
-    eventually("the first reviews", minutes, async || {
-        let open = installation.open_reviews().await?.len();
-        if open > 0 { Ok(()) } else { Err(anyhow!("none yet")) }
+    let found = eventually("the first reviews", MINUTES, async || {
+        let found = installation.open_reviews().await?.len();
+        if found > 0 { Ok(found) } else { Err(anyhow!("none yet")) }
     })
     .await;
+    assert!(found < active, "all orders had arrived before review was killed");
     kill_review(&installation).await;
     installation.finish_job(&run_id).await?;
-    let ids = eventually("a review of every order", minutes, async || {
+    let ids = eventually("a review of every order", MINUTES, async || {
         let ids = installation.open_reviews().await?;
         if ids.len() == active { Ok(ids) } else { Err(anyhow!("{} of {active}", ids.len())) }
     })
     .await;
-    for (index, review_id) in ids.iter().enumerate() {
-        if index == active / 2 {
-            // Decisions are durable when they are answered, and reach the ledger all the same.
-            kill_review(&installation).await;
-        }
-        let approve = ApproveRequest { review_id: review_id.clone(), ..Default::default() };
-        installation.reviews()?.approve(approve).await?;
-    }
-    eventually("every order to be written", minutes, async || {
+
+    // Many people decide at once; in the middle review dies. Who got no answer asks again.
+    let decided = AtomicUsize::new(0);
+    let deciding = stream::iter(ids).for_each_concurrent(DECIDING, async |review_id| {
+        approve(&installation, &review_id).await;
+        decided.fetch_add(1, Ordering::Relaxed);
+    });
+    let killing = async {
+        eventually("half of the decisions", MINUTES, async || {
+            let decided = decided.load(Ordering::Relaxed);
+            if decided >= active / 2 { Ok(()) } else { Err(anyhow!("{decided} of {active}")) }
+        })
+        .await;
+        installation.process("review").kill9().await;
+        assert!(decided.load(Ordering::Relaxed) < active, "all had decided before review was killed");
+        installation.process("review").restart().await;
+    };
+    tokio::join!(deciding, killing);
+
+    // Decisions are durable when they are answered, and reach the ledger all the same.
+    eventually("every order to be written", MINUTES, async || {
         let counts = installation.counts().await?;
         let executed = counts.get(&ProvisioningState::Executed).copied().unwrap_or(0);
         if executed == active as i64 { Ok(()) } else { Err(anyhow!("{counts:?}")) }
@@ -109,6 +127,15 @@ async fn review_killed_while_orders_arrive_and_while_people_decide() -> Result<(
     let counts = installation.counts().await?;
     assert_eq!(counts.get(&ProvisioningState::Verified), Some(&(active as i64)), "{counts:?}");
     Ok(())
+}
+
+/// Approves, until there is an answer. The same approval again is success with no change.
+async fn approve(installation: &Installation, review_id: &str) {
+    eventually("an answer from review", MINUTES, async || {
+        let approve = ApproveRequest { review_id: review_id.to_owned(), ..Default::default() };
+        Ok::<_, anyhow::Error>(installation.reviews()?.approve(approve).await?)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,9 +151,4 @@ async fn fulfillment_killed_in_the_middle() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn order_generator_killed_in_the_middle() -> Result<()> {
     killed_in_the_middle("order-generator").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn review_killed_in_the_middle() -> Result<()> {
-    killed_in_the_middle("review").await
 }

@@ -16,7 +16,7 @@ use provost_service_kit::channel;
 use provost_testkit::{Postgres, Process, Slapd, binary, eventually, free_address};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -39,40 +39,67 @@ pub(crate) struct Installation {
     _turn: MutexGuard<'static, ()>,
 }
 
+/// Waits until no other test has an installation.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().await
+}
+
+/// Puts the groups of the catalog into the directory.
+pub(crate) async fn add_groups(slapd: &Slapd) {
+    for group in GROUPS {
+        // A groupOfNames must have a member; this one is nobody's account.
+        slapd
+            .add(
+                &format!("cn={group},ou=groups,{}", Slapd::SUFFIX),
+                &[("objectClass", &["groupOfNames"]), ("cn", &[group]), ("member", &[Slapd::ADMIN_DN])],
+            )
+            .await;
+    }
+}
+
+/// Where the services keep their data.
+#[derive(Clone, Copy)]
+enum Engine {
+    /// One database, a schema each.
+    Postgres,
+    /// A file each.
+    Sqlite,
+}
+
 impl Installation {
     /// Everything running, the feed written, the groups in the directory, the catalog applied.
     pub(crate) async fn start(people: usize) -> Result<Self> {
-        Self::start_with(people, |catalog| catalog.to_owned()).await
+        Self::start_with(people, Engine::Postgres, |catalog| catalog.to_owned()).await
     }
 
-    /// The same, and every order waits for a review.
+    /// The same, on SQLite.
+    pub(crate) async fn start_on_sqlite(people: usize) -> Result<Self> {
+        Self::start_with(people, Engine::Sqlite, |catalog| catalog.to_owned()).await
+    }
+
+    /// The same, on PostgreSQL, and every order waits for a review.
     pub(crate) async fn start_reviewed(people: usize) -> Result<Self> {
-        Self::start_with(people, |catalog| {
+        Self::start_with(people, Engine::Postgres, |catalog| {
             assert!(catalog.contains("review: false"), "the sample catalog reviews already");
             catalog.replace("review: false", "review: true")
         })
         .await
     }
 
-    async fn start_with(people: usize, catalog: impl Fn(&str) -> String) -> Result<Self> {
-        let turn = ONE_AT_A_TIME.lock().await;
+    async fn start_with(people: usize, engine: Engine, catalog: impl Fn(&str) -> String) -> Result<Self> {
+        let turn = turn().await;
         let folder = tempfile::tempdir()?;
         let slapd = Slapd::start().await;
-        for group in GROUPS {
-            // A groupOfNames must have a member; this one is nobody's account.
-            slapd
-                .add(
-                    &format!("cn={group},ou=groups,{}", Slapd::SUFFIX),
-                    &[("objectClass", &["groupOfNames"]), ("cn", &[group]), ("member", &[Slapd::ADMIN_DN])],
-                )
-                .await;
-        }
+        add_groups(&slapd).await;
         let today = chrono::Utc::now().date_naive();
         let organisation = Organisation::generate(42, people, today);
         std::fs::create_dir_all(folder.path().join("systems/hr"))?;
-        let database = Postgres::shared().await.database().await.url;
+        let database = match engine {
+            Engine::Postgres => Some(Postgres::shared().await.database().await.url),
+            Engine::Sqlite => None,
+        };
         let addresses: BTreeMap<_, _> = PROGRAMS.map(|program| (program, free_address())).into();
-        configure(folder.path(), &addresses, &database, &slapd)?;
+        configure(folder.path(), &addresses, database.as_deref(), &slapd)?;
         let mut installation = Self { organisation, slapd, folder, processes: BTreeMap::new(), _turn: turn };
         installation.write_feed()?;
         for program in PROGRAMS {
@@ -86,7 +113,11 @@ impl Installation {
 
     /// Writes the HR feed as the organisation now stands.
     pub(crate) fn write_feed(&self) -> Result<()> {
-        Ok(self.organisation.write_people_csv(self.folder.path().join("systems/hr/people.csv"))?)
+        Ok(self.organisation.write_people_csv(self.feed())?)
+    }
+
+    fn feed(&self) -> PathBuf {
+        self.folder.path().join("systems/hr/people.csv")
     }
 
     pub(crate) fn process(&self, program: &str) -> &Process {
@@ -189,11 +220,9 @@ impl Installation {
         Ok(counts)
     }
 
-    /// Compares the directory with the sample files, person by person.
+    /// Compares the directory with the feed, person by person.
     pub(crate) async fn assert_directory_is_as_expected(&self) {
-        let found = self.slapd.search(&format!("ou=people,{}", Slapd::SUFFIX), "(objectClass=inetOrgPerson)").await;
-        let groups = self.slapd.search(&format!("ou=groups,{}", Slapd::SUFFIX), "(objectClass=groupOfNames)").await;
-        expectation::assert_equal(&self.organisation, &found, &groups);
+        expectation::assert_directory(&self.feed(), &self.slapd).await;
     }
 }
 
@@ -208,13 +237,14 @@ fn told(run: &generator::JobRun) -> String {
     run.message.clone() + &run.tasks.iter().map(task).collect::<String>()
 }
 
-/// Writes the four configuration files.
-fn configure(folder: &Path, at: &BTreeMap<&str, SocketAddr>, database: &str, slapd: &Slapd) -> Result<()> {
+/// Writes the four configuration files; without a database, the services keep SQLite files.
+fn configure(folder: &Path, at: &BTreeMap<&str, SocketAddr>, database: Option<&str>, slapd: &Slapd) -> Result<()> {
     let service = |program: &str, schema: &str, peers: String| {
-        let text = format!(
-            "listen = \"{}\"\ndatabase_url = \"{database}\"\ndatabase_schema = \"{schema}\"\n{peers}",
-            at[program]
-        );
+        let data = match database {
+            Some(url) => format!("database_url = \"{url}\"\ndatabase_schema = \"{schema}\""),
+            None => format!("database_url = \"sqlite://{schema}.db\""),
+        };
+        let text = format!("listen = \"{}\"\n{data}\n{peers}", at[program]);
         std::fs::write(folder.join(format!("{program}.toml")), text)
     };
     service("review", "review", String::new())?;

@@ -13,3 +13,4 @@ mod live;
 mod server;
 mod shell;
 mod suite;
+mod usage;

@@ -30,7 +30,7 @@ pub struct GlobalArguments {
     /// Where the suite is [default: http://127.0.0.1:7400], or where one service is: fulfillment=http://127.0.0.1:7402. May be repeated.
     #[arg(long, global = true, env = "PROVOST_SERVER", value_name = "[SERVICE=]ADDRESS", value_delimiter = ',')]
     pub server: Vec<ServerArgument>,
-    /// The form of the output.
+    /// The form of the output of client commands; up, demo and sample write for people.
     #[arg(long, short, global = true, value_enum, default_value_t)]
     pub output: OutputFormat,
     /// In whose name: what histories keep.

@@ -16,14 +16,24 @@ use provost_contract::fulfillment::v1::{
 use provost_contract::types::v1::{self as types, Change, Order, Owner, RuleFailure, Value, value::Kind};
 use provost_sample::Organisation;
 use provost_service_kit::Runtime;
+use provost_testkit::eventually;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+/// Longest wait for anything here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -69,8 +79,24 @@ impl World {
         let whole = ["provost", "--as", "ada", "--server", &url].into_iter().chain(arguments.iter().copied());
         let console = Console::to(captured.clone(), Style::new(false));
         let result = provost::command::run(Arguments::try_parse_from(whole).unwrap(), console).await;
-        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-        (result, text)
+        (result, captured.text())
+    }
+
+    /// The first lines of a command that has no end.
+    async fn watched(&self, arguments: &[&str], lines: usize) -> String {
+        let captured = Captured::default();
+        let url = self.suite.url();
+        let whole = ["provost", "--server", &url].into_iter().chain(arguments.iter().copied());
+        let console = Console::to(captured.clone(), Style::new(false));
+        let watching = provost::command::run(Arguments::try_parse_from(whole).unwrap(), console);
+        let enough = eventually("enough of what is watched", PATIENCE, async || {
+            let text = captured.text();
+            if text.lines().count() > lines { Ok(text) } else { Err(text) }
+        });
+        tokio::select! {
+            text = enough => text,
+            ended = watching => panic!("the feed ended: {:?}", ended.map_err(|failure| failure.text())),
+        }
     }
 
     /// The output of a command that did all that it was asked for.
@@ -236,22 +262,25 @@ async fn reviews_are_shown_and_decided() {
     let world = World::start().await;
     let blocked = |n| Order { block_causes: vec![types::BlockCause::ResourceType.into()], ..order(n, "Vault", "v") };
     world.submit((1..=3).map(blocked).collect()).await;
-    let mut text = String::new();
-    for _ in 0..100 {
-        text = world.done(&["review", "list"]).await;
-        if text.lines().count() == 4 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(text.lines().count(), 4, "the three reviews were not requested: {text}");
+    let text = eventually("three reviews", PATIENCE, async || {
+        let text = world.done(&["review", "list"]).await;
+        if text.lines().count() == 4 { Ok(text) } else { Err(text) }
+    })
+    .await;
     assert!(text.contains("title = Clerk, phone = ••••••"), "{text}");
     let text = world.done(&["review", "show", "000000000001"]).await;
     assert!(text.contains("the resource type requires review") && text.contains("Person 1 (E1)"), "{text}");
 
+    let shown = json(&world.done(&["review", "show", "000000000001", "-o", "json"]).await);
+    assert_eq!((&shown["state"], &shown["order"]["owner"]["key"]), (&"REVIEW_STATE_OPEN".into(), &"E1".into()));
+    assert!(!shown.to_string().contains("decisions"), "{shown}");
+
     world.done(&["review", "approve", "000000000001", "--comment", "yes"]).await;
-    world.done(&["review", "decline", "000000000002", "--comment", "no"]).await;
-    world.done(&["review", "postpone", "000000000003"]).await;
+    let decided = json(&world.done(&["review", "decline", "000000000002", "--comment", "no", "-o", "json"]).await);
+    assert_eq!(decided[0]["state"], "REVIEW_STATE_DECLINED");
+    assert_eq!(decided[0]["decisions"][0]["comment"], "no");
+    let decided = json(&world.done(&["review", "postpone", "000000000003", "-o", "json"]).await);
+    assert_eq!((decided.as_array().unwrap().len(), &decided[0]["state"]), (1, &"REVIEW_STATE_POSTPONED".into()));
     let (result, _) = world.run(&["review", "approve", "000000000002"]).await;
     assert_eq!(result.unwrap(), Outcome::Failed, "what was declined cannot be approved");
     let states = json(&world.done(&["review", "list", "--state", "approved,declined,postponed", "-o", "json"]).await);
@@ -267,17 +296,27 @@ async fn reviews_are_shown_and_decided() {
 #[tokio::test]
 async fn manual_orders_are_confirmed_and_reported() {
     let world = World::start().await;
-    world.submit((1..=4).map(|n| order(n, "Badge", "desk")).collect()).await;
+    world.submit((1..=6).map(|n| order(n, "Badge", "desk")).collect()).await;
     world.agent("desk", Reported::HandedOver(HandedOver { ticket: "line".into() })).await;
     let text = world.done(&["manual", "list"]).await;
-    assert_eq!(text.lines().count(), 5, "{text}");
+    assert_eq!(text.lines().count(), 7, "{text}");
     let text = world.done(&["manual", "show", "000000000001"]).await;
     assert!(text.contains("title") && text.contains("provost manual confirm 000000000001"), "{text}");
+
+    let shown = json(&world.done(&["manual", "show", "000000000001", "-o", "json"]).await);
+    assert_eq!(shown["record"]["order"]["owner"]["key"], "E1");
+    assert_eq!(shown["values"].as_array().unwrap().len(), 2);
 
     let text = world.done(&["manual", "confirm", "000000000001"]).await;
     assert_eq!(text, "✓ 000000000001 confirmed, now Executed\n");
     let text = world.done(&["manual", "report-error", "000000000002", "--comment", "no cards"]).await;
     assert_eq!(text, "✓ 000000000002 reported, now Errored (system)\n");
+    let results = json(&world.done(&["manual", "confirm", "000000000005", "-o", "json"]).await);
+    assert_eq!(results[0]["state"], "PROVISIONING_STATE_EXECUTED");
+    let report = ["manual", "report-error", "000000000006", "--comment", "no ink", "-o", "json"];
+    assert_eq!(json(&world.done(&report).await)[0]["state"], "PROVISIONING_STATE_ERRORED");
+    let (result, text) = world.run(&report).await;
+    assert!(result.is_err() || json(&text)[0]["error"]["message"].is_string(), "reported twice: {text}");
     let text = world.done(&["manual", "confirm", "--all"]).await;
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(world.done(&["manual", "confirm", "--all"]).await.starts_with("nothing to confirm"));
@@ -286,6 +325,12 @@ async fn manual_orders_are_confirmed_and_reported() {
     assert!(world.done(&["orders", "list", "--state", "errored"]).await.contains("no cards"));
     let text = world.done(&["orders", "unblock", "000000000002", "--comment", "cards came"]).await;
     assert_eq!(text, "✓ 000000000002 unblocked, now Pending\n");
+    let unblock = ["orders", "unblock", "000000000006", "--comment", "ink came", "-o", "json"];
+    assert_eq!(json(&world.done(&unblock).await)[0]["state"], "PROVISIONING_STATE_PENDING");
+    let shown = json(&world.done(&["orders", "get", "000000000006", "-o", "json"]).await);
+    assert_eq!(shown["record"]["state"], "PROVISIONING_STATE_PENDING");
+    let events: Vec<_> = shown["history"].as_array().unwrap().iter().map(|entry| entry["reason"].clone()).collect();
+    assert!(events.contains(&"no ink".into()) && events.contains(&"ink came".into()), "{events:?}");
     assert!(world.done(&["agents", "list"]).await.contains("agent-t"));
     world.suite.stop().await.unwrap();
 }
@@ -307,15 +352,48 @@ async fn what_a_job_did_can_be_watched_listed_and_explained() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
 
-    // The feed has no end: what it tells first is enough.
-    let captured = Captured::default();
-    let url = world.suite.url();
-    let arguments = Arguments::try_parse_from(["provost", "--server", &url, "orders", "watch"]).unwrap();
-    let console = Console::to(captured.clone(), Style::new(false));
-    let watching = provost::command::run(arguments, console);
-    assert!(tokio::time::timeout(Duration::from_secs(3), watching).await.is_err(), "the feed ended");
-    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-    assert!(text.lines().count() > 100, "{text}");
+    let shown = json(&world.done(&["permissions", provost_sample::special::DEMO_EXECUTIVE, "-o", "json"]).await);
+    assert_eq!(shown["owner"]["key"], provost_sample::special::DEMO_EXECUTIVE);
+    assert!(!shown["roles"].as_array().unwrap().is_empty() && !shown["resources"].as_array().unwrap().is_empty());
+    let applied = json(&world.done(&["catalog", "apply", catalog.to_str().unwrap(), "-o", "json"]).await);
+    assert_eq!((&applied["applied"], applied["problems"].as_array().map_or(0, Vec::len)), (&true.into(), 0));
+
+    let text = world.watched(&["orders", "watch"], 100).await;
     assert!(text.contains("AppAccount") && text.contains("generated → Pending"), "{text}");
+    for line in world.watched(&["orders", "watch", "-o", "json"], 100).await.lines().take(100) {
+        assert!(json(line)["entry"]["event"].as_str().unwrap().starts_with("ORDER_EVENT_"), "{line}");
+    }
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn watched_run_that_ends_badly_is_a_failure() {
+    let world = World::with_sample().await;
+    let catalog = world.folder.path().join("data/catalog");
+    world.done(&["catalog", "apply", catalog.to_str().unwrap()]).await;
+    let text = world.done(&["jobs", "run", "complete", "--watch", "-o", "json"]).await;
+    let last = json(text.lines().last().unwrap());
+    assert_eq!(last["state"], "JOB_RUN_STATE_COMPLETED", "each line is a state of the run, and the last is its end");
+
+    // Nearly everybody moves: more than a threshold allows.
+    let feed = world.folder.path().join("data").join(provost_sample::workplace::PEOPLE_CSV_PATH);
+    let people = std::fs::read_to_string(&feed).unwrap();
+    std::fs::write(
+        &feed,
+        people.replace(",London,", ",Leeds,").replace(",Lyon,", ",Lille,").replace(",Austin,", ",Dallas,"),
+    )
+    .unwrap();
+    let (result, text) = world.run(&["jobs", "run", "complete", "--watch"]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed, "{text}");
+    assert!(text.contains("job complete: blocked") && text.contains("provost jobs resume"), "{text}");
+
+    // The feed is gone.
+    std::fs::remove_file(&feed).unwrap();
+    let (result, text) = world.run(&["jobs", "run", "complete", "--watch"]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed, "{text}");
+    assert!(text.contains("job complete: failed"), "{text}");
+    let (result, text) = world.run(&["jobs", "run", "complete", "--watch", "-o", "json"]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed, "{text}");
+    assert_eq!(json(text.lines().last().unwrap())["state"], "JOB_RUN_STATE_ERRORED");
     world.suite.stop().await.unwrap();
 }

@@ -1,6 +1,9 @@
 //! `up`: the embedded suite, until it is told to stop.
+//!
+//! The rule that must hold: what somebody goes on with is theirs, also when a demo began it.
 
 use crate::console::Console;
+use crate::demo;
 use crate::failure::{Failure, Outcome};
 use crate::show::program;
 use crate::suite::{AGENT_FILE, AgentFound, DataDirectory, Suite};
@@ -30,10 +33,14 @@ pub(super) async fn run(arguments: UpArguments, mut console: Console) -> Result<
     telemetry::start(arguments.log_format, "info")?;
     let directory = DataDirectory::open(&arguments.data_dir)?;
     let listener = start::bind(arguments.listen).await?;
+    let was_a_demo = demo::adopt(&directory)?;
     let runtime = Runtime::default();
     start::stop_on_signals(runtime.stop.clone());
     let suite = Suite::start(directory, listener, arguments.agent_config, runtime).await?;
     console.lines(greeting(&suite, &arguments.data_dir))?;
+    if was_a_demo {
+        console.line("From now on this data is yours: the next demo leaves it alone.")?;
+    }
     suite.ended().await?;
     console.line("provost is down; everything it acknowledged is kept")?;
     Ok(Outcome::Done)

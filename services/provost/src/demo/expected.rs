@@ -2,7 +2,7 @@
 //! there differs from it.
 
 use super::systems::{Badge, HeldAccount, VaultRow};
-use provost_sample::{Organisation, Person, special, workplace};
+use provost_sample::{Organisation, special, workplace};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -21,34 +21,39 @@ pub(super) fn accounts(organisation: &Organisation, mended: bool) -> BTreeMap<St
         .collect()
 }
 
-/// The vault row of one person.
-pub(super) fn vault_row(person: &Person) -> VaultRow {
-    VaultRow {
-        login: person.login.clone(),
-        full_name: person.full_name(),
-        clearance: if person.department == "IT" { "root-keys" } else { "payments" }.to_owned(),
-        recovery_phone: Some(person.phone.clone()),
-    }
+/// The vault's rows if every order for it were approved, by employee.
+pub(super) fn vault_rows(organisation: &Organisation) -> BTreeMap<String, VaultRow> {
+    organisation
+        .active()
+        .filter_map(|person| {
+            let row = workplace::expected_vault_account(person)?;
+            let held = VaultRow {
+                login: row.login,
+                full_name: row.full_name,
+                clearance: row.clearance.to_owned(),
+                recovery_phone: Some(row.recovery_phone),
+            };
+            Some((person.employee_id.clone(), held))
+        })
+        .collect()
 }
 
-/// The columns of a badge that follow from the person without any rule; the printed name has lost
-/// its accents, so only its length in words is known here.
-pub(super) fn badge_differences(person: &Person, badge: &Badge) -> Vec<String> {
-    let column = |name: &str| badge.get(name).map(String::as_str).unwrap_or_default();
-    let mut differences = Vec::new();
-    if column("employee_id") != person.employee_id {
-        differences.push(format!("badge {}: employee_id is {}", person.badge_number, column("employee_id")));
-    }
-    let printed = column("printed_name");
-    let words = |text: &str| text.split([' ', '-']).count();
-    if !printed.is_ascii() || words(printed) != words(&person.full_name()) || printed != printed.to_uppercase() {
-        differences.push(format!("badge {}: printed_name is '{printed}'", person.badge_number));
-    }
-    let zone = if person.title.ends_with("Lead") { "control-room" } else { "halls" };
-    if column("zone") != zone {
-        differences.push(format!("badge {}: zone is '{}'", person.badge_number, column("zone")));
-    }
-    differences
+/// The badge desk's list if every badge were made, by badge number.
+pub(super) fn badges(organisation: &Organisation) -> BTreeMap<String, Badge> {
+    let cell = |column: &str, text: &str| (column.to_owned(), text.to_owned());
+    organisation
+        .active()
+        .filter_map(workplace::expected_badge)
+        .map(|row| {
+            let badge = Badge::from([
+                cell("badge_number", &row.badge_number),
+                cell("printed_name", &row.printed_name),
+                cell("employee_id", &row.employee_id),
+                cell("zone", row.zone),
+            ]);
+            (row.badge_number, badge)
+        })
+        .collect()
 }
 
 /// Where two sets of keyed things differ, in sentences.
@@ -96,14 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn wrong_badges_are_told() {
-        let person = organisation().person(special::DEMO_EXECUTIVE).unwrap().clone();
-        let badge = |name: &str, zone: &str| -> Badge {
-            [("employee_id", person.employee_id.as_str()), ("printed_name", name), ("zone", zone)]
-                .map(|(column, text)| (column.to_owned(), text.to_owned()))
-                .into()
-        };
-        assert!(badge_differences(&person, &badge("CELESTINE ABARA-MOLLER", "halls")).is_empty());
-        assert_eq!(badge_differences(&person, &badge("Célestine Abara-Møller", "attic")).len(), 2);
+    fn vault_and_badges_are_for_some_of_those_who_are_here() {
+        let organisation = organisation();
+        let vault = vault_rows(&organisation);
+        assert_eq!(vault.get(special::DEMO_EXECUTIVE).unwrap().full_name, "Célestine Abara-Møller");
+        let badges = badges(&organisation);
+        assert!(!badges.is_empty() && badges.len() < organisation.active().count());
+        let columns: Vec<_> = workplace::BADGES_CSV_HEADER.trim().split(',').collect();
+        for badge in badges.values() {
+            assert!(columns.iter().all(|column| badge.contains_key(*column)) && badge.len() == columns.len());
+        }
     }
 }

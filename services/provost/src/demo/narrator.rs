@@ -124,7 +124,12 @@ impl Narrator {
             self.console.line(style.green(&line))?;
             return Ok(Outcome::Done);
         }
-        let line = format!("✗ {} of {} checks failed, after {} s", self.failed.len(), self.checks, took.as_secs());
+        let (failed, checks, seconds) = (self.failed.len(), self.checks, took.as_secs());
+        let line = match (self.broken_off, failed) {
+            (true, 0) => format!("✗ broken off after {checks} checks, which hold, and {seconds} s"),
+            (true, _) => format!("✗ broken off after {checks} checks, of which {failed} failed, and {seconds} s"),
+            (false, _) => format!("✗ {failed} of {checks} checks failed, after {seconds} s"),
+        };
         self.console.line(style.red(&line))?;
         self.console.lines(self.failed.iter().map(|claim| format!("  - {claim}")))?;
         self.console.line(format!("  the log says more: {}", data_dir.join("provost.log").display()))?;
@@ -171,10 +176,15 @@ mod tests {
 
     #[test]
     fn demo_that_broke_off_or_checked_nothing_fails() {
-        let (mut narrator, _) = narrator();
+        let (mut narrator, captured) = narrator();
         assert_eq!(narrator.closing(Duration::ZERO, Path::new("d")).unwrap(), Outcome::Failed);
+        assert!(captured.text().contains("✗ 0 of 0 checks failed"), "{}", captured.text());
         narrator.check("one is one", Vec::new()).unwrap();
         narrator.broken_off("no server").unwrap();
         assert_eq!(narrator.closing(Duration::ZERO, Path::new("d")).unwrap(), Outcome::Failed);
+        assert!(captured.text().contains("✗ broken off after 1 checks, which hold, and 0 s"), "{}", captured.text());
+        narrator.check("one is two", vec!["it is not".to_owned()]).unwrap();
+        assert_eq!(narrator.closing(Duration::ZERO, Path::new("d")).unwrap(), Outcome::Failed);
+        assert!(captured.text().contains("✗ broken off after 2 checks, of which 1 failed"), "{}", captured.text());
     }
 }

@@ -16,7 +16,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The file by which a demo knows a demo's data directory.
 const MARKER: &str = "DEMO";
-const MARKER_TEXT: &str = "Made by `provost demo`, and replaced as a whole by the next demo.\n";
+const MARKER_TEXT: &str =
+    "Made by `provost demo`, and replaced as a whole by the next demo, unless `provost up` goes on with it.\n";
 
 const PEOPLE: usize = 250;
 
@@ -73,9 +74,26 @@ fn check_replaceable(path: &Path) -> anyhow::Result<()> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     if entries.next().is_some() && !path.join(MARKER).is_file() {
-        bail!("{} was not made by a demo, so it is left alone; choose another with --data-dir", path.display());
+        bail!(
+            "{} holds what no demo made, or what `provost up` went on with, so it is left alone; \
+             remove it yourself, or choose another with --data-dir",
+            path.display()
+        );
     }
     Ok(())
+}
+
+/// Makes a demo's data directory an ordinary one, which no demo replaces. Whether it was a demo's.
+///
+/// # Errors
+/// When the marker cannot be removed.
+pub fn adopt(directory: &DataDirectory) -> anyhow::Result<bool> {
+    let marker = directory.path().join(MARKER);
+    match std::fs::remove_file(&marker) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {}", marker.display())),
+    }
 }
 
 /// Removes everything but the lock, which is held.
@@ -107,11 +125,16 @@ mod tests {
         drop(Stage::prepare(&path).await.unwrap());
         assert!(!path.join("left-over").exists());
 
+        let ours = DataDirectory::open(&path).unwrap();
+        assert_eq!([adopt(&ours).unwrap(), adopt(&ours).unwrap()], [true, false]);
+        drop(ours);
+        assert!(Stage::prepare(&path).await.is_err(), "somebody works with it");
+
         let foreign = folder.path().join("foreign");
         std::fs::create_dir(&foreign).unwrap();
         std::fs::write(foreign.join("precious"), "x").unwrap();
         let refused = Stage::prepare(&foreign).await.map(|_| ()).unwrap_err().to_string();
-        assert!(refused.contains("was not made by a demo"), "{refused}");
+        assert!(refused.contains("so it is left alone"), "{refused}");
         assert!(foreign.join("precious").exists());
     }
 

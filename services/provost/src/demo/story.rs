@@ -12,7 +12,7 @@ use provost_contract::fulfillment::v1::{
     CountOrdersRequest, GetOrderRequest, ListOrdersRequest, OrderCount, OrderFilter,
 };
 use provost_contract::generator::v1::{JobRun, JobRunState, RunJobRequest};
-use provost_contract::types::v1::OrderRecord;
+use provost_contract::types::v1::{HistoryEntry, OrderEvent, OrderRecord};
 use provost_domain::ProvisioningState;
 use provost_sample::{Organisation, Person};
 use std::time::Duration;
@@ -99,14 +99,29 @@ impl Story {
         Ok(self.clients.answer(Service::Fulfillment, answer)?.counts)
     }
 
-    /// The states that an order went through, as "Pending → Executed".
-    pub(super) async fn path_of(&self, order_id: &str) -> Result<String, Failure> {
+    /// What happened to an order, oldest first.
+    pub(super) async fn history_of(&self, order_id: &str) -> Result<Vec<HistoryEntry>, Failure> {
         let request = self.clients.request(GetOrderRequest { order_id: order_id.to_owned() });
         let answer = self.clients.orders().get_order(request).await;
-        let history = self.clients.answer(Service::Fulfillment, answer)?.history;
+        Ok(self.clients.answer(Service::Fulfillment, answer)?.history)
+    }
+
+    /// The states that an order went through, as "Pending → Executed".
+    pub(super) async fn path_of(&self, order_id: &str) -> Result<String, Failure> {
+        let history = self.history_of(order_id).await?;
         let mut states: Vec<String> = history.iter().map(|entry| provisioning_state(entry.to_state)).collect();
         states.dedup();
         Ok(states.join(" → "))
+    }
+
+    /// Waits until the ledger knows of an event in an order's life.
+    pub(super) async fn until_told(&self, order_id: &str, event: OrderEvent) -> Result<(), Failure> {
+        let what = format!("the ledger to hear {} of order {order_id}", event.as_str_name());
+        until(&what, async || {
+            let history = self.history_of(order_id).await?;
+            Ok(history.iter().any(|entry| entry.event() == event).then_some(()))
+        })
+        .await
     }
 
     /// Waits until an order reached one of these states.

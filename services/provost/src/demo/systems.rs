@@ -1,7 +1,7 @@
 //! The managed systems, read and edited as their own people would: SQL on the databases, and the
 //! badge desk's CSV file. Nothing here goes through the suite.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use provost_contract::fulfillment::v1::ManualOrder;
 use provost_sample::workplace::{self, AccountRow};
 use sqlx::ConnectOptions;
@@ -90,7 +90,14 @@ impl Systems {
             reader.deserialize::<Badge>().collect::<Result<Vec<_>, csv::Error>>()
         };
         let rows = read().with_context(|| format!("cannot read {}", self.badges.display()))?;
-        Ok(rows.into_iter().map(|row| (row.get("badge_number").cloned().unwrap_or_default(), row)).collect())
+        let mut badges = BTreeMap::new();
+        for row in rows {
+            let number = row.get("badge_number").cloned().unwrap_or_default();
+            if badges.insert(number.clone(), row).is_some() {
+                bail!("{} lists badge {number} twice", self.badges.display());
+            }
+        }
+        Ok(badges)
     }
 
     /// Plays the person at the badge desk: types into the list what each order suggests, no more.
@@ -165,6 +172,16 @@ mod tests {
         let row = held.get("1000001").unwrap();
         assert_eq!(row.get("printed_name").unwrap(), "ADA, \"L\"");
         assert_eq!(row.get("zone").unwrap(), "");
+    }
+
+    #[test]
+    fn badge_that_is_listed_twice_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let badges = folder.path().join("badges.csv");
+        let text = format!("{}1,A,E1,halls\n1,B,E2,halls\n", workplace::BADGES_CSV_HEADER);
+        std::fs::write(&badges, text).unwrap();
+        let systems = Systems { app: PathBuf::new(), vault: PathBuf::new(), badges };
+        assert!(systems.badges().unwrap_err().to_string().contains("badge 1 twice"));
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ mod time;
 mod value;
 mod words;
 
-pub use order::{change, current_and_proposed, kind, standing, subject};
+pub use order::{change, current_and_proposed, kind, operation, standing, subject};
 pub use program::program;
 pub use progress::{Progress, ending};
 pub use table::Table;

@@ -64,6 +64,16 @@ pub fn change(change: &Change) -> String {
     }
 }
 
+/// What a change does to its property, by the operation's number.
+pub fn operation(number: i32) -> &'static str {
+    match ChangeOperation::try_from(number) {
+        Ok(ChangeOperation::Set) => "set",
+        Ok(ChangeOperation::Add) => "add",
+        Ok(ChangeOperation::Remove) => "remove",
+        Ok(ChangeOperation::Unspecified) | Err(_) => "?",
+    }
+}
+
 /// What a change finds, and what it would leave. Of confidential values the ledger tells nothing; but
 /// an addition finds none.
 pub fn current_and_proposed(order: &Order, change: &Change) -> [String; 2] {
@@ -108,6 +118,11 @@ mod tests {
         assert_eq!(change(&secret), "title: •••••• → ••••••");
         let masked = Change { proposed: None, current: None, ..secret };
         assert_eq!(change(&masked), "title = ••••••");
+    }
+
+    #[test]
+    fn operations_have_names_and_unknown_ones_are_not_taken_for_set() {
+        assert_eq!([1, 2, 3, 0, 99].map(operation), ["set", "add", "remove", "?", "?"]);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 use crate::show::{self, Table};
 use provost_contract::fulfillment::v1::{GetManualOrderRequest, ManualOrder};
-use provost_contract::types::v1::ChangeOperation;
 
 /// Which manual order.
 #[derive(Debug, clap::Args)]
@@ -40,14 +39,9 @@ pub fn values(manual: &ManualOrder) -> Table {
     let whole = |value: Option<&_>| value.map_or_else(|| "–".to_owned(), show::value);
     let mut table = Table::new(&["property", "does", "old value", "value"]);
     for suggested in &manual.values {
-        let does = match ChangeOperation::try_from(suggested.operation) {
-            Ok(ChangeOperation::Add) => "add",
-            Ok(ChangeOperation::Remove) => "remove",
-            _ => "set",
-        };
         table.row(vec![
             suggested.property.clone(),
-            does.to_owned(),
+            show::operation(suggested.operation).to_owned(),
             whole(suggested.old_value.as_ref()),
             whole(suggested.new_value.as_ref()),
         ]);

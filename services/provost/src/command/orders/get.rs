@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 use crate::show::{self, Table, instant, provisioning_state};
 use provost_contract::fulfillment::v1::{GetOrderRequest, GetOrderResponse};
-use provost_contract::types::v1::{ChangeOperation, HistoryEntry, Order, OrderEvent, OrderRecord, Reason};
+use provost_contract::types::v1::{HistoryEntry, Order, OrderEvent, OrderRecord, Reason};
 
 /// Which order.
 #[derive(Debug, clap::Args)]
@@ -91,12 +91,13 @@ fn changes_table(order: &Order) -> Table {
     let mut table = Table::new(&["property", "does", "current", "proposed", "why"]);
     for change in &order.changes {
         let [current, proposed] = show::current_and_proposed(order, change);
-        let does = match ChangeOperation::try_from(change.operation) {
-            Ok(ChangeOperation::Add) => "add",
-            Ok(ChangeOperation::Remove) => "remove",
-            _ => "set",
-        };
-        table.row(vec![change.property.clone(), does.to_owned(), current, proposed, why(&change.why)]);
+        table.row(vec![
+            change.property.clone(),
+            show::operation(change.operation).to_owned(),
+            current,
+            proposed,
+            why(&change.why),
+        ]);
     }
     table
 }

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 use crate::show::{self, Table, instant, review_state};
 use provost_contract::review::v1::{Decision, GetReviewRequest, Review, Verdict};
-use provost_contract::types::v1::{BlockCause, ChangeOperation, Order};
+use provost_contract::types::v1::{BlockCause, Order};
 
 /// Which review.
 #[derive(Debug, clap::Args)]
@@ -66,14 +66,9 @@ fn values(order: &Order) -> Table {
     let mut table = Table::new(&["property", "does", "current", "proposed", "why"]);
     for change in &order.changes {
         let [current, proposed] = show::current_and_proposed(order, change);
-        let does = match ChangeOperation::try_from(change.operation) {
-            Ok(ChangeOperation::Add) => "add",
-            Ok(ChangeOperation::Remove) => "remove",
-            _ => "set",
-        };
         table.row(vec![
             change.property.clone(),
-            does.to_owned(),
+            show::operation(change.operation).to_owned(),
             current,
             proposed,
             change.why.last().map(|reason| reason.rule.clone()).unwrap_or_default(),

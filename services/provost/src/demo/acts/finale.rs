@@ -1,6 +1,8 @@
 //! Once more: what was written is proved, and there is nothing left to do.
 
 use super::ACCOUNT;
+use super::manual::{self, Worked};
+use super::reviewed::{self, Decided};
 use crate::command::orders::by_state;
 use crate::demo::expected;
 use crate::demo::narrator::holds;
@@ -11,7 +13,7 @@ use provost_contract::fulfillment::v1::OrderFilter;
 use provost_domain::ProvisioningState as State;
 use provost_sample::{special, workplace};
 
-pub(super) async fn play(story: &mut Story) -> Result<(), Failure> {
+pub(super) async fn play(story: &mut Story, decided: &Decided, worked: &Worked) -> Result<(), Failure> {
     story
         .narrator
         .act("Nothing left to do", "The complete job once more: it proves the last value, and orders nothing new.")?;
@@ -28,6 +30,8 @@ pub(super) async fn play(story: &mut Story) -> Result<(), Failure> {
     held.remove(workplace::FOREIGN_LOGIN);
     let differences = expected::differences(&expected::accounts(&story.organisation, true), &held);
     story.narrator.check("app.db still holds exactly what HR's data asks for", differences)?;
+    reviewed::checks(story, decided).await?;
+    manual::checks(story, worked).await?;
     story.narrator.command("orders count")?;
     let counts = by_state(&story.counts(OrderFilter::default()).await?);
     Ok(story.narrator.table(&counts)?)

@@ -5,7 +5,6 @@ use crate::client::Service;
 use crate::demo::expected;
 use crate::demo::narrator::holds;
 use crate::demo::story::{Story, until};
-use crate::demo::systems::Badge;
 use crate::failure::Failure;
 use crate::session::{Limit, pages};
 use crate::show::{self, Table, short};
@@ -15,12 +14,22 @@ use provost_contract::fulfillment::v1::{
 };
 use provost_contract::types::v1::{ItemResult, Order};
 use provost_domain::ProvisioningState as State;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const SHOWN: usize = 4;
 const TROUBLE: &str = "the printer is out of blank cards";
 
-pub(super) async fn play(story: &mut Story) -> Result<(), Failure> {
+/// What the badge desk made of its list.
+pub(super) struct Worked {
+    /// Confirmed alone.
+    single: Order,
+    /// Reported as an error.
+    reported: Order,
+    /// Confirmed all at once.
+    bulk: Vec<Order>,
+}
+
+pub(super) async fn play(story: &mut Story) -> Result<Worked, Failure> {
     story.narrator.act(
         "Manual provisioning",
         "Nothing can write to the badge desk's system, so a person does: the list says what to enter.",
@@ -32,7 +41,10 @@ pub(super) async fn play(story: &mut Story) -> Result<(), Failure> {
     };
     work(story, first, second, rest).await?;
     story.complete_job().await?;
-    checks(story, first, second, rest).await
+    let worked = Worked { single: order(first), reported: order(second), bulk: rest.iter().map(order).collect() };
+    checks(story, &worked).await?;
+    paths(story, &worked).await?;
+    Ok(worked)
 }
 
 fn order(manual: &ManualOrder) -> Order {
@@ -129,67 +141,48 @@ fn refused(results: &[ItemResult]) -> Result<(), Failure> {
     }
 }
 
-async fn checks(
-    story: &mut Story,
-    first: &ManualOrder,
-    second: &ManualOrder,
-    rest: &[ManualOrder],
-) -> Result<(), Failure> {
-    let done: Vec<Order> = std::iter::once(first).chain(rest).map(order).collect();
-    let badges = story.systems.badges()?;
-    let differences = badge_differences(story, &done, &order(second), &badges)?;
-    let claim = format!("badges.csv holds the {} badges as HR's data asks for them, and no other", done.len());
+/// What must hold from now on: the list has the badges that were made and no other, and the ledger
+/// knows which.
+pub(super) async fn checks(story: &mut Story, worked: &Worked) -> Result<(), Failure> {
+    let Worked { single, reported, bulk } = worked;
+    let mut wanted = expected::badges(&story.organisation);
+    let known = wanted.remove(&reported.target_key).is_some();
+    let mut differences = expected::differences(&wanted, &story.systems.badges()?);
+    differences.extend(holds(known, || format!("nobody should be given badge {}", reported.target_key)));
+    let claim = format!("badges.csv holds the {} badges that HR's data asks for, value by value", wanted.len());
     story.narrator.check(&claim, differences)?;
 
-    let mut standing = BTreeMap::new();
-    for record in story.orders(OrderFilter { resource_types: vec![BADGE.to_owned()], ..OrderFilter::default() }).await?
-    {
-        standing.insert(record.order.clone().unwrap_or_default().order_id, record);
-    }
-    let unverified = done
+    let filter = OrderFilter { resource_types: vec![BADGE.to_owned()], ..OrderFilter::default() };
+    let records = story.orders(filter).await?;
+    let standing: BTreeMap<String, String> = records
         .iter()
-        .filter_map(|order| standing.get(&order.order_id))
-        .filter(|record| record.state != State::Verified.number())
-        .map(|record| format!("{} is {}", record.order.clone().unwrap_or_default().target_key, show::standing(record)));
-    story.narrator.check("the confirmed orders are Verified by what badges.csv shows", unverified.collect())?;
-
-    let path = story.path_of(&order(first).order_id).await?;
-    let whole = path.starts_with("Pending → Transmitted → Executed → Verified");
-    story
-        .narrator
-        .check("each went Pending → Transmitted → Executed → Verified", holds(whole, || format!("one went {path}")))?;
-
-    let reported = standing.remove(&order(second).order_id).unwrap_or_default();
-    let said = reported.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
-    let errored = reported.state == State::Errored.number() && said.contains(TROUBLE);
-    let claim = format!("the reported one is Errored, with the person's words: {TROUBLE}");
-    Ok(story.narrator.check(&claim, holds(errored, || format!("it is {}: {said}", show::standing(&reported))))?)
+        .map(|record| (record.order.clone().unwrap_or_default().order_id, show::standing(record)))
+        .collect();
+    let verified = State::Verified.to_string();
+    let wanted: BTreeMap<String, String> = std::iter::once(single)
+        .chain(bulk)
+        .map(|order| (order.order_id.clone(), verified.clone()))
+        .chain([(reported.order_id.clone(), show::provisioning_state(State::Errored.number()))])
+        .collect();
+    let claim = format!("the {} confirmed orders are Verified, and the reported one is Errored", wanted.len() - 1);
+    Ok(story.narrator.check(&claim, expected::differences(&wanted, &standing))?)
 }
 
-/// Every badge that was made, against the person it is for.
-fn badge_differences(
-    story: &Story,
-    done: &[Order],
-    reported: &Order,
-    badges: &BTreeMap<String, Badge>,
-) -> Result<Vec<String>, Failure> {
-    let mut differences = Vec::new();
-    let mut wanted = BTreeSet::new();
-    for order in done {
-        let person = story.person(order.owner.as_ref().map(|owner| owner.key.as_str()).unwrap_or_default())?;
-        match badges.get(&person.badge_number) {
-            None => differences.push(format!("badge {} is missing", person.badge_number)),
-            Some(badge) => differences.extend(expected::badge_differences(&person, badge)),
-        }
-        wanted.insert(person.badge_number);
-    }
-    let entitled = story.organisation.active().filter(|person| provost_sample::workplace::expects_badge(person));
-    for person in entitled.filter(|person| person.badge_number != reported.target_key) {
-        if !wanted.contains(&person.badge_number) {
-            differences.push(format!("{} has no badge order", person.full_name()));
+/// The states that each order went through, and the person's words where it went wrong.
+async fn paths(story: &mut Story, worked: &Worked) -> Result<(), Failure> {
+    let Worked { single, reported, bulk } = worked;
+    let mut others = Vec::new();
+    for order in std::iter::once(single).chain(bulk) {
+        let path = story.path_of(&order.order_id).await?;
+        if path != "Pending → Transmitted → Executed → Verified" {
+            others.push(format!("{} went {path}", order.target_key));
         }
     }
-    differences
-        .extend(badges.keys().filter(|key| !wanted.contains(*key)).map(|key| format!("badge {key} is too many")));
-    Ok(differences)
+    story.narrator.check("each confirmed one went Pending → Transmitted → Executed → Verified", others)?;
+    let path = story.path_of(&reported.order_id).await?;
+    let record = story.until_in(&reported.order_id, &[State::Errored]).await?;
+    let said = record.failure.map(|failure| failure.message).unwrap_or_default();
+    let errored = path == "Pending → Transmitted → Errored (system)" && said.contains(TROUBLE);
+    let claim = format!("the reported one went Pending → Transmitted → Errored, with the person's words: {TROUBLE}");
+    Ok(story.narrator.check(&claim, holds(errored, || format!("it went {path}: {said}")))?)
 }

@@ -27,11 +27,11 @@ const BADGE: &str = "Badge";
 pub(super) async fn play(story: &mut Story, data_dir: &Path, address: SocketAddr) -> Result<(), Failure> {
     catalog::play(story, data_dir).await?;
     automated::play(story).await?;
-    reviewed::play(story).await?;
-    manual::play(story).await?;
+    let decided = reviewed::play(story).await?;
+    let worked = manual::play(story).await?;
     errored::play(story).await?;
     error::play(story).await?;
     inactive::play(story).await?;
-    finale::play(story).await?;
+    finale::play(story, &decided, &worked).await?;
     permissions::play(story, data_dir, address).await
 }

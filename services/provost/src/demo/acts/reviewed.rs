@@ -10,12 +10,24 @@ use crate::session::{Limit, pages};
 use crate::show::{self, Table, short};
 use anyhow::anyhow;
 use provost_contract::fulfillment::v1::OrderFilter;
-use provost_contract::review::v1::{ApproveRequest, DeclineRequest, ListReviewsRequest, PostponeRequest, Review};
+use provost_contract::review::v1::{
+    ApproveRequest, DeclineRequest, GetReviewRequest, ListReviewsRequest, PostponeRequest, Review, ReviewState,
+};
+use provost_contract::types::v1::{InactiveReason, OrderEvent};
 use provost_domain::ProvisioningState as State;
 use provost_sample::special;
 use std::collections::BTreeMap;
 
-pub(super) async fn play(story: &mut Story) -> Result<(), Failure> {
+const POSTPONED: &str = "asked the manager";
+
+/// What was decided, by the order's owner.
+pub(super) struct Decided {
+    approved: Review,
+    declined: Review,
+    postponed: Review,
+}
+
+pub(super) async fn play(story: &mut Story) -> Result<Decided, Failure> {
     story.narrator.act(
         "Provisioning review",
         "Vault access is sensitive: its orders stop at Awaiting Approval until somebody has decided.",
@@ -25,12 +37,28 @@ pub(super) async fn play(story: &mut Story) -> Result<(), Failure> {
     let reviews = waiting(story).await?;
     story.narrator.command("review list")?;
     story.narrator.table(&table(&reviews))?;
-    let (approved, declined, postponed) = choose(&reviews)?;
-    decide(story, &approved, &declined, &postponed).await?;
+    let wanted = expected::vault_rows(&story.organisation).into_keys().map(|owner| (owner, vec![VAULT.to_owned()]));
+    let claim = format!("these {} wait, one for each who shall have vault access, and no other", wanted.len());
+    story.narrator.check(&claim, expected::differences(&wanted.collect(), &by_owner(&reviews)))?;
+    let decided = choose(&reviews)?;
+    decide(story, &decided).await?;
+    let Decided { approved, declined, postponed } = &decided;
     story.until_in(&approved.review_id, &[State::Executed, State::Verified]).await?;
     story.until_in(&declined.review_id, &[State::Inactive]).await?;
+    story.until_told(&postponed.review_id, OrderEvent::Postponed).await?;
     story.complete_job().await?;
-    checks(story, &approved, &declined, &postponed).await
+    checks(story, &decided).await?;
+    Ok(decided)
+}
+
+/// The resource types that each owner's reviews are about.
+fn by_owner(reviews: &[Review]) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for review in reviews {
+        let resource_type = review.order.clone().unwrap_or_default().resource_type;
+        found.entry(owner(review).to_owned()).or_default().push(resource_type);
+    }
+    found
 }
 
 /// The reviews, once all orders that await approval have one.
@@ -56,12 +84,12 @@ fn owner(review: &Review) -> &str {
 }
 
 /// The one to approve is the person whose permissions are shown at the end; the others as they come.
-fn choose(reviews: &[Review]) -> Result<(Review, Review, Review), Failure> {
+fn choose(reviews: &[Review]) -> Result<Decided, Failure> {
     let approved = reviews.iter().find(|review| owner(review) == special::DEMO_EXECUTIVE);
     let mut others = reviews.iter().filter(|review| owner(review) != special::DEMO_EXECUTIVE);
     match (approved, others.next(), others.next()) {
         (Some(approved), Some(declined), Some(postponed)) => {
-            Ok((approved.clone(), declined.clone(), postponed.clone()))
+            Ok(Decided { approved: approved.clone(), declined: declined.clone(), postponed: postponed.clone() })
         }
         _ => Err(anyhow!(
             "three reviews are needed, {} among them; there are {}",
@@ -87,7 +115,8 @@ fn table(reviews: &[Review]) -> Table {
     table
 }
 
-async fn decide(story: &mut Story, approved: &Review, declined: &Review, postponed: &Review) -> Result<(), Failure> {
+async fn decide(story: &mut Story, decided: &Decided) -> Result<(), Failure> {
+    let Decided { approved, declined, postponed } = decided;
     let clients = story.clients.clone();
     let name = |review: &Review| review.order.as_ref().map(show::subject).unwrap_or_default();
 
@@ -111,34 +140,59 @@ async fn decide(story: &mut Story, approved: &Review, declined: &Review, postpon
     clients.answer(Service::Review, clients.reviews().decline(request).await)?;
     story.narrator.event(&format!("declined: {}", name(declined)))?;
 
-    story
-        .narrator
-        .command(&format!("review postpone {} --comment 'asked the manager'", short(&postponed.review_id)))?;
+    story.narrator.command(&format!("review postpone {} --comment '{POSTPONED}'", short(&postponed.review_id)))?;
     let request = clients.request(PostponeRequest {
         review_id: postponed.review_id.clone(),
-        comment: "asked the manager".to_owned(),
+        comment: POSTPONED.to_owned(),
         version: postponed.version,
     });
     clients.answer(Service::Review, clients.reviews().postpone(request).await)?;
     Ok(story.narrator.event(&format!("postponed: {}", name(postponed)))?)
 }
 
-async fn checks(story: &mut Story, approved: &Review, declined: &Review, postponed: &Review) -> Result<(), Failure> {
+/// What must hold from now on: the vault holds what was approved, and every decision stands.
+pub(super) async fn checks(story: &mut Story, decided: &Decided) -> Result<(), Failure> {
+    let Decided { approved, declined, postponed } = decided;
     let person = story.person(owner(approved))?;
-    let wanted = BTreeMap::from([(person.login.clone(), expected::vault_row(&person))]);
+    let wanted = expected::vault_rows(&story.organisation).remove(&person.employee_id);
+    let wanted = wanted.into_iter().map(|row| (row.login.clone(), row)).collect();
     let held = story.systems.vault().await?;
     let claim = format!("vault.db holds {}'s row with the right values, and no other row", person.full_name());
     story.narrator.check(&claim, expected::differences(&wanted, &held))?;
 
-    for (review, state, claim) in [
-        (approved, State::Verified, "the approved order is Verified"),
-        (declined, State::Inactive, "the declined order is Inactive, and nothing new was proposed in its place"),
-        (postponed, State::AwaitingApproval, "the postponed order still awaits approval"),
+    for (review, state, reason, claim) in [
+        (approved, State::Verified, InactiveReason::Unspecified, "the approved order is Verified"),
+        (
+            declined,
+            State::Inactive,
+            InactiveReason::Declined,
+            "the declined order is Inactive since it was declined, and nothing new was proposed in its place",
+        ),
+        (
+            postponed,
+            State::AwaitingApproval,
+            InactiveReason::Unspecified,
+            "the postponed order still awaits approval, and nothing new was proposed beside it",
+        ),
     ] {
         let records = story.orders_of(owner(review), VAULT).await?;
         let states: Vec<String> = records.iter().map(show::standing).collect();
-        let as_told = matches!(records.as_slice(), [record] if record.state == state.number());
+        let as_told = matches!(records.as_slice(), [record]
+            if record.state == state.number() && record.inactive_reason() == reason);
         story.narrator.check(claim, holds(as_told, || format!("that person's orders are {states:?}")))?;
     }
-    Ok(())
+    was_postponed(story, &postponed.review_id).await
+}
+
+/// The postponement is known on both sides: the review says so, and the order's history has the words.
+async fn was_postponed(story: &mut Story, review_id: &str) -> Result<(), Failure> {
+    let request = story.clients.request(GetReviewRequest { review_id: review_id.to_owned() });
+    let answer = story.clients.reviews().get_review(request).await;
+    let review = story.clients.answer(Service::Review, answer)?;
+    let state = show::review_state(review.state);
+    let history = story.history_of(review_id).await?;
+    let told = history.iter().any(|entry| entry.event() == OrderEvent::Postponed && entry.reason.contains(POSTPONED));
+    let both = review.state() == ReviewState::Postponed && told;
+    let claim = "its review is Postponed, and the order's history has the reviewer's words";
+    Ok(story.narrator.check(claim, holds(both, || format!("the review is {state}; the history is {history:?}")))?)
 }

@@ -1,0 +1,23 @@
+//! The benchmark runs, at a size that shows nothing but that it runs.
+
+#![allow(clippy::unwrap_used)]
+
+use provost_testkit::binary;
+use std::process::Command;
+
+#[test]
+fn tiny_benchmark_gives_every_figure() {
+    let sizes = ["--orders", "600", "--agents", "2", "--people", "120"];
+    let output = Command::new(binary("bench")).args(sizes).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    // Six figures in each line of the ledger, five in each of the role model.
+    for (engine, lines) in [("SQLite", [6, 5]), ("PostgreSQL", [6, 5])] {
+        let figures = text.lines().filter_map(|line| line.strip_prefix(engine)).map(|line| {
+            let figures: Vec<f64> = line.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
+            assert!(figures.iter().all(|figure| *figure > 0.0), "{line}");
+            figures.len()
+        });
+        assert_eq!(figures.collect::<Vec<_>>(), lines, "{engine}\n{text}");
+    }
+}
