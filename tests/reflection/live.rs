@@ -76,6 +76,10 @@ impl Live {
                 let list = "provost.fulfillment.v1.ManualProvisioningService/ListManualOrders";
                 self.first(list, json!({}), "/orders/0/record/order/order_id").await
             }
+            ("CAUSE", _) => {
+                let list = "provost.fulfillment.v1.OrderService/ListErrorCauses";
+                self.first(list, json!({}), "/causes/0/error_cause").await
+            }
             ("ORDER", "UnblockOrders") => self.order("PROVISIONING_STATE_ERRORED").await,
             // The last one: its review is withdrawn some time later, and reviewers begin with the first.
             ("ORDER", "CancelOrders") => self.last_order("PROVISIONING_STATE_AWAITING_APPROVAL").await,

@@ -336,6 +336,34 @@ async fn manual_orders_are_confirmed_and_reported() {
 }
 
 #[tokio::test]
+async fn errors_of_one_cause_are_shown_and_unblocked_together() {
+    let world = World::start().await;
+    assert!(world.done(&["orders", "causes"]).await.starts_with("no order is Errored"));
+    world.submit((1..=3).map(|n| order(n, "Badge", "desk")).collect()).await;
+    let failure = types::Failure {
+        failure_class: types::FailureClass::Refused.into(),
+        code: "507".into(),
+        message: "the quota is used up".into(),
+        ..Default::default()
+    };
+    world.agent("desk", Reported::Failed(failure)).await;
+    let text = world.done(&["orders", "causes"]).await;
+    assert!(text.contains("desk") && text.contains("the quota is used up"), "{text}");
+    let causes = json(&world.done(&["orders", "causes", "-o", "json"]).await);
+    assert_eq!(causes[0]["count"], 3);
+    let cause = causes[0]["error_cause"].as_str().unwrap();
+    let listed = json(&world.done(&["orders", "list", "--cause", cause, "-o", "json"]).await);
+    assert_eq!(listed.as_array().unwrap().len(), 3);
+    let text = world.done(&["orders", "unblock", "--cause", cause, "--max", "1", "--comment", "a probe"]).await;
+    assert_eq!(text, "✓ 1 unblocked; 2 stay Errored\n");
+    let rest = ["orders", "unblock", "--cause", cause, "--connection", "desk", "--per-minute", "1", "-o", "json"];
+    let rest = json(&world.done(&rest).await);
+    assert_eq!((&rest["unblocked"], rest["last_at"].is_string()), (&2.into(), true), "{rest}");
+    assert!(world.refused(&["orders", "unblock", "--cause", cause]).await.contains("see 'orders causes'"));
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_job_did_can_be_watched_listed_and_explained() {
     let world = World::with_sample().await;
     let catalog = world.folder.path().join("data/catalog");

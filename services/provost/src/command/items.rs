@@ -31,11 +31,21 @@ pub fn show(session: &mut Session, results: &[ItemResult], done: &str) -> Result
         let line = format!("{} and {} more {done}", style.green("✓"), good.len() - SHOWN_MAX);
         session.console.line(line)?;
     }
+    show_refused(session, results)?;
+    Ok(Outcome::of_failures(failures))
+}
+
+/// Shows the items that were refused.
+///
+/// # Errors
+/// When the reader went away.
+pub fn show_refused(session: &mut Session, results: &[ItemResult]) -> Result<(), Failure> {
+    let style = session.console.style();
     for item in results {
         if let Some(error) = &item.error {
             let line = format!("{} {}: {}", style.red("✗"), show::short(&item.order_id), error.message);
             session.console.line(line)?;
         }
     }
-    Ok(Outcome::of_failures(failures))
+    Ok(())
 }

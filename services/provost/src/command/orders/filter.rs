@@ -27,11 +27,15 @@ pub struct FilterArguments {
     /// Of this generation run.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) generation_run: String,
+    /// Errored with this cause; `orders causes` shows them.
+    #[arg(long, value_name = "CAUSE", default_value = "", hide_default_value = true)]
+    pub(crate) cause: String,
 }
 
 impl From<FilterArguments> for OrderFilter {
     fn from(arguments: FilterArguments) -> Self {
-        let FilterArguments { state, resource_type, connector, connection, owner, target, generation_run } = arguments;
+        let FilterArguments { state, resource_type, connector, connection, owner, target, generation_run, cause } =
+            arguments;
         Self {
             states: state,
             resource_types: resource_type,
@@ -40,6 +44,7 @@ impl From<FilterArguments> for OrderFilter {
             owner_key: owner,
             target_key: target,
             generation_run,
+            error_cause: cause,
         }
     }
 }

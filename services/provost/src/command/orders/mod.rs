@@ -1,6 +1,7 @@
 //! Provisioning orders.
 
 mod cancel;
+mod causes;
 mod count;
 pub(crate) mod filter;
 mod get;
@@ -26,7 +27,9 @@ pub enum Command {
     Watch(watch::WatchArguments),
     /// Counts orders by resource type and state.
     Count(filter::FilterArguments),
-    /// Makes Errored orders Pending again, once their cause is mended.
+    /// Counts Errored orders by what they failed of, most orders first.
+    Causes(filter::FilterArguments),
+    /// Makes Errored orders Pending again, once their cause is mended: single ones, or all of a cause.
     Unblock(unblock::UnblockArguments),
     /// Gives up orders that are no longer needed.
     Cancel(cancel::CancelArguments),
@@ -39,6 +42,7 @@ impl Command {
             Self::Get(arguments) => get::run(arguments, session).await,
             Self::Watch(arguments) => watch::run(arguments, session).await,
             Self::Count(arguments) => count::run(arguments, session).await,
+            Self::Causes(arguments) => causes::run(arguments, session).await,
             Self::Unblock(arguments) => unblock::run(arguments, session).await,
             Self::Cancel(arguments) => cancel::run(arguments, session).await,
         }
