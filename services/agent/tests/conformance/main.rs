@@ -9,6 +9,7 @@ mod orders;
 mod particular;
 mod reading;
 mod sql;
+mod types;
 mod writing;
 
 /// One test for each promise, against one system.
