@@ -6,7 +6,7 @@ use crate::orders::{creation, deletion, delta, order, set, update};
 use crate::sql::{SqlSystem, entities};
 use provost_agent::package::ldap::{Directory, LdapSettings};
 use provost_agent::package::sql::Sql;
-use provost_agent::package::{ALREADY_SO, Outcome, Package};
+use provost_agent::package::{ALREADY_SO, Outcome, Package, RowSender};
 use provost_domain::{ChangeOperation, Failure, FailureClass, Order, OrderKind, Value};
 use provost_testkit::{Postgres, Slapd};
 use secrecy::SecretString;
@@ -111,6 +111,27 @@ async fn link_rows_stay_single_without_a_constraint() {
     assert_eq!(note(system.package().as_ref(), &join).await, ALREADY_SO);
     let failure = exported(system.package().as_ref(), &accounts()).await;
     assert_eq!(failure.unwrap()[0][6].as_ref().unwrap().items().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn export_that_nobody_takes_keeps_no_writer_out() {
+    for system in [SqlSystem::sqlite().await, SqlSystem::postgres().await] {
+        for number in 0..50 {
+            system.put(&format!("user{number}"), "Analyst", &["staff"]).await;
+        }
+        let (sender, mut rows) = RowSender::channel(1);
+        let package = system.package();
+        let export = tokio::spawn(async move { package.export(&accounts(), &sender).await });
+        assert!(rows.recv().await.is_some());
+        system.put("late", "Analyst", &[]).await;
+        assert_eq!(note(system.package().as_ref(), &creation("later", "Analyst", &["staff"])).await, "created");
+        let mut left = 0;
+        while rows.recv().await.is_some() {
+            left += 1;
+        }
+        assert_eq!(left, 49, "what came later is not part of it");
+        export.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
