@@ -94,7 +94,7 @@ fn merge(sources: &Sources) -> (Map<String, Value>, Vec<Place>, Vec<String>) {
     let mut texts = Vec::new();
     let flags = sources.flags.iter().map(|(key, text)| (key.split('.').map(str::to_owned).collect(), text.clone()));
     let variables: Vec<_> = environment(sources.prefix).map(|(place, text)| (known(&values, place), text)).collect();
-    for (place, text) in variables.into_iter().map(|(place, text)| (place, text)).chain(flags) {
+    for (place, text) in variables.into_iter().chain(flags) {
         match set(&mut values, &place, Value::String(text)) {
             Ok(()) => texts.push(place),
             Err(mistake) => mistakes.push(mistake),

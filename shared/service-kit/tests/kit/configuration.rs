@@ -128,7 +128,6 @@ fn file_and_variables_that_cannot_be_taken_are_reported_with_the_rest() {
         ("KIT_SAMPLE_SECONDS", "0"),
     ]);
     for wrong in ["/nowhere/kit.toml", "name is not a table", "seconds: must be at least 1"] {
-        assert!(refused.contains(wrong) || refused.contains("name"), "{wrong} is missing in {refused}");
+        assert!(refused.contains(wrong), "{wrong} is missing in {refused}");
     }
-    assert!(refused.contains("/nowhere/kit.toml") && refused.contains("seconds: must be"), "{refused}");
 }

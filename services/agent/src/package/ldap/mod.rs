@@ -72,11 +72,17 @@ impl Directory {
         if !(1..=100_000).contains(&settings.page_size) {
             mistakes.push("page_size: must be 1 to 100,000".to_owned());
         }
-        for (name, entity) in &entities {
-            let wrong = entity.mistakes(&entities);
-            mistakes.extend(wrong.into_iter().map(|mistake| format!("entities.{name}.{mistake}")));
-        }
+        mistakes.extend(Self::entity_mistakes(&entities));
         if mistakes.is_empty() { Ok(Self { connector: Connector::new(settings), entities }) } else { Err(mistakes) }
+    }
+
+    /// What is wrong with the mappings, one sentence each.
+    pub(crate) fn entity_mistakes(entities: &LdapEntities) -> Vec<String> {
+        let of = |(name, entity): (&String, &LdapEntity)| {
+            let wrong = entity.mistakes(entities);
+            wrong.into_iter().map(|mistake| format!("entities.{name}.{mistake}")).collect::<Vec<_>>()
+        };
+        entities.iter().flat_map(of).collect()
     }
 
     /// Gives every operation another time limit.

@@ -50,7 +50,7 @@ impl Sql {
         concurrency: u32,
         entities: BTreeMap<String, SqlEntity>,
     ) -> Result<Self, Vec<String>> {
-        let mistakes = Self::mistakes(url, &entities);
+        let mistakes = Self::mistakes(Some(url), &entities);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -66,9 +66,9 @@ impl Sql {
         self
     }
 
-    /// What is wrong with the settings, one sentence each.
-    pub fn mistakes(url: &SecretString, entities: &BTreeMap<String, SqlEntity>) -> Vec<String> {
-        let mut mistakes: Vec<String> = database::Target::of(url).err().into_iter().collect();
+    /// What is wrong with the settings, as far as they are known; one sentence each.
+    pub(crate) fn mistakes(url: Option<&SecretString>, entities: &BTreeMap<String, SqlEntity>) -> Vec<String> {
+        let mut mistakes: Vec<String> = url.and_then(|url| database::Target::of(url).err()).into_iter().collect();
         for (name, entity) in entities {
             mistakes.extend(entity.mistakes().into_iter().map(|mistake| format!("entities.{name}.{mistake}")));
         }
