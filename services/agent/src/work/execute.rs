@@ -14,6 +14,10 @@ use std::time::Duration;
 /// back would hold its slot, and with the last slot the connection, for ever.
 const EXECUTION_MAX: Duration = Duration::from_secs(300);
 
+/// The most bytes of one text of an outcome. Managed systems may quote what they refuse, and a report that is
+/// larger than a message can be would never arrive.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+
 /// What there is to do for an order.
 pub(super) enum Task {
     /// Write it.
@@ -29,7 +33,7 @@ pub(super) async fn execute(agent: &Agent, connection: &str, package: &dyn Packa
             if !agent.flight.begin(execution.order_id) {
                 return withdraw(agent, execution).await;
             }
-            let outcome = fulfill(package, &order, EXECUTION_MAX).await;
+            let outcome = bounded(fulfill(package, &order, EXECUTION_MAX).await);
             log(connection, execution, &outcome);
             outcome
         }
@@ -64,6 +68,22 @@ async fn fulfill(package: &dyn Package, order: &Order, longest: Duration) -> Out
         Ok(Err(_)) => failed(FailureClass::Unknown, "the package broke down; the agent's log has the cause".to_owned()),
         Err(_) => failed(FailureClass::Transport, format!("the managed system did not finish within {longest:?}")),
     }
+}
+
+/// The outcome with its texts cut.
+fn bounded(mut outcome: Outcome) -> Outcome {
+    let texts = match &mut outcome {
+        Outcome::Executed { note: text } | Outcome::HandedOver { ticket: text } => vec![text],
+        Outcome::Failed(failure) => {
+            let texts = vec![&mut failure.message, &mut failure.hint, &mut failure.code];
+            texts.into_iter().chain(&mut failure.property).collect()
+        }
+    };
+    for text in texts.into_iter().filter(|text| text.len() > TEXT_BYTES_MAX) {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    outcome
 }
 
 /// Journals the result; tries until it is on disk, for what happened must not be forgotten.
@@ -114,6 +134,14 @@ mod tests {
         async fn fulfill(&self, _order: &Order) -> Outcome {
             std::future::pending().await
         }
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_a_character() {
+        let long = Failure { hint: "short".into(), ..Failure::new(FailureClass::Refused, "é".repeat(10_000) + "x") };
+        let Outcome::Failed(cut) = bounded(Outcome::Failed(long)) else { unreachable!() };
+        assert_eq!(cut.message, "é".repeat(TEXT_BYTES_MAX / 2) + "…");
+        assert_eq!(cut.hint, "short");
     }
 
     #[tokio::test]
