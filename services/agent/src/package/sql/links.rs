@@ -39,7 +39,7 @@ async fn apply_one(sql: &Sql, unit: &mut Unit, link: &LinkChange<'_>) -> Result<
         if link.change.operation == ChangeOperation::Remove {
             let statement = clear_builder(sql, &link.table).sql(" AND ").equals(&link.table.target, target.clone());
             written += unit.execute(&statement.done()).await?;
-        } else if !is_there(sql, unit, &link.table, target).await? {
+        } else {
             written += unit.execute(&insert(sql, &link.table, target.clone())).await?;
         }
     }
@@ -78,25 +78,20 @@ fn clear_builder(sql: &Sql, table: &LinkTable<'_>) -> Builder {
         .equals(&table.resource, table.resource_param.clone())
 }
 
+/// Adds a row unless it is there; a table without a constraint would take it twice.
 fn insert(sql: &Sql, table: &LinkTable<'_>, target: Param) -> Statement {
     let (name, resource, column) =
         (quoted_table(&table.link.table), quoted(&table.resource.name), quoted(&table.target.name));
-    Builder::new(sql.database.dialect(), format!("INSERT INTO {name} ({resource}, {column}) VALUES ("))
+    Builder::new(sql.database.dialect(), format!("INSERT INTO {name} ({resource}, {column}) SELECT "))
         .bind(&table.resource, table.resource_param.clone())
         .sql(", ")
-        .bind(&table.target, target)
-        .sql(") ON CONFLICT DO NOTHING")
-        .done()
-}
-
-async fn is_there(sql: &Sql, unit: &mut Unit, table: &LinkTable<'_>, target: &Param) -> Result<bool, sqlx::Error> {
-    let name = quoted_table(&table.link.table);
-    let statement = Builder::new(sql.database.dialect(), format!("SELECT '1' FROM {name} WHERE "))
+        .bind(&table.target, target.clone())
+        .sql(&format!(" WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE "))
         .equals(&table.resource, table.resource_param.clone())
         .sql(" AND ")
-        .equals(&table.target, target.clone())
-        .done();
-    Ok(!unit.fetch(&statement).await?.is_empty())
+        .equals(&table.target, target)
+        .sql(") ON CONFLICT DO NOTHING")
+        .done()
 }
 
 /// The values that are there, apart from some.
