@@ -25,7 +25,43 @@ pub async fn assemble(config: Config, runtime: Runtime, server: Server) -> anyho
     assemble_with(config, connections, runtime, server).await
 }
 
-/// As [`assemble`], with packages of the caller's own.
+/// As [`assemble`], with packages of the caller's own: for measurements with one that does nothing, for example.
+/// The journal, the leases and the reports are those of every agent. The connections in `config` are not used.
+///
+/// ```no_run
+/// use async_trait::async_trait;
+/// use provost_agent::package::{Abilities, Entity, Outcome, Package, RowSender};
+/// use provost_agent::{Config, Connection, Connections, assemble_with};
+/// use provost_domain::{Failure, Order};
+/// use provost_service_kit::{Runtime, Server};
+/// use std::sync::Arc;
+///
+/// struct Nothing;
+///
+/// #[async_trait]
+/// impl Package for Nothing {
+///     fn abilities(&self) -> Abilities {
+///         Abilities { export: false, fulfill: true }
+///     }
+///     async fn check(&self) -> Result<String, Failure> {
+///         Ok("nothing to reach".into())
+///     }
+///     async fn export(&self, _entity: &Entity, _rows: &RowSender) -> Result<(), Failure> {
+///         Ok(())
+///     }
+///     async fn fulfill(&self, _order: &Order) -> Outcome {
+///         Outcome::Executed { note: String::new() }
+///     }
+/// }
+///
+/// # async fn example(fulfillment: String, folder: std::path::PathBuf, runtime: Runtime) -> anyhow::Result<Server> {
+/// let mut connections = Connections::default();
+/// let package = Arc::new(Nothing);
+/// connections.add(Connection { name: "app".into(), package_name: "nothing", concurrency: 256, package });
+/// let config = Config { fulfillment, folder, ..Config::default() };
+/// assemble_with(config, connections, runtime, Server::default()).await
+/// # }
+/// ```
 ///
 /// # Errors
 /// A journal that cannot be used.

@@ -60,8 +60,14 @@ impl Configuration for Config {
         if self.journal.as_os_str().is_empty() {
             mistakes.push("journal: must name a file".to_owned());
         }
+        for (name, settings) in &self.connections {
+            let wrong = settings.read(&self.folder).err().into_iter().flatten();
+            mistakes.extend(wrong.map(|mistake| format!("connections.{name}: {mistake}")));
+        }
         mistakes
     }
+
+    const HAS_DATABASE: bool = false;
 
     fn located(&mut self, folder: &Path) {
         self.folder = folder.to_owned();

@@ -73,31 +73,61 @@ async fn all_mistakes_of_all_connections_come_together() {
     let text = WHOLE
         .replace("package = \"csv\"", "package = \"cvs\"")
         .replace("key = \"login\"", "key = \"login\"\ncolour = \"red\"")
-        .replace("target = \"group_name\"", "target = \"group\\\"name\"")
-        .replace("concurrency = 8", "concurrency = 0")
-        .replace("ldap://", "http://")
+        .replace(
+            "concurrency = 8",
+            "concurrency = 0\n[connections.app-sql.entities.Group]\ntable = \"a\\\"b\"\nkey = \"name\"",
+        )
+        .replace("url = \"ldap://", "page_size = 0\nurl = \"http://")
+        .replace("base_dn = \"ou=people,dc=example,dc=org\"", "")
         .replace("rdn_attribute = \"uid\"", "");
-    let config: Config = from_toml(&text).unwrap();
-    let mistakes = config.connections().unwrap_err().to_string();
+    let text = format!("agent_id = ''\n{}", text.replace("agent_id = \"agent-7\"\n", ""));
+    let mistakes = from_toml::<Config>(&text).unwrap_err().to_string();
     for expected in [
+        "agent_id: must have",
         "connections.hr-csv: package: there is no 'cvs'",
         "connections.app-sql: concurrency: must be 1 to 256",
+        "connections.app-sql: entities.Account: unknown field `colour`",
+        "connections.app-sql: entities.Group.table: ",
         "connections.dir: entities.LdapAccount: missing field `rdn_attribute`",
+        "connections.dir: entities.LdapAccount: missing field `base_dn`",
         "connections.dir: url: must begin with ldap:// or ldaps://",
+        "connections.dir: page_size: must be",
     ] {
         assert!(mistakes.contains(expected), "'{expected}' is not in {mistakes}");
     }
+    assert_eq!(mistakes.lines().count(), 10, "{mistakes}");
     assert!(!mistakes.contains("hunter2"), "{mistakes}");
-    let config: Config = from_toml(&text.replace("concurrency = 0", "")).unwrap();
-    let mistakes = config.connections().unwrap_err().to_string();
-    assert!(mistakes.contains("entities.Account: unknown field `colour`"), "{mistakes}");
+}
+
+#[tokio::test]
+async fn wrong_address_and_wrong_entities_come_together() {
+    let text = WHOLE.replace("postgres://user:hunter2@127.0.0.1/db", "mysql://user:hunter2@x");
+    let text = text.replace("key = \"login\"", "").replace("url = \"ldap", "uri = \"ldap");
+    let mistakes = from_toml::<Config>(&text).unwrap_err().to_string();
+    for expected in [
+        "connections.app-sql: url: must begin with",
+        "connections.app-sql: entities.Account: missing field `key`",
+        "connections.dir: unknown field `uri`",
+        "connections.dir: missing field `url`",
+    ] {
+        assert!(mistakes.contains(expected), "'{expected}' is not in {mistakes}");
+    }
+    let text = WHOLE.replace("concurrency = 8", "concurrency = 0").replace("postgres://", "mysql://");
+    let text = text.replace("bind_password = \"hunter2\"", "bind_password = 271828");
+    let mistakes = from_toml::<Config>(&text).unwrap_err().to_string();
+    for expected in ["concurrency: must be 1 to 256", "url: must begin with", "bind_password: must be text, in quotes"]
+    {
+        assert!(mistakes.contains(expected), "'{expected}' is not in {mistakes}");
+    }
+    assert!(!mistakes.contains("hunter2") && !mistakes.contains("271828"), "{mistakes}");
+    let mistakes = from_toml::<Config>("[connections.a]\npackage = 'sql'\n").unwrap_err().to_string();
+    assert!(mistakes.contains("url: missing") && mistakes.contains("entities: missing"), "{mistakes}");
 }
 
 #[tokio::test]
 async fn names_that_cannot_be_quoted_are_mistakes() {
     let text = WHOLE.replace("target = \"group_name\"", "target = \"group\\\"name\"");
-    let config: Config = from_toml(&text).unwrap();
-    let mistakes = config.connections().unwrap_err().to_string();
+    let mistakes = from_toml::<Config>(&text).unwrap_err().to_string();
     assert!(mistakes.contains("entities.Account.links.groups.target"), "{mistakes}");
 }
 
@@ -130,16 +160,29 @@ async fn paths_are_meant_from_the_folder_of_the_file() {
 }
 
 #[tokio::test]
-async fn passwords_can_stand_in_a_file() {
+async fn secrets_can_stand_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let text = WHOLE.replace("bind_password = \"hunter2\"", "bind_password_file = \"password\"");
-    let mut config: Config = from_toml(&text).unwrap();
-    config.located(folder.path());
-    let mistakes = config.connections().unwrap_err().to_string();
-    assert!(mistakes.contains("bind_password_file:"), "{mistakes}");
+    let file = folder.path().join("agent.toml");
+    let text = WHOLE
+        .replace("bind_password = \"hunter2\"", "bind_password_file = \"password\"")
+        .replace("url = \"postgres://user:hunter2@127.0.0.1/db\"", "url_file = \"address\"");
+    let load_text = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let sources = Sources { file: Some(file.clone()), prefix: "PROVOST_NOBODY_SETS_THIS", flags: vec![] };
+        load::<Config>(&sources)
+    };
+    let mistakes = load_text(&text).unwrap_err().to_string();
+    assert!(mistakes.contains("bind_password_file:") && mistakes.contains("url_file:"), "{mistakes}");
     std::fs::write(folder.path().join("password"), "hunter2\n").unwrap();
-    assert!(config.connections().is_ok());
+    std::fs::write(folder.path().join("address"), "postgres://user:hunter2@127.0.0.1/db\n").unwrap();
+    assert_eq!(load_text(&text).unwrap().connections().unwrap().iter().count(), 4);
+    std::fs::write(folder.path().join("password"), "\n").unwrap();
+    let mistakes = load_text(&text).unwrap_err().to_string();
+    assert!(mistakes.contains("connections.dir: bind_password: must not be empty"), "{mistakes}");
     let twice = WHOLE.replace("bind_password =", "bind_password_file = \"password\"\nbind_password =");
-    let mistakes = from_toml::<Config>(&twice).unwrap().connections().unwrap_err().to_string();
-    assert!(mistakes.contains("given twice"), "{mistakes}");
+    let twice = twice.replace("url = \"postgres", "url_file = \"address\"\nurl = \"postgres");
+    let mistakes = load_text(&twice).unwrap_err().to_string();
+    for expected in ["connections.dir: bind_password: given twice", "connections.app-sql: url: given twice"] {
+        assert!(mistakes.contains(expected), "{mistakes}");
+    }
 }

@@ -25,7 +25,9 @@ pub(crate) enum Arrival {
 #[derive(Clone, Copy, Debug)]
 struct Flying {
     attempt: i32,
+    /// None when the lease is somebody else's.
     renew_at: Option<Instant>,
+    begun: bool,
 }
 
 /// The orders being written.
@@ -45,15 +47,28 @@ impl Flight {
             Some(flying) => {
                 // The lease ran out while the write went on, and the order came back to us.
                 if execution.attempt > flying.attempt {
-                    *flying = Flying { attempt: execution.attempt, renew_at };
+                    *flying = Flying { attempt: execution.attempt, renew_at, begun: flying.begun };
                 }
                 Arrival::AlreadyFlying
             }
             None => {
-                orders.insert(execution.order_id, Flying { attempt: execution.attempt, renew_at });
+                let flying = Flying { attempt: execution.attempt, renew_at, begun: false };
+                orders.insert(execution.order_id, flying);
                 Arrival::New
             }
         }
+    }
+
+    /// The write begins now. Not if the lease was lost before: the order then leaves, and is somebody else's.
+    pub(crate) fn begin(&self, order_id: OrderId) -> bool {
+        let mut orders = self.orders();
+        let Some(flying) = orders.get_mut(&order_id) else { return false };
+        flying.begun = flying.renew_at.is_some();
+        if !flying.begun {
+            orders.remove(&order_id);
+            return false;
+        }
+        true
     }
 
     /// The execution under its newest attempt.
@@ -135,6 +150,24 @@ mod tests {
         assert_eq!(flight.due(after(20)), [execution(1)]);
         flight.lost(execution(1));
         assert_eq!(flight.due(after(100)), []);
+    }
+
+    #[test]
+    fn write_that_has_not_begun_when_its_lease_is_lost_does_not_begin() {
+        let (flight, now) = (Flight::default(), Instant::now());
+        let order_id = execution(1).order_id;
+        flight.arrive(execution(1), LEASE_MAX, now);
+        flight.lost(execution(1));
+        assert!(!flight.begin(order_id));
+        assert!(flight.is_empty());
+        // It came back before it was lost for good: the newer lease counts.
+        flight.arrive(execution(1), LEASE_MAX, now);
+        flight.lost(execution(1));
+        flight.arrive(execution(2), LEASE_MAX, now);
+        assert!(flight.begin(order_id));
+        // Once begun it goes on: it may have happened already.
+        flight.lost(execution(2));
+        assert_eq!(flight.newest(order_id), Some(execution(2)));
     }
 
     #[test]

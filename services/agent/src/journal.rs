@@ -14,7 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row, SqlitePool};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -128,14 +128,25 @@ impl Journal {
         });
         let rows: Vec<_> =
             rows.collect::<Result<_, serde_json::Error>>().map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let rows = serde_json::Value::from(rows).to_string();
+        let mut unit = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO journal (order_id, attempt, at, outcome) \
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE TRUE \
              ON CONFLICT (order_id, attempt) DO UPDATE SET at = excluded.at, outcome = excluded.outcome",
         )
-        .bind(serde_json::Value::from(rows).to_string())
-        .execute(&self.pool)
+        .bind(&rows)
+        .execute(&mut *unit)
         .await?;
+        // The same execution was begun under an older attempt: this is its result too, it was not cut off.
+        sqlx::query(
+            "DELETE FROM journal WHERE outcome IS NULL AND EXISTS (SELECT 1 FROM json_each(?1) \
+             WHERE value ->> 0 = order_id AND value ->> 1 > attempt)",
+        )
+        .bind(&rows)
+        .execute(&mut *unit)
+        .await?;
+        unit.commit().await?;
         for (_, written) in waiting {
             // Nobody listens where the asker was dropped; the result is on disk all the same.
             let _ = written.send(());
@@ -163,14 +174,32 @@ impl Journal {
         sqlx::query(sql).fetch_one(&self.pool).await?.try_get(0)
     }
 
-    /// Those of these executions that have a result already.
+    /// The results of these orders, under whatever attempt, newest attempt last.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(crate) async fn with_result(&self, executions: &[Execution]) -> Result<HashSet<Execution>, sqlx::Error> {
-        let sql = "SELECT order_id, attempt FROM journal WHERE outcome IS NOT NULL AND (order_id, attempt) IN \
-                   (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
-        sqlx::query(sql).bind(list(executions)).fetch_all(&self.pool).await?.iter().map(execution).collect()
+    pub(crate) async fn results_of(&self, orders: &[OrderId]) -> Result<HashMap<OrderId, Vec<Entry>>, sqlx::Error> {
+        let orders: Vec<String> = orders.iter().map(OrderId::to_string).collect();
+        let sql = "SELECT order_id, attempt, at, outcome FROM journal WHERE outcome IS NOT NULL \
+                   AND order_id IN (SELECT value FROM json_each(?1)) ORDER BY attempt";
+        let rows = sqlx::query(sql).bind(serde_json::Value::from(orders).to_string()).fetch_all(&self.pool).await?;
+        let mut results: HashMap<OrderId, Vec<Entry>> = HashMap::new();
+        for row in &rows {
+            let entry = entry(row)?;
+            results.entry(entry.execution.order_id).or_default().push(entry);
+        }
+        Ok(results)
+    }
+
+    /// Takes back that this was about to be executed: it was not.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the next start says then that it was cut off.
+    pub(crate) async fn withdraw(&self, execution: Execution) -> Result<(), sqlx::Error> {
+        let sql = "DELETE FROM journal WHERE outcome IS NULL AND order_id = ?1 AND attempt = ?2";
+        let query = sqlx::query(sql).bind(execution.order_id.to_string()).bind(execution.attempt);
+        query.execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Forgets results that were acknowledged.
@@ -239,13 +268,14 @@ mod tests {
         let (folder, journal) = journal().await;
         let now = Timestamp::from_millis(1);
         journal.intend(&[execution(1, 1), execution(2, 1)], now).await.unwrap();
-        assert!(journal.with_result(&[execution(1, 1)]).await.unwrap().is_empty());
+        assert!(journal.results_of(&[execution(1, 1).order_id]).await.unwrap().is_empty());
         journal.record(&entry(2, 1, 20)).await.unwrap();
         journal.record(&entry(1, 1, 10)).await.unwrap();
         journal.pool.close().await;
         let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
-        let asked = [execution(1, 1), execution(1, 2), execution(3, 1)];
-        assert_eq!(journal.with_result(&asked).await.unwrap(), HashSet::from([execution(1, 1)]));
+        let asked = [execution(1, 2).order_id, execution(3, 1).order_id];
+        let results = journal.results_of(&asked).await.unwrap();
+        assert_eq!(results, HashMap::from([(execution(1, 1).order_id, vec![entry(1, 1, 10)])]));
         assert_eq!(journal.unreported(10).await.unwrap(), [entry(1, 1, 10), entry(2, 1, 20)]);
         assert_eq!(journal.unreported(1).await.unwrap(), [entry(1, 1, 10)]);
         journal.acknowledge(&[execution(1, 1)]).await.unwrap();
@@ -270,6 +300,17 @@ mod tests {
         journal.intend(&[execution(1, 1)], now).await.unwrap();
         journal.intend(&[execution(1, 2)], now).await.unwrap();
         assert_eq!(journal.take_interrupted().await.unwrap(), [execution(1, 2)]);
+    }
+
+    #[tokio::test]
+    async fn result_of_a_newer_attempt_is_that_of_the_older_too() {
+        let (_folder, journal) = journal().await;
+        let now = Timestamp::from_millis(1);
+        journal.intend(&[execution(1, 1), execution(2, 1), execution(3, 1)], now).await.unwrap();
+        journal.record(&entry(1, 2, 10)).await.unwrap();
+        journal.withdraw(execution(3, 1)).await.unwrap();
+        assert_eq!(journal.take_interrupted().await.unwrap(), [execution(2, 1)]);
+        assert_eq!(journal.unreported(10).await.unwrap(), [entry(1, 2, 10)]);
     }
 
     #[tokio::test]

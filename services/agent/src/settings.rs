@@ -49,12 +49,13 @@ impl ConnectionSettings {
     /// All mistakes, one sentence each.
     pub(crate) fn read(&self, folder: &Path) -> Result<Settings, Vec<String>> {
         match self.0.get("package").and_then(Value::as_str) {
-            Some("csv") => csv(self.part()?, folder),
-            Some("sql") => sql(self.part()?),
-            Some("ldap") => ldap(self.part()?, folder),
-            Some("manual-ticket") => {
-                self.part().map(|ticket: TicketPart| Settings::ManualTicket { concurrency: ticket.concurrency })
-            }
+            Some("csv") => csv(self.parts(), folder),
+            Some("sql") => sql(self.parts(), folder),
+            Some("ldap") => ldap(self.parts(), folder),
+            Some("manual-ticket") => match from_values(self.0.clone()) {
+                Ok(TicketPart { concurrency, .. }) => Ok(Settings::ManualTicket { concurrency }),
+                Err(mistakes) => Err(mistakes.0),
+            },
             Some(other) => {
                 Err(vec![format!("package: there is no '{other}'; there are csv, sql, ldap, manual-ticket")])
             }
@@ -62,8 +63,72 @@ impl ConnectionSettings {
         }
     }
 
-    fn part<T: Configuration>(&self) -> Result<T, Vec<String>> {
-        from_values(self.0.clone()).map_err(|mistakes| mistakes.0)
+    /// The connection's own keys and its entities, each read by itself, so that no mistake hides another one.
+    fn parts<T: Configuration, P: Configuration>(&self) -> Read<T, P> {
+        let (mut own, mut mistakes, mut entities) = (self.0.clone(), Vec::new(), BTreeMap::new());
+        match own.remove("entities") {
+            Some(Value::Object(tables)) => {
+                for (name, table) in tables {
+                    let part = match table {
+                        Value::Object(table) => from_values::<P>(table).map_err(|wrong| wrong.0),
+                        _ => Err(vec!["must be a table".to_owned()]),
+                    };
+                    match part {
+                        Ok(part) => drop(entities.insert(name, part)),
+                        Err(wrong) => {
+                            mistakes.extend(wrong.into_iter().map(|mistake| format!("entities.{name}: {mistake}")));
+                        }
+                    }
+                }
+            }
+            Some(_) => mistakes.push("entities: must be a table, with one table for each entity type".to_owned()),
+            None => mistakes.push("entities: missing; say where each entity type is kept".to_owned()),
+        }
+        let own = from_values(own).map_err(|wrong| mistakes.extend(wrong.0.into_iter().map(discreet))).ok();
+        Read { own, entities, mistakes }
+    }
+}
+
+/// A mistake without the value of a secret: a password of digits is told with its type.
+fn discreet(mistake: String) -> String {
+    let secret = ["bind_password", "url"].iter().find(|key| mistake.starts_with(&format!("{key}: invalid type")));
+    secret.map_or(mistake, |key| format!("{key}: must be text, in quotes"))
+}
+
+/// What could be read of a connection, and what is wrong with the rest.
+struct Read<T, P> {
+    own: Option<T>,
+    entities: BTreeMap<String, P>,
+    mistakes: Vec<String>,
+}
+
+impl<T, P> Read<T, P> {
+    /// The entities as the package knows them.
+    fn converted<E>(entities: BTreeMap<String, P>, convert: impl Fn(P) -> E) -> BTreeMap<String, E> {
+        entities.into_iter().map(|(name, part)| (name, convert(part))).collect()
+    }
+}
+
+/// A secret that stands in the configuration or in a file beside it. A mistake names `key`.
+fn secret(
+    key: &str,
+    given: Option<SecretString>,
+    file: Option<&Path>,
+    folder: &Path,
+    mistakes: &mut Vec<String>,
+) -> Option<SecretString> {
+    let Some(file) = file else { return given };
+    if given.is_some() {
+        mistakes.push(format!("{key}: given twice; remove it or {key}_file"));
+        return given;
+    }
+    let file = folder.join(file);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']))),
+        Err(error) => {
+            mistakes.push(format!("{key}_file: {} cannot be read: {error}", file.display()));
+            None
+        }
     }
 }
 
@@ -109,20 +174,6 @@ fn concurrency_mistake(concurrency: u32) -> Vec<String> {
     if fits { vec![] } else { vec![format!("concurrency: must be 1 to {CONCURRENCY_MAX}")] }
 }
 
-type Parts = BTreeMap<String, Map<String, Value>>;
-
-/// Reads each entity by itself, so that one mistake does not hide another's.
-fn entities<P: Configuration, E>(parts: Parts, convert: impl Fn(P) -> E) -> (BTreeMap<String, E>, Vec<String>) {
-    let (mut entities, mut mistakes) = (BTreeMap::new(), Vec::new());
-    for (name, part) in parts {
-        match from_values::<P>(part) {
-            Ok(part) => drop(entities.insert(name, convert(part))),
-            Err(wrong) => mistakes.extend(wrong.0.into_iter().map(|mistake| format!("entities.{name}: {mistake}"))),
-        }
-    }
-    (entities, mistakes)
-}
-
 fn or_mistakes<T>(value: T, mistakes: Vec<String>) -> Result<T, Vec<String>> {
     if mistakes.is_empty() { Ok(value) } else { Err(mistakes) }
 }
@@ -147,7 +198,6 @@ impl Configuration for TicketPart {
 struct CsvPart {
     #[serde(rename = "package")]
     _package: String,
-    entities: Parts,
 }
 
 impl Configuration for CsvPart {
@@ -179,7 +229,7 @@ impl Configuration for CsvEntityPart {
     }
 }
 
-fn csv(part: CsvPart, folder: &Path) -> Result<Settings, Vec<String>> {
+fn csv(read: Read<CsvPart, CsvEntityPart>, folder: &Path) -> Result<Settings, Vec<String>> {
     let convert = |entity: CsvEntityPart| {
         let usual = CsvEntity::new(folder.join(entity.file));
         CsvEntity {
@@ -189,8 +239,7 @@ fn csv(part: CsvPart, folder: &Path) -> Result<Settings, Vec<String>> {
             file: usual.file,
         }
     };
-    let (entities, mistakes) = entities(part.entities, convert);
-    or_mistakes(Settings::Csv(entities), mistakes)
+    or_mistakes(Settings::Csv(Read::<CsvPart, _>::converted(read.entities, convert)), read.mistakes)
 }
 
 #[derive(Deserialize)]
@@ -198,15 +247,26 @@ fn csv(part: CsvPart, folder: &Path) -> Result<Settings, Vec<String>> {
 struct SqlPart {
     #[serde(rename = "package")]
     _package: String,
-    url: SecretString,
+    url: Option<SecretString>,
+    url_file: Option<PathBuf>,
     #[serde(default = "concurrency")]
     concurrency: u32,
-    entities: Parts,
 }
 
+// What is well-formed but wrong is told by `sql` itself: here it would hide what else is wrong.
 impl Configuration for SqlPart {
     fn mistakes(&self) -> Vec<String> {
-        concurrency_mistake(self.concurrency)
+        vec![]
+    }
+}
+
+impl SqlPart {
+    fn contradictions(&self) -> Vec<String> {
+        let mut mistakes = concurrency_mistake(self.concurrency);
+        if self.url.is_none() && self.url_file.is_none() {
+            mistakes.push("url: missing; it reads sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".to_owned());
+        }
+        mistakes
     }
 }
 
@@ -235,15 +295,22 @@ impl Configuration for SqlEntityPart {
     }
 }
 
-fn sql(part: SqlPart) -> Result<Settings, Vec<String>> {
+fn sql(read: Read<SqlPart, SqlEntityPart>, folder: &Path) -> Result<Settings, Vec<String>> {
     let convert = |entity: SqlEntityPart| {
         let link = |link: SqlLinkPart| SqlLink { table: link.table, resource: link.resource, target: link.target };
         let links = entity.links.into_iter().map(|(property, part)| (property, link(part))).collect();
         SqlEntity { table: entity.table, key: entity.key, columns: entity.columns, links }
     };
-    let (entities, mut mistakes) = entities(part.entities, convert);
-    mistakes.extend(Sql::mistakes(&part.url, &entities));
-    or_mistakes(Settings::Sql { url: part.url, concurrency: part.concurrency, entities }, mistakes)
+    let mut mistakes = read.mistakes;
+    let entities = Read::<SqlPart, _>::converted(read.entities, convert);
+    mistakes.extend(read.own.as_ref().map(SqlPart::contradictions).into_iter().flatten());
+    let concurrency = read.own.as_ref().map_or(CONCURRENCY, |own| own.concurrency);
+    let url = read.own.and_then(|own| secret("url", own.url, own.url_file.as_deref(), folder, &mut mistakes));
+    mistakes.extend(Sql::mistakes(url.as_ref(), &entities));
+    match url {
+        Some(url) => or_mistakes(Settings::Sql { url, concurrency, entities }, mistakes),
+        None => Err(mistakes),
+    }
 }
 
 #[derive(Deserialize)]
@@ -261,15 +328,18 @@ struct LdapPart {
     page_size: Option<i32>,
     #[serde(default = "concurrency")]
     concurrency: u32,
-    entities: Parts,
 }
 
+// As for SQL.
 impl Configuration for LdapPart {
     fn mistakes(&self) -> Vec<String> {
+        vec![]
+    }
+}
+
+impl LdapPart {
+    fn contradictions(&self) -> Vec<String> {
         let mut mistakes = concurrency_mistake(self.concurrency);
-        if self.bind_password.is_some() && self.bind_password_file.is_some() {
-            mistakes.push("bind_password: given twice; remove it or bind_password_file".to_owned());
-        }
         let password = self.bind_password.is_some() || self.bind_password_file.is_some();
         if self.bind_dn.is_some() != password {
             mistakes.push("bind_dn: needs bind_password or bind_password_file, and they need it".to_owned());
@@ -305,7 +375,7 @@ impl Configuration for LdapEntityPart {
     }
 }
 
-fn ldap(part: LdapPart, folder: &Path) -> Result<Settings, Vec<String>> {
+fn ldap(read: Read<LdapPart, LdapEntityPart>, folder: &Path) -> Result<Settings, Vec<String>> {
     let convert = |entity: LdapEntityPart| LdapEntity {
         base_dn: entity.base_dn,
         rdn_attribute: entity.rdn_attribute,
@@ -318,19 +388,17 @@ fn ldap(part: LdapPart, folder: &Path) -> Result<Settings, Vec<String>> {
             .map(|(property, link)| (property, LdapLink { entity: link.entity, attribute: link.attribute }))
             .collect(),
     };
-    let (entities, mut mistakes) = entities(part.entities, convert);
-    let from_file = part.bind_password_file.map(|file| {
-        let file = folder.join(file);
-        let read = std::fs::read_to_string(&file).map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])));
-        read.map_err(|error| format!("bind_password_file: {} cannot be read: {error}", file.display()))
-    });
-    let bind_password = match from_file.transpose() {
-        Ok(from_file) => from_file.or(part.bind_password),
-        Err(mistake) => {
-            mistakes.push(mistake);
-            None
-        }
+    let mut mistakes = read.mistakes;
+    // A link to an entity that could not be read is no mistake of its own.
+    let all_read = !mistakes.iter().any(|mistake| mistake.starts_with("entities"));
+    let entities = Read::<LdapPart, _>::converted(read.entities, convert);
+    let Some(part) = read.own else {
+        mistakes.extend(Directory::entity_mistakes(&entities).into_iter().filter(|_| all_read));
+        return Err(mistakes);
     };
+    mistakes.extend(part.contradictions());
+    let file = part.bind_password_file.as_deref();
+    let bind_password = secret("bind_password", part.bind_password, file, folder, &mut mistakes);
     let settings = LdapSettings {
         url: part.url,
         start_tls: part.start_tls,
@@ -339,6 +407,8 @@ fn ldap(part: LdapPart, folder: &Path) -> Result<Settings, Vec<String>> {
         bind_password,
         page_size: part.page_size.unwrap_or(500),
     };
-    mistakes.extend(Directory::new(settings.clone(), entities.clone()).err().into_iter().flatten());
+    let of_links = |mistake: &String| mistake.contains(".links.") && mistake.contains("has no entity");
+    let more = Directory::new(settings.clone(), entities.clone()).err().into_iter().flatten();
+    mistakes.extend(more.filter(|mistake| all_read || !of_links(mistake)));
     or_mistakes(Settings::Ldap { settings: Box::new(settings), concurrency: part.concurrency, entities }, mistakes)
 }

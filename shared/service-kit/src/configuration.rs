@@ -14,7 +14,11 @@ pub trait Configuration: DeserializeOwned {
     /// beginning with the key.
     fn mistakes(&self) -> Vec<String>;
 
-    /// Learns the folder of the configuration file: relative paths in the file are meant from there.
+    /// Whether there is a key `database_url`, which has an argument of its own.
+    const HAS_DATABASE: bool = true;
+
+    /// Learns the folder of the configuration file, before it is asked for mistakes: relative paths in the file
+    /// are meant from there.
     fn located(&mut self, _folder: &Path) {}
 }
 
@@ -37,7 +41,8 @@ pub struct Sources {
     /// A TOML file.
     pub file: Option<PathBuf>,
     /// The prefix of environment variables: with `PROVOST_REVIEW`, `PROVOST_REVIEW_LISTEN` is the
-    /// key `listen`, and `__` separates tables.
+    /// key `listen`, and `__` separates tables. A key that is there already is found in any case, and
+    /// with `_` for `-`, which no variable can hold.
     pub prefix: &'static str,
     /// Keys set on the command line.
     pub flags: Vec<(String, String)>,
@@ -48,12 +53,14 @@ pub struct Sources {
 /// # Errors
 /// All mistakes together.
 pub fn load<T: Configuration>(sources: &Sources) -> Result<T, Mistakes> {
-    let (values, texts) = merge(sources).map_err(|mistake| Mistakes(vec![mistake]))?;
-    let mut configuration: T = read(values, &texts)?;
-    if let Some(folder) = sources.file.as_ref().and_then(|file| file.parent()) {
-        configuration.located(folder);
+    let (values, texts, mut mistakes) = merge(sources);
+    let folder = sources.file.as_ref().and_then(|file| file.parent());
+    match read(values, &texts, folder) {
+        Ok(configuration) if mistakes.is_empty() => return Ok(configuration),
+        Ok(_) => {}
+        Err(more) => mistakes.extend(more.0),
     }
-    Ok(configuration)
+    Err(Mistakes(mistakes))
 }
 
 /// Reads a configuration that stands inside another one.
@@ -61,7 +68,7 @@ pub fn load<T: Configuration>(sources: &Sources) -> Result<T, Mistakes> {
 /// # Errors
 /// All mistakes together.
 pub fn from_values<T: Configuration>(values: Map<String, Value>) -> Result<T, Mistakes> {
-    read(values, &[])
+    read(values, &[], None)
 }
 
 /// Reads a configuration from TOML text; for tests, and for configurations inside others.
@@ -69,27 +76,51 @@ pub fn from_values<T: Configuration>(values: Map<String, Value>) -> Result<T, Mi
 /// # Errors
 /// All mistakes together.
 pub fn from_toml<T: Configuration>(text: &str) -> Result<T, Mistakes> {
-    read(parse(text).map_err(|error| Mistakes(vec![error.to_string()]))?, &[])
+    read(parse(text).map_err(|error| Mistakes(vec![error.to_string()]))?, &[], None)
 }
 
-/// The values of all sources, and the places of those that came as text: a flag and a variable
-/// cannot say whether `7` is a number.
-fn merge(sources: &Sources) -> Result<(Map<String, Value>, Vec<Place>), String> {
-    let mut values = match &sources.file {
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
-            parse(&text).map_err(|error| format!("the file {} is wrong: {error}", file.display()))?
+/// The values of all sources, the places of those that came as text (a flag and a variable cannot say whether
+/// `7` is a number), and what could not be taken.
+fn merge(sources: &Sources) -> (Map<String, Value>, Vec<Place>, Vec<String>) {
+    let mut mistakes = Vec::new();
+    let mut values = match sources.file.as_deref().map(file) {
+        Some(Ok(values)) => values,
+        Some(Err(mistake)) => {
+            mistakes.push(mistake);
+            Map::new()
         }
         None => Map::new(),
     };
-    let flags = sources.flags.iter().map(|(key, text)| (key.split('.').map(str::to_owned).collect(), text.clone()));
     let mut texts = Vec::new();
-    for (place, text) in environment(sources.prefix).chain(flags) {
-        set(&mut values, &place, Value::String(text))?;
-        texts.push(place);
+    let flags = sources.flags.iter().map(|(key, text)| (key.split('.').map(str::to_owned).collect(), text.clone()));
+    let variables: Vec<_> = environment(sources.prefix).map(|(place, text)| (known(&values, place), text)).collect();
+    for (place, text) in variables.into_iter().chain(flags) {
+        match set(&mut values, &place, Value::String(text)) {
+            Ok(()) => texts.push(place),
+            Err(mistake) => mistakes.push(mistake),
+        }
     }
-    Ok((values, texts))
+    (values, texts, mistakes)
+}
+
+fn file(file: &Path) -> Result<Map<String, Value>, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
+    parse(&text).map_err(|error| format!("the file {} is wrong: {error}", file.display()))
+}
+
+/// The place with its keys as they are written already, as far as they are.
+fn known(values: &Map<String, Value>, place: Place) -> Place {
+    let alike = |one: &str, other: &str| one.replace('-', "_").eq_ignore_ascii_case(&other.replace('-', "_"));
+    let mut table = Some(values);
+    let key = |key: String| {
+        let found = table.filter(|table| !table.contains_key(&key));
+        let found = found.and_then(|table| table.keys().find(|there| alike(there, &key))).cloned();
+        let key = found.unwrap_or(key);
+        table = table.and_then(|table| table.get(&key)).and_then(Value::as_object);
+        key
+    };
+    place.into_iter().map(key).collect()
 }
 
 fn parse(text: &str) -> Result<Map<String, Value>, config::ConfigError> {
@@ -119,18 +150,47 @@ fn set(values: &mut Map<String, Value>, place: &[String], value: Value) -> Resul
     }
 }
 
-/// Serde stops at the first mistake. So each one is noted, its key is taken out, and what is left
-/// is read again, until it is read or the same mistake comes twice.
-fn read<T: Configuration>(mut values: Map<String, Value>, texts: &[Place]) -> Result<T, Mistakes> {
+/// Values to stand in for a key that is missing or wrong, so that the rest can be read.
+const STAND_INS: [fn() -> Value; 5] = [
+    || Value::String(String::new()),
+    || Value::from(0),
+    || Value::from(false),
+    || Value::Array(vec![]),
+    || Value::Object(Map::new()),
+];
+
+/// Serde stops at the first mistake. So each one is noted, its key is taken out, or put in with some value if it
+/// is missing, and what is left is read again, until it is read or the same mistake comes twice.
+fn read<T: Configuration>(
+    mut values: Map<String, Value>,
+    texts: &[Place],
+    folder: Option<&Path>,
+) -> Result<T, Mistakes> {
     let mut mistakes: Vec<String> = Vec::new();
+    // Keys that were noted: what is said of them afterwards is about our stand-in.
+    let mut noted: Vec<String> = Vec::new();
     loop {
         let error = match T::deserialize(Node::new(Value::Object(values.clone()), texts)) {
-            Ok(configuration) => {
-                mistakes.extend(configuration.mistakes());
+            Ok(mut configuration) => {
+                folder.into_iter().for_each(|folder| configuration.located(folder));
+                let of = |mistake: &String, key: &String| {
+                    mistake.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with([':', '.']))
+                };
+                let more = configuration.mistakes();
+                mistakes.extend(more.into_iter().filter(|mistake| !noted.iter().any(|key| of(mistake, key))));
                 return if mistakes.is_empty() { Ok(configuration) } else { Err(Mistakes(mistakes)) };
             }
             Err(error) => error.to_string(),
         };
+        if let Some(key) = missing(&error) {
+            if !noted.contains(&key) {
+                mistakes.push(error.clone());
+                noted.push(key.clone());
+            }
+            let Some(filled) = filled::<T>(&values, texts, &key) else { return Err(Mistakes(mistakes)) };
+            values = filled;
+            continue;
+        }
         let culprit = culprit::<T>(&values, texts, &error);
         let mistake = match &culprit {
             Some(key) if !error.contains(&format!("`{key}`")) => format!("{key}: {error}"),
@@ -141,19 +201,42 @@ fn read<T: Configuration>(mut values: Map<String, Value>, texts: &[Place]) -> Re
         }
         mistakes.push(mistake);
         match culprit {
-            Some(key) => values.retain(|name, _| *name != key),
+            Some(key) => {
+                values.retain(|name, _| *name != key);
+                noted.push(key);
+            }
             None => return Err(Mistakes(mistakes)),
         }
     }
 }
 
+/// The top-level key that an error says is missing.
+fn missing(error: &str) -> Option<String> {
+    Some(error.strip_prefix("missing field `")?.split_once('`')?.0.to_owned())
+}
+
+/// The values with a stand-in for a key, of the type that it wants.
+fn filled<T: DeserializeOwned>(values: &Map<String, Value>, texts: &[Place], key: &str) -> Option<Map<String, Value>> {
+    let with = |stand_in: Value| {
+        let mut values = values.clone();
+        values.insert(key.to_owned(), stand_in);
+        values
+    };
+    let fits = |values: &Map<String, Value>| match T::deserialize(Node::new(Value::Object(values.clone()), texts)) {
+        Ok(_) => true,
+        Err(error) => {
+            let error = error.to_string();
+            let other = missing(&error).is_some_and(|missing| missing != key);
+            other || culprit::<T>(values, texts, &error).is_some_and(|culprit| culprit != key)
+        }
+    };
+    // A key that is there and still missing is one of a table further down: nothing to stand in for here.
+    if values.contains_key(key) { None } else { STAND_INS.iter().map(|make| with(make())).find(fits) }
+}
+
 /// The top-level key that the error is about. Keys are read in their order, so it is the last of
 /// the shortest beginning that fails alike.
 fn culprit<T: DeserializeOwned>(values: &Map<String, Value>, texts: &[Place], error: &str) -> Option<String> {
-    // What is missing is not the fault of any key that is there.
-    if error.starts_with("missing field") {
-        return None;
-    }
     let mut beginning = Map::new();
     values
         .iter()
@@ -226,6 +309,39 @@ mod tests {
                 assert!(text.contains(wrong), "{wrong} is missing in {text}");
             }
         }
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only what is wrong is looked at")]
+    struct Strict {
+        name: String,
+        seconds: u32,
+        is_on: bool,
+        list: Vec<String>,
+        table: std::collections::BTreeMap<String, u32>,
+        limit: u32,
+    }
+
+    impl Configuration for Strict {
+        fn mistakes(&self) -> Vec<String> {
+            let empty = self.name.is_empty().then(|| "name: must not be empty".to_owned());
+            let zero = (self.limit == 0).then(|| "limit: must be at least 1".to_owned());
+            empty.into_iter().chain(zero).collect()
+        }
+    }
+
+    #[test]
+    fn all_missing_keys_are_named_with_the_other_mistakes_and_nothing_is_said_of_stand_ins() {
+        let text = |toml: &str| from_toml::<Strict>(toml).map(|_| String::new()).map_err(|error| error.to_string());
+        let mistakes = text("limit = 0\nlist = 5\ncolour = 'red'").unwrap_or_else(|mistakes| mistakes);
+        for expected in
+            ["`name`", "`seconds`", "`is_on`", "`table`", "list: invalid type", "`colour`", "limit: must be"]
+        {
+            assert!(mistakes.contains(expected), "{expected} is missing in {mistakes}");
+        }
+        assert!(!mistakes.contains("name: must") && !mistakes.contains("missing field `list`"), "{mistakes}");
+        assert_eq!(mistakes.lines().count(), 8, "{mistakes}");
     }
 
     #[test]

@@ -16,6 +16,8 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
+use sqlx::postgres::PgConnectOptions;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How long a PostgreSQL server may take to answer at the start.
@@ -83,7 +85,9 @@ impl Database {
             });
             options
         };
-        let what = || format!("the database {url} cannot be opened");
+        // Without what follows a question mark: nobody knows what it is.
+        let shown = url.split('?').next().unwrap_or_default();
+        let what = || format!("the database {shown} cannot be opened");
         let writer = sea_orm::Database::connect(options(1)).await.with_context(what)?;
         let reader = if url.contains(":memory:") {
             // A second connection would see another database.
@@ -95,7 +99,7 @@ impl Database {
     }
 
     async fn connect_postgres(url: &str, schema: Option<&str>) -> anyhow::Result<Self> {
-        let shown = url.rsplit_once('@').map_or(url, |(_, host)| host).to_owned();
+        let shown = shown(url);
         let what = || format!("the database at {shown} cannot be reached");
         let is_name = |schema: &str| schema.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if let Some(schema) = schema.filter(|schema| schema.is_empty() || !is_name(schema)) {
@@ -190,6 +194,18 @@ impl Database {
     /// When the database cannot be reached.
     pub async fn order_feed(&self, transaction: &DatabaseTransaction, feed: &str) -> Result<(), DbErr> {
         self.serialize(transaction, &format!("feed {feed}")).await
+    }
+}
+
+/// Where a URL leads. Put together from its parts, for a password may stand in more than one of them.
+fn shown(url: &str) -> String {
+    let Ok(options) = PgConnectOptions::from_str(url) else {
+        return "the configured address (it reads postgres://user:password@host:port/database)".to_owned();
+    };
+    let database = options.get_database().unwrap_or_default();
+    match options.get_socket() {
+        Some(socket) => format!("{}/{database}", socket.display()),
+        None => format!("{}:{}/{database}", options.get_host(), options.get_port()),
     }
 }
 

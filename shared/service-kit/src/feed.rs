@@ -78,6 +78,7 @@ where
     HFut: Future<Output = Result<(), Fault>>,
 {
     let mut backoff = Backoff::default();
+    let mut trouble = Trouble { feed: name, said: None };
     let once = async {
         loop {
             let attempt: Result<(), Fault> = async {
@@ -97,6 +98,7 @@ where
                     if !events.is_empty() {
                         handle(events).await?;
                         backoff.reset();
+                        trouble.is_over();
                     }
                     if let Some(status) = broken {
                         let message = format!("{}: {}", status.code(), status.message());
@@ -107,7 +109,7 @@ where
             }
             .await;
             if let Err(fault) = attempt {
-                tracing::debug!(feed = name, %fault, "the feed broke; opening it again");
+                trouble.say(&fault);
             }
             tokio::time::sleep(backoff.next_wait()).await;
         }
@@ -115,6 +117,39 @@ where
     // Dropping the work between two awaits is safe: a batch and its cursor commit together.
     stop.run_until_cancelled(once).await;
     Ok(())
+}
+
+/// What the log was told of a feed that breaks: once, not at each try, and again only when it is worse.
+struct Trouble<'a> {
+    feed: &'a str,
+    said: Option<FaultKind>,
+}
+
+impl Trouble<'_> {
+    fn say(&mut self, fault: &Fault) {
+        let feed = self.feed;
+        match (self.said, fault.kind()) {
+            // Our own mistake does not pass by itself: the feed stands still until somebody looks.
+            (None | Some(FaultKind::Unavailable), FaultKind::Internal) => {
+                tracing::error!(feed, %fault, "the feed stands still; opening it again");
+                self.said = Some(FaultKind::Internal);
+            }
+            // Another replica was faster, which is how several share the work.
+            (None, FaultKind::Conflict) => tracing::debug!(feed, %fault, "the feed broke; opening it again"),
+            (None, _) => {
+                tracing::warn!(feed, %fault, "the feed broke; opening it again");
+                self.said = Some(FaultKind::Unavailable);
+            }
+            (Some(_), _) => tracing::debug!(feed, %fault, "the feed is still broken; opening it again"),
+        }
+    }
+
+    /// Events are handled.
+    fn is_over(&mut self) {
+        if self.said.take().is_some() {
+            tracing::info!(feed = self.feed, "the feed goes on");
+        }
+    }
 }
 
 /// The table that keeps a service's cursors; each service's first migration creates it.

@@ -23,6 +23,8 @@ use tonic::service::RoutesBuilder;
 
 /// How long calls may go on after the stop.
 pub const GRACE: Duration = Duration::from_secs(10);
+/// How long who begins to watch the health at the moment of the stop may do so.
+const LAST_WATCH: Duration = Duration::from_secs(1);
 /// Largest message that any server or client takes, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -107,7 +109,15 @@ impl Server {
                     health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
                     // Who watches hears of the stop; then its stream ends, which would else hold the server.
                     health.clear_service_status(name).await;
+                    // Who asks only now hears of it too, instead of being told that there is no such service.
+                    health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
                 }
+                tokio::spawn(async move {
+                    tokio::time::sleep(LAST_WATCH).await;
+                    for name in names.iter().copied().chain([""]) {
+                        health.clear_service_status(name).await;
+                    }
+                });
             }
         };
         // A small answer must not wait for the acknowledgement of the one before (40 ms).

@@ -4,8 +4,9 @@ use crate::configuration::{self, Configuration, Sources};
 use crate::server::{Runtime, Server};
 use crate::telemetry::{self, LogFormat};
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use std::future::Future;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ where
     A: FnOnce(C, Runtime, Server) -> Fut,
     Fut: Future<Output = anyhow::Result<Server>>,
 {
-    let arguments = Arguments::parse();
+    let arguments = arguments(C::HAS_DATABASE);
     let run = async {
         telemetry::start(arguments.log_format, "info")?;
         let mut flags = arguments.set;
@@ -68,10 +69,22 @@ where
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            if tracing::enabled!(tracing::Level::ERROR) {
+                tracing::error!("{error:#}");
+            } else {
+                // There is no log yet, or it is told to be silent. Ending without a word helps nobody; and where
+                // even this cannot be written there is nobody to tell.
+                let _ = writeln!(std::io::stderr(), "{error:#}");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments of this process. An argument for a key that the service does not have is not offered.
+fn arguments(has_database: bool) -> Arguments {
+    let command = Arguments::command().mut_arg("database_url", |argument| argument.hide(!has_database));
+    Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// Binds an address, and says in the log where it listens.

@@ -95,6 +95,16 @@ impl Postgres {
         crate::or_fail(self.watchdog.lock().await.end("INT", START_MAX).await);
     }
 
+    /// Makes the server hang: connections are taken, and nobody answers.
+    pub async fn pause(&self) {
+        crate::or_fail(self.watchdog.lock().await.signal_all("STOP"));
+    }
+
+    /// Lets the server go on after `pause`.
+    pub async fn resume(&self) {
+        crate::or_fail(self.watchdog.lock().await.signal_all("CONT"));
+    }
+
     /// Stops the server as a crash would: no checkpoint, recovery at the next start.
     pub async fn crash(&self) {
         crate::or_fail(self.watchdog.lock().await.end("QUIT", START_MAX).await);

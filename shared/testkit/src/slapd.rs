@@ -142,6 +142,16 @@ impl Slapd {
         crate::or_fail(self.watchdog.lock().await.end("TERM", START_MAX).await);
     }
 
+    /// Makes the server hang: connections are taken, and nobody answers.
+    pub async fn pause(&self) {
+        crate::or_fail(self.watchdog.lock().await.signal_all("STOP"));
+    }
+
+    /// Lets the server go on after `pause`.
+    pub async fn resume(&self) {
+        crate::or_fail(self.watchdog.lock().await.signal_all("CONT"));
+    }
+
     /// Ends the server by SIGKILL; its entries stay.
     pub async fn kill9(&self) {
         crate::or_fail(self.watchdog.lock().await.end("KILL", START_MAX).await);

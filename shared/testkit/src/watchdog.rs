@@ -39,7 +39,11 @@ while read -r request; do
 done
 if [ "$started" ]; then
     until [ -e "$directory/pid" ]; do sleep 0.1; done
-    [ -e "$directory/exit" ] || kill -s "$last_signal" "$(cat "$directory/pid")"
+    if [ ! -e "$directory/exit" ]; then
+        kill -s "$last_signal" "$(cat "$directory/pid")"
+        # A server that was made to hang would not hear of it.
+        kill -s CONT "$(cat "$directory/pid")"
+    fi
     wait
 fi
 rm -rf "$directory"
@@ -153,6 +157,17 @@ impl Watchdog {
             }
             sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Makes the server and its children hang, or go on.
+    pub(crate) fn signal_all(&self, signal: &str) -> Result<()> {
+        let pid = self.pid().with_context(|| format!("{} was not started", self.name))?;
+        let children = Command::new("pgrep").args(["-P", &pid.to_string()]).output().context("run pgrep")?;
+        let children = String::from_utf8(children.stdout)?;
+        let status =
+            Command::new("kill").args(["-s", signal, &pid.to_string()]).args(children.split_whitespace()).status();
+        ensure!(status.context("run kill")?.success(), "{} and its children do not take {signal}", self.name);
+        Ok(())
     }
 
     /// The server's process id, once it has been started.

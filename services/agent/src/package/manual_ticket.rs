@@ -5,6 +5,7 @@
 
 use super::{Abilities, Entity, Outcome, Package, RowSender, failure};
 use async_trait::async_trait;
+use failure::Particulars;
 use provost_domain::{Failure, Order, OrderId};
 use sha2::{Digest, Sha256};
 
@@ -30,7 +31,9 @@ impl Package for ManualTicket {
     }
 
     async fn export(&self, entity: &Entity, _rows: &RowSender) -> Result<(), Failure> {
-        Err(failure::refused(format!("cannot export '{}': the manual-ticket package only hands over", entity.name)))
+        let message = format!("cannot export '{}': the manual-ticket package only hands over", entity.name);
+        Err(failure::refused(message)
+            .with_hint("let the connector read through another connection, for example a csv file of the system"))
     }
 
     async fn fulfill(&self, order: &Order) -> Outcome {

@@ -8,20 +8,37 @@ use futures::FutureExt;
 use provost_domain::{Failure, FailureClass, Order};
 use provost_service_kit::channel::Backoff;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+/// The longest that one order may take; the packages' own limits are shorter. A package that never comes
+/// back would hold its slot, and with the last slot the connection, for ever.
+const EXECUTION_MAX: Duration = Duration::from_secs(300);
+
+/// The most bytes of one text of an outcome. Managed systems may quote what they refuse, and a report that is
+/// larger than a message can be would never arrive.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+
+/// What there is to do for an order.
+pub(super) enum Task {
+    /// Write it.
+    Write(Box<Order>),
+    /// Tell this of it; nothing is written.
+    Tell(Outcome),
+}
 
 /// Writes one order and journals the outcome, under the newest attempt that asks for it.
-pub(super) async fn execute(
-    agent: &Agent,
-    connection: &str,
-    package: &dyn Package,
-    execution: Execution,
-    order: Result<Order, Outcome>,
-) {
-    let outcome = match order {
-        Ok(order) => fulfill(package, &order).await,
-        Err(outcome) => outcome,
+pub(super) async fn execute(agent: &Agent, connection: &str, package: &dyn Package, execution: Execution, task: Task) {
+    let outcome = match task {
+        Task::Write(order) => {
+            if !agent.flight.begin(execution.order_id) {
+                return withdraw(agent, execution).await;
+            }
+            let outcome = bounded(fulfill(package, &order, EXECUTION_MAX).await);
+            log(connection, execution, &outcome);
+            outcome
+        }
+        Task::Tell(outcome) => outcome,
     };
-    log(connection, execution, &outcome);
     let mut newest = execution;
     loop {
         newest = agent.flight.newest(execution.order_id).unwrap_or(newest);
@@ -34,12 +51,39 @@ pub(super) async fn execute(
     agent.results.notify_one();
 }
 
-async fn fulfill(package: &dyn Package, order: &Order) -> Outcome {
-    let outcome = AssertUnwindSafe(package.fulfill(order)).catch_unwind().await;
-    // A panic is a mistake in the package. The order must not stay in flight for ever because of it.
-    outcome.unwrap_or_else(|_| {
-        Outcome::Failed(Failure::new(FailureClass::Unknown, "the package broke down; the agent's log has the cause"))
-    })
+/// The order is somebody else's by now, and nothing was begun.
+async fn withdraw(agent: &Agent, execution: Execution) {
+    let Execution { order_id, attempt } = execution;
+    tracing::info!(%order_id, attempt, "an order whose lease was lost is not begun");
+    if let Err(error) = agent.journal.withdraw(execution).await {
+        tracing::warn!(%error, %order_id, attempt, "the journal cannot be written; the next start will say that this order was cut off");
+    }
+}
+
+async fn fulfill(package: &dyn Package, order: &Order, longest: Duration) -> Outcome {
+    let failed = |class, message: String| Outcome::Failed(Failure::new(class, message));
+    match tokio::time::timeout(longest, AssertUnwindSafe(package.fulfill(order)).catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        // A panic is a mistake in the package. The order must not stay in flight for ever because of it.
+        Ok(Err(_)) => failed(FailureClass::Unknown, "the package broke down; the agent's log has the cause".to_owned()),
+        Err(_) => failed(FailureClass::Transport, format!("the managed system did not finish within {longest:?}")),
+    }
+}
+
+/// The outcome with its texts cut.
+fn bounded(mut outcome: Outcome) -> Outcome {
+    let texts = match &mut outcome {
+        Outcome::Executed { note: text } | Outcome::HandedOver { ticket: text } => vec![text],
+        Outcome::Failed(failure) => {
+            let texts = vec![&mut failure.message, &mut failure.hint, &mut failure.code];
+            texts.into_iter().chain(&mut failure.property).collect()
+        }
+    };
+    for text in texts.into_iter().filter(|text| text.len() > TEXT_BYTES_MAX) {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    outcome
 }
 
 /// Journals the result; tries until it is on disk, for what happened must not be forgotten.
@@ -53,7 +97,7 @@ async fn journal(agent: &Agent, execution: Execution, outcome: Outcome) {
 }
 
 /// Never the failure's words: they may quote attribute values, and identities are people.
-fn log(connection: &str, execution: Execution, outcome: &Outcome) {
+pub(super) fn log(connection: &str, execution: Execution, outcome: &Outcome) {
     let Execution { order_id, attempt } = execution;
     match outcome {
         Outcome::Executed { note } => tracing::info!(%order_id, attempt, connection, note, "order executed"),
@@ -61,5 +105,76 @@ fn log(connection: &str, execution: Execution, outcome: &Outcome) {
         Outcome::Failed(failure) => {
             tracing::warn!(%order_id, attempt, connection, class = ?failure.class, code = failure.code, "order failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::package::{Abilities, Entity, RowSender};
+
+    /// A system that never answers.
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl Package for Silent {
+        fn abilities(&self) -> Abilities {
+            Abilities { export: false, fulfill: true }
+        }
+
+        async fn check(&self) -> Result<String, Failure> {
+            std::future::pending().await
+        }
+
+        async fn export(&self, _entity: &Entity, _rows: &RowSender) -> Result<(), Failure> {
+            std::future::pending().await
+        }
+
+        async fn fulfill(&self, _order: &Order) -> Outcome {
+            std::future::pending().await
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_a_character() {
+        let long = Failure { hint: "short".into(), ..Failure::new(FailureClass::Refused, "é".repeat(10_000) + "x") };
+        let Outcome::Failed(cut) = bounded(Outcome::Failed(long)) else { unreachable!() };
+        assert_eq!(cut.message, "é".repeat(TEXT_BYTES_MAX / 2) + "…");
+        assert_eq!(cut.hint, "short");
+    }
+
+    #[tokio::test]
+    async fn order_that_never_ends_is_given_up() {
+        let order = Order {
+            id: provost_domain::OrderId::new(uuid::Uuid::nil()),
+            kind: provost_domain::OrderKind::Deletion,
+            resource_type: String::new(),
+            connector: String::new(),
+            connection: String::new(),
+            entity_type: String::new(),
+            owner: provost_domain::Owner {
+                entity_type: String::new(),
+                key: String::new(),
+                display_name: String::new(),
+            },
+            target_key: "ada".into(),
+            changes: vec![],
+            arguments: std::collections::BTreeMap::new(),
+            why: vec![],
+            priority: 0,
+            not_before: None,
+            period: provost_domain::Period::default(),
+            generation_run: String::new(),
+            depends_on: vec![],
+            block_causes: vec![],
+            transmitted_validity_minutes: 0,
+            rule_failure: None,
+            expired: false,
+            generated_at: provost_domain::Timestamp::from_millis(0),
+        };
+        let outcome = fulfill(&Silent, &order, Duration::from_millis(20)).await;
+        let message = "the managed system did not finish within 20ms";
+        assert_eq!(outcome, Outcome::Failed(Failure::new(FailureClass::Transport, message)));
     }
 }

@@ -3,7 +3,7 @@
 //! One loop for each connection, so that a slow managed system holds up nobody else. The rule that
 //! must hold: an order is in the journal before it is written.
 
-use super::execute::execute;
+use super::execute::{Task, execute, log};
 use super::patience::Patience;
 use crate::agent::{ANSWER_TIMEOUT, Agent, LONG_POLL, VERSION};
 use crate::connections::Connection;
@@ -13,8 +13,7 @@ use crate::package::{Outcome, failure};
 use provost_contract::from_wire;
 use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
 use provost_contract::types::v1 as wire;
-use provost_domain::{Order, OrderId};
-use std::collections::HashSet;
+use provost_domain::OrderId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -75,10 +74,10 @@ async fn pull(agent: &Agent, connection: &Connection, free: usize) -> Result<Vec
     Ok(response.into_inner().orders)
 }
 
-/// An order that is ours to write.
-struct Accepted {
+/// An order that arrived and is not being written yet.
+struct Arrived {
     execution: Execution,
-    order: Result<Order, Outcome>,
+    task: Task,
 }
 
 async fn accept(
@@ -87,52 +86,36 @@ async fn accept(
     leased: Vec<LeasedOrder>,
     free: Vec<OwnedSemaphorePermit>,
 ) {
-    let finished = finished(agent, &leased).await;
-    let accepted: Vec<_> =
-        leased.into_iter().filter_map(|leased| arrive(agent, connection, leased, &finished)).collect();
-    let executions: Vec<_> = accepted.iter().map(|accepted| accepted.execution).collect();
+    let arrived: Vec<_> = leased.into_iter().filter_map(|leased| arrive(agent, connection, leased)).collect();
+    let executions: Vec<_> = arrived.iter().map(|arrived| arrived.execution).collect();
     if executions.is_empty() {
         return;
     }
-    if let Err(error) = agent.journal.intend(&executions, agent.clock.now()).await {
-        tracing::error!(%error, orders = executions.len(), "the journal cannot be written; orders are left to their leases");
-        for execution in executions {
-            agent.flight.land(execution);
+    let to_do = match consult(agent, arrived).await {
+        Ok(to_do) => to_do,
+        Err(error) => {
+            tracing::error!(%error, orders = executions.len(), "the journal cannot be used; orders are left to their leases");
+            for execution in executions {
+                agent.flight.land(execution);
+            }
+            // Not at once again: the disk needs somebody.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            return;
         }
-        // Not at once again: the disk needs somebody.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        return;
-    }
+    };
     let mut slots = free.into_iter();
-    for Accepted { execution, order } in accepted {
+    for Arrived { execution, task } in to_do {
         let (agent, package, slot) = (Arc::clone(agent), Arc::clone(&connection.package), slots.next());
         let name = Arc::clone(&connection.name);
         agent.clone().executions.spawn(async move {
-            execute(&agent, &name, package.as_ref(), execution, order).await;
+            execute(&agent, &name, package.as_ref(), execution, task).await;
             drop(slot);
         });
     }
 }
 
-/// Which of these orders have a result here that waits to be reported.
-async fn finished(agent: &Agent, leased: &[LeasedOrder]) -> HashSet<Execution> {
-    let executions = leased.iter().filter_map(|leased| {
-        let order_id = leased.order.as_ref()?.order_id.parse().ok()?;
-        Some(Execution { order_id, attempt: leased.attempt })
-    });
-    agent.journal.with_result(&executions.collect::<Vec<_>>()).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "the journal cannot be read; finished orders are written again");
-        HashSet::new()
-    })
-}
-
-/// Looks at one order that arrived: new, flying already, or finished and waiting to be reported.
-fn arrive(
-    agent: &Agent,
-    connection: &Connection,
-    leased: LeasedOrder,
-    finished: &HashSet<Execution>,
-) -> Option<Accepted> {
+/// Looks at one order: is it here already?
+fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option<Arrived> {
     let LeasedOrder { order, attempt, lease_expires_at } = leased;
     let order = order.unwrap_or_default();
     let Ok(order_id) = order.order_id.parse::<OrderId>() else {
@@ -140,26 +123,60 @@ fn arrive(
         return None;
     };
     let execution = Execution { order_id, attempt };
-    if finished.contains(&execution) {
-        // Redelivered: the result is in the journal, and the reporter has it in hand.
-        agent.results.notify_one();
-        return None;
-    }
     let now = agent.clock.now();
     let lease = lease_expires_at.map(|at| from_wire::timestamp(&at).since(now)).unwrap_or_default();
     if agent.flight.arrive(execution, lease, Instant::now()) == Arrival::AlreadyFlying {
         tracing::info!(%order_id, attempt, "an order came back while it is being written");
         return None;
     }
-    Some(Accepted { execution, order: read(connection, order) })
+    let task = read(connection, order).unwrap_or_else(|outcome| {
+        log(&connection.name, execution, &outcome);
+        Task::Tell(outcome)
+    });
+    Some(Arrived { execution, task })
+}
+
+/// Asks the journal what is known of the orders, and notes those that are about to be executed.
+///
+/// Asked after they were taken into flight: what is not flying has its result in the journal, or none.
+async fn consult(agent: &Agent, arrived: Vec<Arrived>) -> Result<Vec<Arrived>, sqlx::Error> {
+    let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
+    let results = agent.journal.results_of(&orders).await?;
+    let mut to_do = Vec::new();
+    for Arrived { execution, task } in arrived {
+        let Execution { order_id, attempt } = execution;
+        let known = results.get(&order_id).map(Vec::as_slice).unwrap_or_default();
+        if known.iter().any(|entry| entry.execution == execution) {
+            // Redelivered: the reporter has its result in hand.
+            agent.flight.land(execution);
+            agent.results.notify_one();
+            continue;
+        }
+        let done = known.iter().rev().find(|entry| !matches!(entry.outcome, Outcome::Failed(_)));
+        let task = match done {
+            // Its lease ran out before the report arrived. What follows it in its lane may have been written
+            // since, by somebody else too, so writing it again would not be harmless.
+            Some(entry) => {
+                tracing::info!(%order_id, attempt, "an order came back that was executed before; it is only reported");
+                Task::Tell(entry.outcome.clone())
+            }
+            None => task,
+        };
+        to_do.push(Arrived { execution, task });
+    }
+    let executions: Vec<_> = to_do.iter().map(|arrived| arrived.execution).collect();
+    if !executions.is_empty() {
+        agent.journal.intend(&executions, agent.clock.now()).await?;
+    }
+    Ok(to_do)
 }
 
 /// The order, or what there is to report when it makes no sense here.
-fn read(connection: &Connection, order: wire::Order) -> Result<Order, Outcome> {
+fn read(connection: &Connection, order: wire::Order) -> Result<Task, Outcome> {
     let order = from_wire::order("order", order)
         .map_err(|wrong| Outcome::Failed(failure::invalid(format!("the agent cannot read the order: {wrong}"))))?;
     if order.connection == *connection.name {
-        return Ok(order);
+        return Ok(Task::Write(Box::new(order)));
     }
     let message = format!("the order is for connection '{}', not for '{}'", order.connection, connection.name);
     Err(Outcome::Failed(failure::invalid(message)))

@@ -43,7 +43,7 @@ async fn renew(agent: &Agent, leases: &[Execution]) -> Result<(), Status> {
         match result.error {
             None => agent.flight.renewed(*execution, lease, Instant::now()),
             Some(error) => {
-                // The write goes on: it may have happened already, and what is known is reported.
+                // A write that was begun goes on: it may have happened already, and what is known is reported.
                 tracing::warn!(order_id = %execution.order_id, attempt = execution.attempt, reason = error.reason, "a lease was lost");
                 agent.flight.lost(*execution);
             }

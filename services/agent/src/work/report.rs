@@ -6,6 +6,7 @@ use super::patience::Patience;
 use crate::agent::{ANSWER_TIMEOUT, Agent};
 use crate::journal::{Entry, Execution};
 use crate::package::Outcome;
+use prost::Message;
 use provost_contract::fulfillment::v1 as wire;
 use provost_contract::to_wire;
 use provost_contract::types::v1::ItemError;
@@ -16,6 +17,8 @@ use tonic::{Code, Status};
 
 /// The most results of one call.
 const BATCH: u32 = 1_000;
+/// The most bytes of one call; far less than a message may have.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// Looks for results this often, also when nobody rang.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long to wait for more results while orders are being written.
@@ -66,8 +69,7 @@ async fn report(agent: &Agent) -> Result<Reported, Status> {
     if entries.is_empty() {
         return Ok(Reported::Nothing);
     }
-    let executions: Vec<Execution> = entries.iter().map(|entry| entry.execution).collect();
-    let feedback = entries.into_iter().map(feedback).collect();
+    let (executions, feedback) = batch(entries);
     let message = wire::ReportFeedbackRequest { agent_id: agent.id.clone(), feedback };
     let response = agent.dispatch.clone().report_feedback(agent.request(message, ANSWER_TIMEOUT)).await?.into_inner();
     agent.fulfillment_seen.note(agent.clock.now());
@@ -92,6 +94,17 @@ async fn report(agent: &Agent) -> Result<Reported, Status> {
     Ok(kept.map_or(Reported::All, Reported::Some))
 }
 
+/// As many results as one message may hold, at least one. The rest is still in the journal.
+fn batch(entries: Vec<Entry>) -> (Vec<Execution>, Vec<wire::Feedback>) {
+    let mut bytes = 0;
+    let fits = |(_, feedback): &(Execution, wire::Feedback)| {
+        let is_first = bytes == 0;
+        bytes += feedback.encoded_len();
+        is_first || bytes <= BATCH_BYTES
+    };
+    entries.into_iter().map(|entry| (entry.execution, feedback(entry))).take_while(fits).unzip()
+}
+
 /// Whether saying it again cannot help.
 fn is_final(error: &ItemError) -> bool {
     matches!(Code::from(error.code), Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition)
@@ -109,5 +122,30 @@ fn feedback(entry: Entry) -> wire::Feedback {
         attempt: entry.execution.attempt,
         outcome: Some(outcome),
         at: Some(to_wire::timestamp(entry.at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_domain::{OrderId, Timestamp};
+    use uuid::Uuid;
+
+    fn entries(count: u128, bytes: usize) -> Vec<Entry> {
+        let entry = |number| Entry {
+            execution: Execution { order_id: OrderId::new(Uuid::from_u128(number)), attempt: 1 },
+            outcome: Outcome::Executed { note: "x".repeat(bytes) },
+            at: Timestamp::from_millis(0),
+        };
+        (0..count).map(entry).collect()
+    }
+
+    #[test]
+    fn calls_are_bounded_in_bytes_and_hold_at_least_one_result() {
+        assert_eq!(batch(entries(1_000, 100)).0.len(), 1_000);
+        let (executions, feedback) = batch(entries(1_000, 8 * 1024));
+        assert_eq!(executions.len(), feedback.len());
+        assert!((200..256).contains(&executions.len()), "{}", executions.len());
+        assert_eq!(batch(entries(2, BATCH_BYTES + 1)).0.len(), 1);
     }
 }

@@ -34,6 +34,9 @@ const BATCHES_AHEAD: usize = 4;
 /// Rows that are ready while a batch is packed.
 const ROWS_AHEAD: usize = 256;
 
+/// How long the server may take for a part, or for its answer to all of them: it then writes what was read.
+const ANSWER_MAX: Duration = Duration::from_secs(600);
+
 /// How the silence of a managed system is borne. The server gives up on agents that are silent for a minute.
 const SILENCE: Silence = Silence { max: Duration::from_secs(300), alive_every: Duration::from_secs(20) };
 
@@ -61,14 +64,7 @@ pub(super) async fn upload(agent: &Agent, connection: &Connection, task: ExportT
     };
     let request = request_as(&agent.id, ReceiverStream::new(stream));
     let mut client = agent.synchronization.clone();
-    let answer = {
-        let (mut reading, mut answering) = (pin!(reading), pin!(client.upload_export(request)));
-        tokio::select! {
-            // Nobody takes what is still read: the reading is dropped, however long it would have gone on.
-            answer = &mut answering => answer,
-            _ = &mut reading => answering.await,
-        }
-    };
+    let answer = answer(reading, client.upload_export(request), ANSWER_MAX).await;
     let connection = connection.name.as_ref();
     match answer {
         Ok(answer) => {
@@ -86,12 +82,29 @@ pub(super) async fn upload(agent: &Agent, connection: &Connection, task: ExportT
     }
 }
 
+/// The answer to an export that is still read. After the last part it must come within `longest`.
+async fn answer<A>(
+    reading: impl Future<Output = Result<(), Failure>>,
+    answering: impl Future<Output = Result<A, Status>>,
+    longest: Duration,
+) -> Result<A, Status> {
+    let (mut reading, mut answering) = (pin!(reading), pin!(answering));
+    tokio::select! {
+        // Nobody takes what is still read: the reading is dropped, however long it would have gone on.
+        answer = &mut answering => answer,
+        _ = &mut reading => tokio::time::timeout(longest, answering).await.unwrap_or_else(|_| {
+            Err(Status::deadline_exceeded(format!("no answer to an export within {longest:?}")))
+        }),
+    }
+}
+
 /// The sending side of the stream.
 struct Upload(mpsc::Sender<UploadExportRequest>);
 
 impl Upload {
     async fn send(&self, part: Part) -> Result<(), Failure> {
-        self.0.send(UploadExportRequest { part: Some(part) }).await.map_err(|_| failure::abandoned())
+        let sent = self.0.send_timeout(UploadExportRequest { part: Some(part) }, ANSWER_MAX).await;
+        sent.map_err(|_| failure::abandoned())
     }
 }
 
@@ -222,6 +235,17 @@ mod tests {
         };
         assert_eq!(next_row(&mut rows, patient, alive).await.unwrap(), Some(vec![Some("ada".into())]));
         assert_eq!(next_row(&mut rows, patient, alive).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn answer_is_not_waited_for_without_end() {
+        let never = std::future::pending::<Result<(), Status>>;
+        let status = answer(async { Ok(()) }, never(), SHORT.max).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(status.message(), "no answer to an export within 90ms");
+        // While it is read there is no hurry: the managed system has its own limit.
+        let reading = answer(std::future::pending(), never(), Duration::ZERO);
+        assert!(tokio::time::timeout(SHORT.max, reading).await.is_err());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod orders;
 mod particular;
 mod reading;
 mod sql;
+mod types;
 mod writing;
 
 /// One test for each promise, against one system.
@@ -33,6 +34,7 @@ macro_rules! conformance {
                 writing: key_cannot_be_changed,
                 writing: strange_keys_are_harmless,
                 writing: confidential_values_stay_out_of_failures,
+                writing: write_only_values_are_written_and_never_compared_or_told,
                 writing: the_same_creation_side_by_side_has_one_effect,
                 writing: creation_cut_off_anywhere_is_completed_by_asking_again,
                 writing: deletion_cut_off_anywhere_is_completed_by_asking_again,

@@ -6,11 +6,12 @@ use crate::orders::{creation, deletion, delta, order, set, update};
 use crate::sql::{SqlSystem, entities};
 use provost_agent::package::ldap::{Directory, LdapSettings};
 use provost_agent::package::sql::Sql;
-use provost_agent::package::{ALREADY_SO, Outcome, Package};
+use provost_agent::package::{ALREADY_SO, Outcome, Package, RowSender};
 use provost_domain::{ChangeOperation, Failure, FailureClass, Order, OrderKind, Value};
 use provost_testkit::{Postgres, Slapd};
 use secrecy::SecretString;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 async fn failure(package: &dyn Package, order: &Order) -> Failure {
     match package.fulfill(order).await {
@@ -113,6 +114,27 @@ async fn link_rows_stay_single_without_a_constraint() {
     assert_eq!(failure.unwrap()[0][6].as_ref().unwrap().items().len(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn export_that_nobody_takes_keeps_no_writer_out() {
+    for system in [SqlSystem::sqlite().await, SqlSystem::postgres().await] {
+        for number in 0..50 {
+            system.put(&format!("user{number}"), "Analyst", &["staff"]).await;
+        }
+        let (sender, mut rows) = RowSender::channel(1);
+        let package = system.package();
+        let export = tokio::spawn(async move { package.export(&accounts(), &sender).await });
+        assert!(rows.recv().await.is_some());
+        system.put("late", "Analyst", &[]).await;
+        assert_eq!(note(system.package().as_ref(), &creation("later", "Analyst", &["staff"])).await, "created");
+        let mut left = 0;
+        while rows.recv().await.is_some() {
+            left += 1;
+        }
+        assert_eq!(left, 49, "what came later is not part of it");
+        export.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn absent_database_and_wrong_user_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
@@ -142,12 +164,13 @@ fn wrong_settings_are_told_all_at_once() {
         url: "ldaps://x".into(),
         start_tls: true,
         ca_file: None,
-        bind_dn: None,
-        bind_password: None,
+        bind_dn: Some("cn=agent".into()),
+        bind_password: Some(SecretString::from("")),
         page_size: 0,
     };
     let mistakes = Directory::new(settings, wrong).err().unwrap();
-    assert_eq!(mistakes.len(), 6, "{mistakes:?}");
+    assert_eq!(mistakes.len(), 7, "{mistakes:?}");
+    assert!(mistakes.iter().any(|mistake| mistake.starts_with("bind_password: must not be empty")), "{mistakes:?}");
 }
 
 fn directory(settings: LdapSettings) -> Directory {
@@ -251,4 +274,119 @@ async fn several_values_are_changed_one_by_one() {
         let held = system.slapd.entry(&dn).await.unwrap().remove("telephoneNumber").unwrap();
         assert_eq!(held.iter().map(String::as_str).collect::<Vec<_>>(), expected);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn export_over_many_pages_is_whole_while_orders_are_written() {
+    const PEOPLE: usize = 400;
+    let system = LdapSystem::start().await;
+    for number in 0..PEOPLE {
+        system.put(&format!("user{number}"), "Analyst", &[]).await;
+        system.put(&format!("leaver{number}"), "Analyst", &["staff"]).await;
+    }
+    let package = std::sync::Arc::new(directory(LdapSettings { page_size: 20, ..settings(&system.slapd) }));
+    let writer = std::sync::Arc::clone(&package);
+    let leaving = tokio::spawn(async move {
+        for number in 0..PEOPLE {
+            assert_eq!(note(writer.as_ref(), &deletion(&format!("leaver{number}"))).await, "deleted");
+        }
+    });
+    let (mut exports, entity) = (0, accounts());
+    while !leaving.is_finished() || exports == 0 {
+        let (first, second) = tokio::join!(exported(package.as_ref(), &entity), exported(package.as_ref(), &entity));
+        for rows in [first.unwrap(), second.unwrap()] {
+            let stayed =
+                rows.iter().filter(|row| matches!(&row[1], Some(Value::String(key)) if key.starts_with("user")));
+            assert_eq!(stayed.count(), PEOPLE);
+        }
+        exports += 1;
+    }
+    leaving.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn member_of_more_groups_than_one_answer_holds_leaves_them_all() {
+    let system = LdapSystem::start().await;
+    system.put("ada", "Analyst", &[]).await;
+    let member = format!("uid=ada,ou=people,{}", Slapd::SUFFIX);
+    let names: Vec<String> = (0..Slapd::SIZE_LIMIT + 20).map(|number| format!("group{number}")).collect();
+    let values = ["cn=nobody,dc=example,dc=org", member.as_str()];
+    let attributes = |name| vec![("objectClass", &["groupOfNames"][..]), ("cn", name), ("member", &values[..])];
+    let own: Vec<[&str; 1]> = names.iter().map(|name| [name.as_str()]).collect();
+    let entries = own.iter().map(|name| (format!("cn={},ou=groups,{}", name[0], Slapd::SUFFIX), attributes(&name[..])));
+    system.slapd.add_all(entries).await;
+    assert_eq!(system.account("ada").await.unwrap().groups.len(), names.len());
+    assert_eq!(note(system.package().as_ref(), &deletion("ada")).await, "deleted");
+    let left = system.slapd.search(&format!("ou=groups,{}", Slapd::SUFFIX), &format!("(member={member})")).await;
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filter_without_parentheses_is_as_good() {
+    let system = LdapSystem::start().await;
+    let mut bare = directory_entities();
+    bare.get_mut("Account").unwrap().filter = "objectClass=inetOrgPerson".into();
+    bare.get_mut("Group").unwrap().filter = " objectClass=groupOfNames ".into();
+    let package = Directory::new(settings(&system.slapd), bare).unwrap();
+    assert_eq!(note(&package, &creation("ada", "Analyst", &["staff", "finance"])).await, "created");
+    let whole = update("ada", vec![set("groups", crate::orders::list(&["staff"]))]);
+    assert_eq!(note(&package, &whole).await, "updated");
+    assert_eq!(exported(&package, &accounts()).await.unwrap().len(), 1);
+    assert_eq!(note(&package, &deletion("ada")).await, "deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_added_and_removed_as_the_directory_compares_them() {
+    let system = LdapSystem::start().await;
+    system.put("ada", "Analyst", &[]).await;
+    let dn = format!("uid=ada,ou=people,{}", Slapd::SUFFIX);
+    system.slapd.replace(&dn, "description", &["Night Shift", "Other"]).await;
+    let package = system.package();
+    let description = |operation, names: &[&str]| {
+        update("ada", vec![provost_domain::Change { operation, ..set("description", crate::orders::list(names)) }])
+    };
+    let add = description(ChangeOperation::Add, &["night shift", "New"]);
+    assert_eq!(note(package.as_ref(), &add).await, "updated");
+    assert_eq!(note(package.as_ref(), &add).await, ALREADY_SO);
+    let remove = description(ChangeOperation::Remove, &["NIGHT SHIFT", "new", "absent"]);
+    assert_eq!(note(package.as_ref(), &remove).await, "updated");
+    assert_eq!(note(package.as_ref(), &remove).await, ALREADY_SO);
+    let held = system.slapd.entry(&dn).await.unwrap().remove("description").unwrap();
+    assert_eq!(held.into_iter().collect::<Vec<_>>(), ["Other"]);
+    let gone = update("eve", remove.changes);
+    assert_eq!(failure(package.as_ref(), &gone).await.class, FailureClass::MissingDependency);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directory_that_hangs_lets_go_of_every_order_and_serves_again_later() {
+    let system = LdapSystem::start().await;
+    let package = std::sync::Arc::new(directory(settings(&system.slapd)).with_timeout(Duration::from_millis(300)));
+    assert_eq!(note(package.as_ref(), &creation("ada", "Analyst", &["staff"])).await, "created");
+    system.slapd.pause().await;
+    let began = Instant::now();
+    let orders = (0..8).map(|number| {
+        let package = std::sync::Arc::clone(&package);
+        tokio::spawn(async move { failure(package.as_ref(), &deletion(&format!("user{number}"))).await })
+    });
+    for refused in futures::future::join_all(orders).await {
+        assert_eq!(refused.unwrap().class, FailureClass::Transport);
+    }
+    assert!(exported(package.as_ref(), &accounts()).await.unwrap_err().class.is_passing());
+    // Far from 8 × the limit: those who wait for a connection share how it ended.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    system.slapd.resume().await;
+    assert_eq!(note(package.as_ref(), &deletion("ada")).await, "deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_that_hangs_lets_go_of_the_order_and_serves_again_later() {
+    let system = SqlSystem::own_postgres().await;
+    let package = system.package_within(Duration::from_millis(500));
+    assert_eq!(note(&package, &creation("ada", "Analyst", &["staff"])).await, "created");
+    system.pause().await;
+    let refused = failure(&package, &deletion("ada")).await;
+    assert_eq!(refused.class, FailureClass::Transport, "{refused}");
+    assert!(!refused.hint.is_empty());
+    system.resume().await;
+    assert_eq!(note(&package, &deletion("ada")).await, "deleted");
 }

@@ -11,6 +11,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const TABLES: [&str; 4] = [
@@ -31,6 +32,7 @@ enum Engine {
 
 pub struct SqlSystem {
     package: Arc<Sql>,
+    url: String,
     engine: Engine,
     around: DatabaseConnection,
     _folder: TempDir,
@@ -70,7 +72,7 @@ impl SqlSystem {
         let mut options = ConnectOptions::new(url_around);
         options.max_connections(1).sqlx_logging(false);
         let around = sea_orm::Database::connect(options).await.unwrap();
-        let system = Self { package: Arc::new(package), engine, around, _folder: folder };
+        let system = Self { package: Arc::new(package), url: url.to_owned(), engine, around, _folder: folder };
         for sql in TABLES {
             system.execute(&system.dialect(sql), &[]).await;
         }
@@ -87,6 +89,28 @@ impl SqlSystem {
     fn statement(&self, sql: &str, values: &[&str]) -> Statement {
         let values = values.iter().map(|value| sea_orm::Value::from(*value));
         Statement::from_sql_and_values(self.around.get_database_backend(), sql, values)
+    }
+
+    /// A package over a PostgreSQL database that gives an order so much time.
+    pub fn package_within(&self, timeout: Duration) -> Sql {
+        let url = SecretString::from(self.url.clone());
+        Sql::new(&url, std::path::Path::new(""), 4, entities()).unwrap().with_timeout(timeout)
+    }
+
+    /// Makes a server of its own hang.
+    pub async fn pause(&self) {
+        match &self.engine {
+            Engine::OwnPostgres(server) => server.pause().await,
+            Engine::Sqlite | Engine::Postgres => panic!("there is no server of its own"),
+        }
+    }
+
+    /// Lets it go on.
+    pub async fn resume(&self) {
+        match &self.engine {
+            Engine::OwnPostgres(server) => server.resume().await,
+            Engine::Sqlite | Engine::Postgres => panic!("there is no server of its own"),
+        }
     }
 
     pub async fn sql(&self, sql: &str) {

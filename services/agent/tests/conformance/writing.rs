@@ -172,6 +172,34 @@ pub async fn confidential_values_stay_out_of_failures(system: &dyn System) {
     assert!(!format!("{refused:?}").contains(&value), "{refused:?}");
 }
 
+pub async fn write_only_values_are_written_and_never_compared_or_told(system: &dyn System) {
+    let write_only = |change: Change| Change { write_only: true, ..change };
+    let with_title = |title: &str| {
+        let mut order = creation("ada", title, &["staff"]);
+        order.changes = order
+            .changes
+            .into_iter()
+            .map(|change| if change.property == "title" { write_only(change) } else { change })
+            .collect();
+        order
+    };
+    assert_eq!(written(system, &with_title("s3cret")).await, "created");
+    assert_eq!(written(system, &with_title("s3cret")).await, ALREADY_SO);
+    assert_eq!(system.account("ada").await, account("s3cret", &["staff"]));
+    // What the system holds of such a value may look like anything: it is no sign of somebody else.
+    assert_eq!(written(system, &with_title("0ther")).await, ALREADY_SO);
+    let order = update("ada", vec![write_only(set("title", Value::from("n3w")))]);
+    written(system, &order).await;
+    written(system, &order).await;
+    assert_eq!(system.account("ada").await, account("n3w", &["staff"]));
+    let mut conflicting = with_title("s3cret");
+    conflicting.changes.push(set("grade", Value::Integer(13)));
+    conflicting.changes.retain(|change| change.property != "grade" || change.proposed == Some(Value::Integer(13)));
+    let refused = failure(system, &conflicting).await;
+    assert_eq!((refused.class, refused.property.as_deref()), (FailureClass::Conflict, Some("grade")));
+    assert!(!format!("{refused:?}").contains("s3cret") && !format!("{refused:?}").contains("n3w"), "{refused:?}");
+}
+
 pub async fn the_same_creation_side_by_side_has_one_effect(system: &dyn System) {
     let order = creation("ada", "Analyst", &["staff", "finance"]);
     let tries: Vec<_> = (0..8)

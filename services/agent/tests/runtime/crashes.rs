@@ -6,7 +6,7 @@ use crate::scene::{SOON, Scene, order, set};
 use crate::servers::Reports;
 use provost_contract::fulfillment::v1::feedback::Outcome;
 use provost_domain::{Order, Value};
-use provost_testkit::{Process, eventually, free_address};
+use provost_testkit::{Process, Slapd, eventually, free_address};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use std::process::Command;
 use std::time::Duration;
@@ -19,6 +19,33 @@ const TABLES: &str = "
     CREATE TABLE effects (login TEXT);
     CREATE TRIGGER a AFTER INSERT ON accounts BEGIN INSERT INTO effects VALUES (NEW.login); END;
     CREATE TRIGGER m AFTER INSERT ON memberships BEGIN INSERT INTO effects VALUES (NEW.account_login); END;";
+
+/// The program, with the connection `app`.
+async fn agent(scene: &Scene, app: &str) -> Process {
+    let (listen, servers) = (free_address(), scene.servers_at);
+    let config = scene.folder.path().join("agent.toml");
+    let addresses =
+        format!("listen = '{listen}'\nfulfillment = 'http://{servers}'\norder_generator = 'http://{servers}'\n");
+    std::fs::write(&config, format!("{addresses}[connections.app]\n{app}")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
+    command.arg("--config").arg(config);
+    Process::start(command, listen).await
+}
+
+/// Kills and restarts the agent so often, each time after some more orders were reported.
+async fn kill_again_and_again(scene: &Scene, agent: &Process, rounds: usize) {
+    for round in 1..=rounds {
+        let done = || scene.servers.with(|state| state.feedback.len()) >= round * 15;
+        scene.until("some progress", done).await;
+        agent.kill9().await;
+        agent.restart().await;
+    }
+    let settled = async || {
+        let left = scene.servers.with(|state| state.pending.len() + state.leased.len());
+        if left == 0 { Ok(()) } else { Err(format!("{left} orders are left")) }
+    };
+    eventually("all orders settle", SOON * 3, settled).await;
+}
 
 struct Town {
     scene: Scene,
@@ -35,19 +62,11 @@ impl Town {
         options.max_connections(1).sqlx_logging(false);
         let around = sea_orm::Database::connect(options).await.unwrap();
         around.execute_unprepared(TABLES).await.unwrap();
-        let (listen, servers) = (free_address(), scene.servers_at);
-        let config = scene.folder.path().join("agent.toml");
-        let text = format!(
-            "listen = '{listen}'\nfulfillment = 'http://{servers}'\norder_generator = 'http://{servers}'\n\
-             [connections.app]\npackage = 'sql'\nurl = 'sqlite://app.db'\n\
-             [connections.app.entities.Account]\ntable = 'accounts'\nkey = 'login'\n\
-             [connections.app.entities.Account.links.groups]\n\
-             table = 'memberships'\nresource = 'account_login'\ntarget = 'group_name'\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
-        command.arg("--config").arg(config);
-        let agent = Process::start(command, listen).await;
+        let app = "package = 'sql'\nurl = 'sqlite://app.db'\n\
+                   [connections.app.entities.Account]\ntable = 'accounts'\nkey = 'login'\n\
+                   [connections.app.entities.Account.links.groups]\n\
+                   table = 'memberships'\nresource = 'account_login'\ntarget = 'group_name'\n";
+        let agent = agent(&scene, app).await;
         Self { scene, around, agent }
     }
 
@@ -145,22 +164,54 @@ async fn killed_again_and_again_every_order_has_one_effect() {
     let town = Town::new(Duration::from_millis(1_500)).await;
     let orders: Vec<_> = (1..=ORDERS).map(account).collect();
     town.scene.servers.submit(orders.clone());
-    for round in 1..=6_usize {
-        let goal = round * 15;
-        let done = || town.scene.servers.with(|state| state.feedback.len()) >= goal;
-        town.until("some progress", done).await;
-        town.agent.kill9().await;
-        town.agent.restart().await;
-    }
-    let settled = async || {
-        let left = town.scene.servers.with(|state| state.pending.len() + state.leased.len());
-        if left == 0 { Ok(()) } else { Err(format!("{left} orders are left")) }
-    };
-    eventually("all orders settle", SOON * 3, settled).await;
+    kill_again_and_again(&town.scene, &town.agent, 6).await;
     for order in &orders {
         let feedback = town.scene.servers.feedback_of(order);
         assert!(!feedback.is_empty() && feedback.iter().all(|(_, outcome)| matches!(outcome, Outcome::Executed(_))));
         assert_eq!(town.effects(&order.target_key).await, 2, "{}", order.target_key);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_the_directory_holds_every_account_with_its_group() {
+    const ORDERS: u128 = 100;
+    let (scene, slapd) = (Scene::new().await, Slapd::start().await);
+    scene.servers.with(|state| state.lease = Duration::from_millis(1_500));
+    let (people, groups) = (format!("ou=people,{}", Slapd::SUFFIX), format!("ou=groups,{}", Slapd::SUFFIX));
+    let staff = format!("cn=staff,{groups}");
+    let nobody = format!("cn=nobody,{}", Slapd::SUFFIX);
+    let attributes = [("objectClass", &["groupOfNames"][..]), ("cn", &["staff"]), ("member", &[nobody.as_str()])];
+    slapd.add(&staff, &attributes).await;
+    let app = format!(
+        "package = 'ldap'\nurl = '{}'\nbind_dn = '{}'\nbind_password = '{}'\n\
+         [connections.app.entities.Account]\nbase_dn = '{people}'\nrdn_attribute = 'uid'\n\
+         object_classes = ['inetOrgPerson']\nattributes = {{ login = 'uid' }}\n\
+         [connections.app.entities.Account.links.groups]\nentity = 'Group'\nattribute = 'member'\n\
+         [connections.app.entities.Group]\nbase_dn = '{groups}'\nrdn_attribute = 'cn'\n\
+         object_classes = ['groupOfNames']\n",
+        slapd.ldap_url(),
+        Slapd::AGENT_DN,
+        Slapd::AGENT_PASSWORD
+    );
+    let agent = agent(&scene, &app).await;
+    let orders: Vec<_> = (1..=ORDERS)
+        .map(|number| {
+            let mut order = account(number);
+            order.changes.extend(["cn", "sn"].map(|name| set(name, Value::from("Byron"))));
+            order
+        })
+        .collect();
+    scene.servers.submit(orders.clone());
+    kill_again_and_again(&scene, &agent, 5).await;
+    let held = slapd.search(&people, "(objectClass=inetOrgPerson)").await;
+    assert_eq!(held.len(), orders.len());
+    let members = slapd.entry(&staff).await.unwrap().remove("member").unwrap();
+    assert_eq!(members.len(), orders.len() + 1);
+    for order in &orders {
+        let dn = format!("uid={},{people}", order.target_key);
+        assert!(held[&dn]["title"].contains("Analyst") && members.contains(&dn), "{dn}");
+        let feedback = scene.servers.feedback_of(order);
+        assert!(!feedback.is_empty() && feedback.iter().all(|(_, outcome)| matches!(outcome, Outcome::Executed(_))));
     }
 }
 

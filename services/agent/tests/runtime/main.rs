@@ -11,3 +11,4 @@ mod reporting;
 mod scene;
 mod servers;
 mod slots;
+mod starting;

@@ -2,8 +2,9 @@
 
 use crate::probe::Probe;
 use crate::scene::{Scene, order};
-use crate::servers::Reports;
+use crate::servers::{Reports, State};
 use provost_contract::fulfillment::v1::feedback::Outcome;
+use std::time::Duration;
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +48,34 @@ async fn same_attempt_again_is_answered_from_the_journal() {
     scene.reported(2).await;
     assert_eq!(probe.times("ada"), 1);
     assert_eq!(scene.servers.feedback_of(&ada).len(), 1);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn written_order_that_comes_back_under_the_next_attempt_is_answered_from_the_journal() {
+    let (scene, probe) = (Scene::new().await, Probe::open());
+    scene.servers.with(|state| {
+        state.reports = Reports::Refused;
+        state.lease = Duration::from_millis(200);
+    });
+    let (ada, person, refused) = (order(1, "app", "ada"), order(2, "app", "person"), order(3, "app", "refused"));
+    scene.servers.submit([ada.clone(), person.clone(), refused.clone()]);
+    let agent = scene.agent([("app", &probe)]).await;
+    let third = |state: &mut State| {
+        [&ada, &person, &refused].iter().all(|order| state.attempts.get(&order.id.to_string()) >= Some(&3))
+    };
+    scene.until("the third attempt", || scene.servers.with(third)).await;
+    scene.servers.with(|state| {
+        state.reports = Reports::Taken;
+        state.lease = Duration::from_secs(60);
+    });
+    let settled = || scene.servers.with(|state| state.leased.is_empty() && state.pending.is_empty());
+    scene.until("all settle", settled).await;
+    assert_eq!((probe.times("ada"), probe.times("person")), (1, 1), "what was done is not done again");
+    assert!(probe.times("refused") >= 2, "what failed is tried again");
+    let attempts = scene.servers.with(|state| state.attempts[&person.id.to_string()]);
+    let last = scene.servers.feedback_of(&person).into_iter().filter(|(attempt, _)| *attempt == attempts);
+    assert!(last.into_iter().all(|(_, outcome)| matches!(outcome, Outcome::HandedOver(_))));
     agent.stop().await;
 }
 

@@ -11,7 +11,11 @@ struct Sample {
     is_on: bool,
     name: String,
     limits: Limits,
+    named: Named,
 }
+
+/// Tables by names that the user chooses.
+type Named = std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>;
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,7 +26,7 @@ struct Limits {
 
 impl Default for Sample {
     fn default() -> Self {
-        Self { seconds: 30, is_on: false, name: "nobody".into(), limits: Limits::default() }
+        Self { seconds: 30, is_on: false, name: "nobody".into(), limits: Limits::default(), named: Named::new() }
     }
 }
 
@@ -63,8 +67,7 @@ fn variables_set_keys_of_every_type_and_of_tables() {
         ("KIT_SAMPLE_LIMITS__LABEL", "12"),
         ("KIT_SAMPLED", "not ours"),
     ]);
-    let expected =
-        r#"loaded Sample { seconds: 7, is_on: true, name: "0123", limits: Limits { rows: 5, label: "12" } }"#;
+    let expected = r#"loaded Sample { seconds: 7, is_on: true, name: "0123", limits: Limits { rows: 5, label: "12" }, named: {} }"#;
     assert!(loaded.contains(expected), "{loaded}");
 }
 
@@ -99,4 +102,32 @@ fn unknown_and_wrong_variables_are_reported_together() {
 fn table_in_place_of_a_value_is_refused() {
     let refused = child(&[("KIT_SAMPLE_NAME", "x"), ("KIT_SAMPLE_NAME__INNER", "y")]);
     assert!(refused.contains("the configuration is wrong") && refused.contains("name"), "{refused}");
+}
+
+#[test]
+fn variables_find_keys_that_no_variable_can_spell() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[named.app-sql]\nUserName = 'file'\n[named.other_one]\nx = 'y'\n").unwrap();
+    let loaded = child(&[
+        ("KIT_TEST_FILE", file.path().to_str().unwrap()),
+        ("KIT_SAMPLE_NAMED__APP_SQL__USERNAME", "variable"),
+        ("KIT_SAMPLE_NAMED__APP_SQL__NEW_KEY", "7"),
+        ("KIT_SAMPLE_NAMED__OTHER_ONE__X", "z"),
+        ("KIT_SAMPLE_NAMED__NOT_THERE__X", "w"),
+    ]);
+    let expected = r#"named: {"app-sql": {"UserName": "variable", "new_key": "7"}, "not_there": {"x": "w"}, "other_one": {"x": "z"}}"#;
+    assert!(loaded.contains(expected), "{loaded}");
+}
+
+#[test]
+fn file_and_variables_that_cannot_be_taken_are_reported_with_the_rest() {
+    let refused = child(&[
+        ("KIT_TEST_FILE", "/nowhere/kit.toml"),
+        ("KIT_SAMPLE_NAME", "x"),
+        ("KIT_SAMPLE_NAME__INNER", "y"),
+        ("KIT_SAMPLE_SECONDS", "0"),
+    ]);
+    for wrong in ["/nowhere/kit.toml", "name is not a table", "seconds: must be at least 1"] {
+        assert!(refused.contains(wrong), "{wrong} is missing in {refused}");
+    }
 }

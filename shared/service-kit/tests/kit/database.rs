@@ -103,7 +103,12 @@ async fn wrong_addresses_are_refused_without_showing_the_password() {
         ("postgres://ada:hunter2@127.0.0.1:1/x", None, "127.0.0.1:1/x cannot be reached"),
         ("postgres://ada:hunter2@127.0.0.1:1/x", Some("a; DROP SCHEMA b"), "may hold only letters"),
         ("postgres://ada:hunter2@127.0.0.1:1/x", Some(""), "may hold only letters"),
+        ("postgres:///x?host=127.0.0.1&port=1&user=ada&password=hunter2", None, "127.0.0.1:1/x cannot be reached"),
+        ("postgres://ada:p@hunter2@127.0.0.1:1/x", None, "cannot be reached"),
+        ("postgres://ada:hunter2@127.0.0.1:1/x?password=hunter2", None, "127.0.0.1:1/x cannot be reached"),
+        ("postgres://ada:hunter2@127.0.0.1:port/x", None, "the configured address"),
         ("sqlite:///nowhere/at/all.db", None, "cannot be opened"),
+        ("sqlite:///nowhere/at/all.db?key=hunter2", None, "/nowhere/at/all.db cannot be opened"),
     ] {
         let error = format!("{:#}", Database::connect(&url.into(), schema).await.map(drop).unwrap_err());
         assert!(error.contains(said), "{error}");

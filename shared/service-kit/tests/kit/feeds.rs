@@ -300,3 +300,58 @@ mod over_the_wire {
         }
     }
 }
+
+/// Log lines, for looking at.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn feed_that_breaks_is_told_once_and_again_when_it_is_worse_or_goes_on() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (stop, tries) = (CancellationToken::new(), AtomicU32::new(0));
+    let followed = feed::follow(
+        "orders",
+        stop.clone(),
+        || async { Ok(0) },
+        |_| async {
+            let stream = match tries.fetch_add(1, Ordering::SeqCst) {
+                0..=2 => return Err(Status::unavailable("nobody there")),
+                _ => tokio_stream::iter([Ok(1)]),
+            };
+            Ok(stream)
+        },
+        |_| {
+            let (try_of, stop) = (tries.load(Ordering::SeqCst), stop.clone());
+            async move {
+                match try_of {
+                    ..=6 => Err(Fault::internal(anyhow::anyhow!("a column is missing"))),
+                    _ => {
+                        stop.cancel();
+                        Ok(())
+                    }
+                }
+            }
+        },
+    );
+    followed.await.unwrap();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("feed=\"orders\"")).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("nobody there"), "{text}");
+    assert!(lines[1].contains("ERROR") && lines[1].contains("a column is missing"), "{text}");
+    assert!(lines[2].contains("INFO") && lines[2].contains("goes on"), "{text}");
+}

@@ -135,3 +135,32 @@ async fn background_work_that_ignores_the_stop_is_ended() {
     ended(running).await.unwrap();
     assert!(began.elapsed() < GRACE + SOON, "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn who_asks_at_the_moment_of_the_stop_hears_not_serving() {
+    let running = Running::start(|_| {}).await;
+    let mut health = HealthClient::new(running.channel());
+    let all = || HealthCheckRequest { service: String::new() };
+    let mut watch = health.watch(all()).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    // A call that takes a while keeps the connection.
+    let mut client = running.client();
+    let call = tokio::spawn(async move {
+        let request = provost_contract::review::v1::GetReviewRequest { review_id: "after 1000".into() };
+        client.get_review(request).await
+    });
+    let began = Instant::now();
+    running.stop.cancel();
+    while let Ok(Some(answer)) = watch.message().await {
+        assert_eq!(answer.status(), ServingStatus::NotServing);
+    }
+    match health.check(all()).await {
+        Ok(answer) => assert_eq!(answer.into_inner().status(), ServingStatus::NotServing),
+        // The connection was closed before the question arrived.
+        Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+    }
+    drop(health.watch(all()).await);
+    drop(call.await);
+    ended(running).await.unwrap();
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}

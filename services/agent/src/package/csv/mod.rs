@@ -8,6 +8,7 @@ mod read;
 
 use super::{Abilities, Entity, Outcome, Package, RowSender, failure};
 use async_trait::async_trait;
+use failure::Particulars;
 use provost_domain::{Failure, Order};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,9 +86,9 @@ impl Package for Csv {
     }
 
     async fn fulfill(&self, order: &Order) -> Outcome {
-        Outcome::Failed(failure::refused(format!(
-            "cannot write {} '{}': the csv package only reads",
-            order.entity_type, order.target_key
-        )))
+        let message = format!("cannot write {} '{}': the csv package only reads", order.entity_type, order.target_key);
+        Outcome::Failed(failure::refused(message).with_hint(
+            "let the resource type be written through another connection; manual-ticket asks a person to do it",
+        ))
     }
 }

@@ -1,6 +1,6 @@
 //! Reading one file: header, lines, typed values.
 
-use super::lines::{Budget, LINE_MAX, Limited, TooLong};
+use super::lines::{LINE_MAX, Limited, Progress, TooLong};
 use super::{CsvEntity, Entity, RowSender};
 use crate::package::failure::{self, Particulars, shortened};
 use crate::package::{Property, Row};
@@ -10,6 +10,7 @@ use provost_domain::{Failure, FailureClass, Value, ValueType};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::time::SystemTime;
 
 type Reader = csv::Reader<Limited<File>>;
 
@@ -44,13 +45,25 @@ pub(super) fn export(mapping: &CsvEntity, entity: &Entity, rows: &RowSender) -> 
         }
         rows.send_blocking(row)?;
     }
-    Ok(())
+    if state_of(mapping, opened.reader.get_ref().inner())? == opened.before {
+        return Ok(());
+    }
+    // Lines may be missing, or belong to two states of the file.
+    let message = format!("{} was changed while it was read", mapping.file.display());
+    Err(failure::transport(message).with_hint("write it under another name and rename it when it is complete"))
+}
+
+/// The size of the file and when it was last written.
+fn state_of(mapping: &CsvEntity, file: &File) -> Result<(u64, SystemTime), Failure> {
+    let state = file.metadata().and_then(|metadata| Ok((metadata.len(), metadata.modified()?)));
+    state.map_err(|error| unreadable(mapping, &error))
 }
 
 /// A file whose header was read.
 struct Opened {
     reader: Reader,
-    budget: Budget,
+    before: (u64, SystemTime),
+    progress: Progress,
     columns: Vec<String>,
 }
 
@@ -58,18 +71,24 @@ impl Opened {
     /// Reads the next line, and says where it begins; `None` at the end of the file.
     fn next(&mut self, mapping: &CsvEntity, record: &mut ByteRecord) -> Result<Option<u64>, Failure> {
         loop {
-            self.budget.renew();
+            self.progress.renew();
             let begins = self.reader.position().line();
             let more = self.reader.read_byte_record(record).map_err(|error| broken(mapping, begins, error))?;
             // The reader passes over empty lines silently; what it passed is not part of the line.
             let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-            let passed = (self.reader.position().line() - begins).saturating_sub(inside + 1);
+            let ended_by_a_break = u64::from(!self.progress.is_at_end());
+            let passed = (self.reader.position().line() - begins).saturating_sub(inside + ended_by_a_break);
             let line = begins + passed;
             if record.as_slice().len() > LINE_MAX {
                 return Err(wrong(mapping, line, TooLong.to_string()));
             }
             if !more {
                 return Ok(None);
+            }
+            if self.progress.ended_in_quotes() {
+                let (problem, hint) =
+                    ("a quote is opened and never closed", "close it, or write \"\" for a quote in a value");
+                return Err(wrong(mapping, line, problem.to_owned()).with_hint(hint));
             }
             if record.len() > 1 || !cell(record, 0).is_empty() {
                 return Ok(Some(line));
@@ -86,15 +105,16 @@ fn cell(record: &ByteRecord, index: usize) -> &[u8] {
 
 fn open(mapping: &CsvEntity) -> Result<Opened, Failure> {
     let file = File::open(&mapping.file).map_err(|error| unreadable(mapping, &error))?;
-    let budget = Budget::default();
+    let before = state_of(mapping, &file)?;
+    let progress = Progress::new(mapping.delimiter);
     let reader = csv::ReaderBuilder::new()
         .delimiter(mapping.delimiter)
         .has_headers(false)
         // Not CRLF: with it the reader counts lines differently for the two kinds of files.
         .terminator(csv::Terminator::Any(b'\n'))
         .flexible(true)
-        .from_reader(Limited::new(file, budget.clone()));
-    let mut opened = Opened { reader, budget, columns: Vec::new() };
+        .from_reader(Limited::new(file, progress.clone()));
+    let mut opened = Opened { reader, progress, before, columns: Vec::new() };
     let mut record = ByteRecord::new();
     if opened.next(mapping, &mut record)?.is_none() {
         return Err(wrong(mapping, 1, "the file is empty; the first line must name the columns".to_owned()));

@@ -158,6 +158,64 @@ async fn quote_that_is_never_closed_is_found_where_it_opens() {
 }
 
 #[tokio::test]
+async fn quote_that_is_never_closed_is_found_however_short_the_file() {
+    let head = "id,grade,start,tags\n1,,,\n";
+    for (rest, line) in [
+        ("2,,,\"open\n3,,,x\n4,,,y\n", 3),
+        ("2,,,\"", 3),
+        ("\n\n2,,,\"open", 5),
+        ("2,,,\"a\"\"\n3,,,x\n", 3),
+        ("2,,\"2026-03-01,x\n", 3),
+        ("2,,,\"closed\"\n\"3\",,,\"open\n", 4),
+    ] {
+        let failure = refusal(format!("{head}{rest}")).await;
+        assert_eq!(failure.message, format!("FILE, line {line}: a quote is opened and never closed"), "{rest}");
+        assert!(failure.hint.contains("\"\""), "{}", failure.hint);
+    }
+    assert_eq!(
+        refusal("\u{feff}\"id,grade,start,tags\n1,,,\n").await.message,
+        "FILE, line 1: a quote is opened and never closed"
+    );
+}
+
+#[tokio::test]
+async fn quotes_that_are_closed_or_stand_inside_are_fine() {
+    for last in ["2,,,\"x\"", "2,,,\"x\"\"\"", "2,,,5\" disk", "2,,,\"\"", "2,,,\"a\" b\"", "2,,,\"x\"\r\n", "2,,,"] {
+        let (_folder, file) = Folder::with(format!("\u{feff}\"id\",grade,start,tags\n1,,,\n{last}"));
+        assert_eq!(exported(&file).await.map(|rows| rows.len()), Ok(2), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn last_line_without_an_end_is_counted_as_it_stands() {
+    let failure = refusal("id,grade,start,tags\n\n\n1,high,,").await;
+    assert_eq!(failure.message, "FILE, line 4: column 'grade': 'high' is not a whole number");
+}
+
+#[tokio::test]
+async fn file_that_is_changed_while_it_is_read_is_not_exported() {
+    let mut text = "id,grade,start,tags\n".to_owned();
+    for number in 0..50_000 {
+        text.push_str(&format!("{number},1,2026-03-01,abcdefghijkl\n"));
+    }
+    let longer = format!("{text}x,,,\n");
+    let cut = text.get(..text.len() - 35 * 10_000).unwrap().to_owned();
+    for change in [longer, cut] {
+        let (_folder, file) = Folder::with(&text);
+        let package = Csv::new(BTreeMap::from([("Person".to_owned(), CsvEntity::new(&file))]));
+        let (sender, mut receiver) = RowSender::channel(1);
+        let export = tokio::spawn(async move { package.export(&person(), &sender).await });
+        assert!(receiver.recv().await.is_some());
+        std::fs::write(&file, change).unwrap();
+        while receiver.recv().await.is_some() {}
+        let failure = export.await.unwrap().unwrap_err();
+        let whole = failure.message.ends_with("people.csv was changed while it was read");
+        // Cut in the middle of a line, it may be found by that first.
+        assert!(whole || failure.message.contains("cells, but"), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn many_lines_do_not_add_up_to_a_long_one() {
     let mut text = "id,grade,start,tags\n".to_owned();
     for number in 0..100_000 {

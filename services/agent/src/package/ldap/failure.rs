@@ -6,6 +6,8 @@ use ldap3::{LdapError, LdapResult};
 use provost_domain::{Failure, FailureClass, Order};
 
 pub(super) const SUCCESS: u32 = 0;
+pub(super) const SIZE_LIMIT_EXCEEDED: u32 = 4;
+pub(super) const ADMIN_LIMIT_EXCEEDED: u32 = 11;
 pub(super) const NO_SUCH_ATTRIBUTE: u32 = 16;
 pub(super) const VALUE_EXISTS: u32 = 20;
 pub(super) const NO_SUCH_OBJECT: u32 = 32;

@@ -144,7 +144,8 @@ async fn update(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Fail
         let Some(entry) = session.read(&plan.dn, attributes_of(plan)).await? else {
             return Err(failure::resource_missing(plan.order));
         };
-        let deltas: Vec<Mod<Vec<u8>>> = plan.attributes.iter().flat_map(|wanted| deltas(wanted, &entry)).collect();
+        let set = plan.attributes.iter().filter(|wanted| wanted.change.operation == ChangeOperation::Set);
+        let deltas: Vec<Mod<Vec<u8>>> = set.flat_map(|wanted| deltas(wanted, &entry)).collect();
         if deltas.is_empty() {
             break;
         }
@@ -160,25 +161,45 @@ async fn update(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Fail
             _ => return Err(of_write(&result, plan.entity, plan.order)),
         }
     }
+    for wanted in &plan.attributes {
+        changed |= add_and_remove(session, plan, wanted).await?;
+    }
     let written = memberships(session, plan).await?;
     Ok(if changed || written > 0 { "updated" } else { ALREADY_SO })
 }
 
-/// What takes an attribute from the values that are there to those that are wanted.
+/// Adds or removes values one by one. The directory says which are there: it knows which attributes do not
+/// tell cases or spaces apart, and bytes do not.
+async fn add_and_remove(session: &Session, plan: &Plan<'_>, wanted: &Wanted<'_>) -> Result<bool, Failure> {
+    let mut changed = false;
+    for value in &wanted.values {
+        let (name, value) = (wanted.attribute.as_bytes().to_vec(), HashSet::from([value.clone()]));
+        let change = match wanted.change.operation {
+            ChangeOperation::Set => return Ok(false),
+            ChangeOperation::Add => Mod::Add(name, value),
+            ChangeOperation::Remove => Mod::Delete(name, value),
+        };
+        let result = session.modify(&plan.dn, vec![change]).await?;
+        match result.rc {
+            SUCCESS => changed = true,
+            VALUE_EXISTS | NO_SUCH_ATTRIBUTE => {}
+            NO_SUCH_OBJECT => return Err(failure::resource_missing(plan.order)),
+            _ => return Err(of_write(&result, plan.entity, plan.order)),
+        }
+    }
+    Ok(changed)
+}
+
+/// What takes an attribute from the values that are there to those that are set.
 fn deltas(wanted: &Wanted<'_>, entry: &SearchEntry) -> Vec<Mod<Vec<u8>>> {
     let name = wanted.attribute.as_bytes().to_vec();
     let present: HashSet<Vec<u8>> = values_of(entry, wanted.attribute).into_iter().collect();
     let missing: HashSet<Vec<u8>> = wanted.values.difference(&present).cloned().collect();
-    let (missing, surplus): (HashSet<Vec<u8>>, HashSet<Vec<u8>>) = match wanted.change.operation {
-        ChangeOperation::Add => (missing, HashSet::new()),
-        ChangeOperation::Remove => (HashSet::new(), wanted.values.intersection(&present).cloned().collect()),
-        ChangeOperation::Set => (missing, present.difference(&wanted.values).cloned().collect()),
-    };
+    let surplus: HashSet<Vec<u8>> = present.difference(&wanted.values).cloned().collect();
     // What the directory keeps of a write-only value (a hash) cannot be compared; and a single value
     // is replaced, for not every attribute can be deleted by value.
-    let set = wanted.change.operation == ChangeOperation::Set;
     let single = present.len() <= 1 && wanted.values.len() <= 1;
-    if set && (wanted.change.write_only || (single && !(missing.is_empty() && surplus.is_empty()))) {
+    if wanted.change.write_only || (single && !(missing.is_empty() && surplus.is_empty())) {
         return vec![Mod::Replace(name, wanted.values.clone())];
     }
     let mut deltas = Vec::new();

@@ -30,6 +30,12 @@ pub struct LdapLink {
 }
 
 impl LdapEntity {
+    /// Puts a filter that stands bare (`objectClass=person`) into parentheses: it becomes part of others.
+    pub(super) fn enclose_filter(&mut self) {
+        let filter = self.filter.trim();
+        self.filter = if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") };
+    }
+
     /// The attribute that holds a property.
     pub(super) fn attribute<'a>(&'a self, property: &'a str) -> &'a str {
         self.attributes.get(property).map_or(property, String::as_str)

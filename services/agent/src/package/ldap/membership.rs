@@ -30,12 +30,8 @@ impl<'a> Membership<'a> {
     async fn present(&self, session: &Session, member: &str) -> Result<BTreeSet<String>, Failure> {
         let filter = format!("(&{}({}={}))", self.group.filter, self.link.attribute, ldap3::ldap_escape(member));
         let attributes = vec![self.group.rdn_attribute.clone()];
-        let mut keys = BTreeSet::new();
-        let mut entries = session.entries(&self.group.base_dn, &filter, attributes).await?;
-        while let Some(entry) = entries.next().await? {
-            keys.extend(key_of(self.group, &entry));
-        }
-        Ok(keys)
+        let entries = session.few(&self.group.base_dn, &filter, attributes).await?;
+        Ok(entries.iter().filter_map(|entry| key_of(self.group, entry)).collect())
     }
 
     /// Makes the memberships what a change says. Returns how many came or went.

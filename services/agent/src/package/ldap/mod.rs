@@ -19,9 +19,10 @@ use super::{Abilities, Entity, Outcome, Package, RowSender};
 use async_trait::async_trait;
 use connection::Connector;
 use provost_domain::{Failure, FailureClass, Order};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The mappings of a connection, by entity type.
 pub(crate) type LdapEntities = BTreeMap<String, LdapEntity>;
@@ -54,7 +55,8 @@ impl Directory {
     ///
     /// # Errors
     /// All mistakes in the settings, one sentence each.
-    pub fn new(settings: LdapSettings, entities: LdapEntities) -> Result<Self, Vec<String>> {
+    pub fn new(settings: LdapSettings, mut entities: LdapEntities) -> Result<Self, Vec<String>> {
+        entities.values_mut().for_each(LdapEntity::enclose_filter);
         let mut mistakes = Vec::new();
         let secure = settings.url.starts_with("ldaps://");
         if !secure && !settings.url.starts_with("ldap://") {
@@ -63,30 +65,54 @@ impl Directory {
         if secure && settings.start_tls {
             mistakes.push("start_tls: an ldaps:// connection is encrypted already; remove one of the two".to_owned());
         }
+        if settings.bind_password.as_ref().is_some_and(|password| password.expose_secret().is_empty()) {
+            // A directory takes it for a login as nobody, and says that it went well.
+            mistakes.push("bind_password: must not be empty; leave it and bind_dn out to log in as nobody".to_owned());
+        }
         if !(1..=100_000).contains(&settings.page_size) {
             mistakes.push("page_size: must be 1 to 100,000".to_owned());
         }
-        for (name, entity) in &entities {
-            let wrong = entity.mistakes(&entities);
-            mistakes.extend(wrong.into_iter().map(|mistake| format!("entities.{name}.{mistake}")));
-        }
+        mistakes.extend(Self::entity_mistakes(&entities));
         if mistakes.is_empty() { Ok(Self { connector: Connector::new(settings), entities }) } else { Err(mistakes) }
+    }
+
+    /// What is wrong with the mappings, one sentence each.
+    pub(crate) fn entity_mistakes(entities: &LdapEntities) -> Vec<String> {
+        let of = |(name, entity): (&String, &LdapEntity)| {
+            let wrong = entity.mistakes(entities);
+            wrong.into_iter().map(|mistake| format!("entities.{name}.{mistake}")).collect::<Vec<_>>()
+        };
+        entities.iter().flat_map(of).collect()
+    }
+
+    /// Gives every operation another time limit.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.connector.set_timeout(timeout);
+        self
     }
 
     fn entity(&self, name: &str) -> Result<&LdapEntity, Failure> {
         self.entities.get(name).ok_or_else(|| unmapped_entity(name))
     }
 
-    /// One try; says whether the connection was an old one.
+    /// One try; says whether to try again at once.
     async fn try_fulfill(&self, order: &Order) -> (bool, Result<Outcome, Failure>) {
         let entity = match self.entity(&order.entity_type) {
             Ok(entity) => entity,
             Err(failure) => return (false, Err(failure)),
         };
-        match self.connector.session().await {
-            Ok(session) => (session.reused, fulfill::fulfill(&session, &self.entities, entity, order).await),
-            Err(failure) => (false, Err(failure)),
+        let session = match self.connector.session().await {
+            Ok(session) => session,
+            Err(failure) => return (false, Err(failure)),
+        };
+        let result = fulfill::fulfill(&session, &self.entities, entity, order).await;
+        let lost = result.as_ref().is_err_and(is_lost);
+        if lost {
+            self.connector.forget(session.generation()).await;
         }
+        // An idle connection breaks unnoticed. Asking again is safe.
+        (lost && session.reused, result)
     }
 }
 
@@ -101,9 +127,8 @@ impl Package for Directory {
     }
 
     async fn check(&self) -> Result<String, Failure> {
-        // A fresh connection: the check is about reaching the directory and getting in.
-        self.connector.forget().await;
-        let session = self.connector.session().await?;
+        // A connection of its own: the check is about reaching the directory and getting in.
+        let session = self.connector.connection().await?;
         for (name, entity) in &self.entities {
             if session.read(&entity.base_dn, vec!["1.1".to_owned()]).await?.is_none() {
                 return Err(missing(format!("{name}: there is no entry '{}'", entity.base_dn))
@@ -115,22 +140,15 @@ impl Package for Directory {
 
     async fn export(&self, entity: &Entity, rows: &RowSender) -> Result<(), Failure> {
         let mapping = self.entity(&entity.name)?;
-        let session = self.connector.session().await?;
-        let exported = export::export(&session, &self.entities, mapping, entity, rows).await;
-        if exported.as_ref().is_err_and(is_lost) {
-            self.connector.forget().await;
-        }
-        exported
+        // A connection of its own: orders go on beside it, and its pages are not theirs.
+        let session = self.connector.connection().await?;
+        export::export(&session, &self.entities, mapping, entity, rows).await
     }
 
     async fn fulfill(&self, order: &Order) -> Outcome {
-        let (reused, mut result) = self.try_fulfill(order).await;
-        if result.as_ref().is_err_and(is_lost) {
-            self.connector.forget().await;
-            // An idle connection breaks unnoticed. Asking again is safe, so ask again at once.
-            if reused {
-                result = self.try_fulfill(order).await.1;
-            }
+        let (again, mut result) = self.try_fulfill(order).await;
+        if again {
+            result = self.try_fulfill(order).await.1;
         }
         result.unwrap_or_else(|failure| Outcome::Failed(redacted(failure, order)))
     }

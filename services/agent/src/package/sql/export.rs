@@ -44,7 +44,26 @@ pub(super) async fn export(sql: &Sql, entity: &Entity, rows: &RowSender) -> Resu
             (None, kind) => Source::Column(kind),
         });
     }
-    send(sql, &mut unit, mapping, entity, key_index, sources, rows).await
+    let into = match sql.database.dialect() {
+        // A reader of SQLite keeps every writer out, the application's own too, and whoever takes the rows may
+        // be slow: the rows are kept in memory until the reading is over.
+        Dialect::Sqlite => Destination::Memory(Vec::new()),
+        Dialect::Postgres => Destination::Sender(rows),
+    };
+    let into = read(sql, &mut unit, mapping, entity, key_index, sources, into).await?;
+    unit.commit().await.map_err(|error| classify::of(&error))?;
+    if let Destination::Memory(read) = into {
+        for row in read {
+            rows.send(row).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where rows go while the transaction is open.
+enum Destination<'a> {
+    Sender(&'a RowSender),
+    Memory(Vec<Row>),
 }
 
 /// The kind of each property's column; what a link table holds has none.
@@ -92,15 +111,15 @@ async fn links(unit: &mut Unit, dialect: Dialect, link: &SqlLink, property: &Pro
     Ok(links)
 }
 
-async fn send(
+async fn read<'a>(
     sql: &Sql,
     unit: &mut Unit,
     mapping: &SqlEntity,
     entity: &Entity,
     key_index: usize,
     mut sources: Vec<Source>,
-    rows: &RowSender,
-) -> Result<(), Failure> {
+    mut into: Destination<'a>,
+) -> Result<Destination<'a>, Failure> {
     let dialect = sql.database.dialect();
     // The key first: it finds the link rows, and names the row in messages.
     let mut columns = vec![statement::read(dialect, mapping.key_column())];
@@ -138,8 +157,11 @@ async fn send(
         if let Some(None) = row.get(key_index) {
             return Err(wrong("a row has no key".to_owned()).with_property(&entity.key));
         }
-        rows.send(row).await?;
+        match &mut into {
+            Destination::Sender(rows) => rows.send(row).await?,
+            Destination::Memory(rows) => rows.push(row),
+        }
         previous = Some(key);
     }
-    Ok(())
+    Ok(into)
 }

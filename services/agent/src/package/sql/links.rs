@@ -32,25 +32,20 @@ pub(super) async fn apply(sql: &Sql, unit: &mut Unit, changes: &[LinkChange<'_>]
     Ok(written)
 }
 
+/// The database compares, not we: it knows which texts are one value of its type (UUIDs, text without case).
 async fn apply_one(sql: &Sql, unit: &mut Unit, link: &LinkChange<'_>) -> Result<u64, sqlx::Error> {
-    let present = targets(sql, unit, &link.table).await?;
-    let wanted: BTreeSet<String> = link.targets.iter().filter_map(Param::as_text).collect();
     let mut written = 0;
-    if link.change.operation != ChangeOperation::Remove {
-        for target in link.targets.iter().filter(|target| target.as_text().is_some_and(|t| !present.contains(&t))) {
+    for target in &link.targets {
+        if link.change.operation == ChangeOperation::Remove {
+            let statement = clear_builder(sql, &link.table).sql(" AND ").equals(&link.table.target, target.clone());
+            written += unit.execute(&statement.done()).await?;
+        } else {
             written += unit.execute(&insert(sql, &link.table, target.clone())).await?;
         }
     }
-    for text in present {
-        let goes = match link.change.operation {
-            ChangeOperation::Set => !wanted.contains(&text),
-            ChangeOperation::Add => false,
-            ChangeOperation::Remove => wanted.contains(&text),
-        };
-        if goes {
-            let statement = clear_builder(sql, &link.table).sql(" AND ");
-            written += unit.execute(&statement.equals(&link.table.target, Param::Text(text)).done()).await?;
-        }
+    if link.change.operation == ChangeOperation::Set {
+        let statement = clear_builder(sql, &link.table).sql(" AND ").none_of(&link.table.target, &link.targets);
+        written += unit.execute(&statement.done()).await?;
     }
     Ok(written)
 }
@@ -63,9 +58,8 @@ pub(super) async fn surplus(
 ) -> Result<Vec<Difference>, Trouble> {
     let mut differences = Vec::new();
     for link in changes.iter().filter(|link| link.change.operation == ChangeOperation::Set) {
-        let present = targets(sql, unit, &link.table).await?;
-        let wanted: BTreeSet<String> = link.targets.iter().filter_map(Param::as_text).collect();
-        if !present.is_subset(&wanted) {
+        if !targets(sql, unit, &link.table, &link.targets).await?.is_empty() {
+            let present = targets(sql, unit, &link.table, &[]).await?;
             let found = Value::List(present.into_iter().map(Value::String).collect());
             differences.push(Difference::of(link.change, Some(&found), link.change.proposed.as_ref()));
         }
@@ -84,22 +78,35 @@ fn clear_builder(sql: &Sql, table: &LinkTable<'_>) -> Builder {
         .equals(&table.resource, table.resource_param.clone())
 }
 
+/// Adds a row unless it is there; a table without a constraint would take it twice.
 fn insert(sql: &Sql, table: &LinkTable<'_>, target: Param) -> Statement {
     let (name, resource, column) =
         (quoted_table(&table.link.table), quoted(&table.resource.name), quoted(&table.target.name));
-    Builder::new(sql.database.dialect(), format!("INSERT INTO {name} ({resource}, {column}) VALUES ("))
+    Builder::new(sql.database.dialect(), format!("INSERT INTO {name} ({resource}, {column}) SELECT "))
         .bind(&table.resource, table.resource_param.clone())
         .sql(", ")
-        .bind(&table.target, target)
+        .bind(&table.target, target.clone())
+        .sql(&format!(" WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE "))
+        .equals(&table.resource, table.resource_param.clone())
+        .sql(" AND ")
+        .equals(&table.target, target)
         .sql(") ON CONFLICT DO NOTHING")
         .done()
 }
 
-async fn targets(sql: &Sql, unit: &mut Unit, table: &LinkTable<'_>) -> Result<BTreeSet<String>, sqlx::Error> {
+/// The values that are there, apart from some.
+async fn targets(
+    sql: &Sql,
+    unit: &mut Unit,
+    table: &LinkTable<'_>,
+    apart_from: &[Param],
+) -> Result<BTreeSet<String>, sqlx::Error> {
     let dialect = sql.database.dialect();
     let column = statement::read(dialect, &table.target.name);
     let statement = Builder::new(dialect, format!("SELECT {column} FROM {} WHERE ", quoted_table(&table.link.table)))
         .equals(&table.resource, table.resource_param.clone())
+        .sql(" AND ")
+        .none_of(&table.target, apart_from)
         .done();
     let rows = unit.fetch(&statement).await?;
     Ok(rows.into_iter().flatten().filter_map(super::value::Cell::key).collect())

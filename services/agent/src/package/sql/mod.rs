@@ -16,7 +16,7 @@ mod value;
 
 pub use mapping::{SqlEntity, SqlLink};
 
-use super::failure::{redacted, transport, unmapped_entity};
+use super::failure::{Particulars, redacted, transport, unmapped_entity};
 use super::{Abilities, Entity, Outcome, Package, RowSender};
 use async_trait::async_trait;
 use database::{Database, Statement};
@@ -36,6 +36,7 @@ pub struct Sql {
     database: Database,
     entities: BTreeMap<String, SqlEntity>,
     schema: Schema,
+    timeout: Duration,
 }
 
 impl Sql {
@@ -49,18 +50,25 @@ impl Sql {
         concurrency: u32,
         entities: BTreeMap<String, SqlEntity>,
     ) -> Result<Self, Vec<String>> {
-        let mistakes = Self::mistakes(url, &entities);
+        let mistakes = Self::mistakes(Some(url), &entities);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         // One more than the orders side by side, so that an export need not wait for them.
         let database = Database::open(url, folder, concurrency.saturating_add(1)).map_err(|mistake| vec![mistake])?;
-        Ok(Self { database, entities, schema: Schema::default() })
+        Ok(Self { database, entities, schema: Schema::default(), timeout: FULFILL_TIMEOUT })
     }
 
-    /// What is wrong with the settings, one sentence each.
-    pub fn mistakes(url: &SecretString, entities: &BTreeMap<String, SqlEntity>) -> Vec<String> {
-        let mut mistakes: Vec<String> = database::Target::of(url).err().into_iter().collect();
+    /// Gives an order another time limit.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What is wrong with the settings, as far as they are known; one sentence each.
+    pub(crate) fn mistakes(url: Option<&SecretString>, entities: &BTreeMap<String, SqlEntity>) -> Vec<String> {
+        let mut mistakes: Vec<String> = url.and_then(|url| database::Target::of(url).err()).into_iter().collect();
         for (name, entity) in entities {
             mistakes.extend(entity.mistakes().into_iter().map(|mistake| format!("entities.{name}.{mistake}")));
         }
@@ -107,11 +115,14 @@ impl Package for Sql {
     }
 
     async fn fulfill(&self, order: &Order) -> Outcome {
-        let written = tokio::time::timeout(FULFILL_TIMEOUT, fulfill::fulfill(self, order)).await;
+        let written = tokio::time::timeout(self.timeout, fulfill::fulfill(self, order)).await;
         match written {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(failure)) => Outcome::Failed(redacted(failure, order)),
-            Err(_) => Outcome::Failed(transport(format!("database: no answer within {} s", FULFILL_TIMEOUT.as_secs()))),
+            Err(_) => Outcome::Failed(
+                transport(format!("database: no answer within {:?}", self.timeout))
+                    .with_hint("check that the database runs, and that nobody holds a lock on the tables"),
+            ),
         }
     }
 }

@@ -13,6 +13,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The columns of one table, by name.
 pub(super) type Columns = Arc<HashMap<String, Column>>;
 
+/// The columns with their types, once without and once with length or precision. Without: -1, not NULL, for
+/// NULL makes `character` of `character(8)`, which a cast takes for `character(1)`. A domain is told as what it
+/// is made of, for a cast to a domain cuts as a cast to its type does.
+const POSTGRES_COLUMNS: &str = "\
+    WITH RECURSIVE typed (name, type, modifier) AS ( \
+        SELECT attname, atttypid, atttypmod FROM pg_attribute \
+        WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped \
+        UNION ALL \
+        SELECT name, typbasetype, typtypmod FROM typed JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd') \
+    SELECT name::text, format_type(type, -1)::text, format_type(type, modifier)::text \
+    FROM typed JOIN pg_type ON pg_type.oid = type WHERE typtype <> 'd'";
+
 /// Tables seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Schema(Mutex<HashMap<String, Columns>>);
@@ -69,25 +81,22 @@ async fn read(unit: &mut Unit, dialect: Dialect, table: &str) -> Result<HashMap<
         Dialect::Sqlite => {
             let (schema, name) = table.split_once('.').unwrap_or(("main", table));
             Statement {
-                sql: "SELECT name, type FROM pragma_table_xinfo(?1, ?2)".to_owned(),
+                sql: "SELECT name, type, type FROM pragma_table_xinfo(?1, ?2)".to_owned(),
                 params: vec![Param::Text(name.to_owned()), Param::Text(schema.to_owned())],
             }
         }
-        Dialect::Postgres => Statement {
-            sql: "SELECT attname::text, format_type(atttypid, NULL)::text FROM pg_attribute \
-                  WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped"
-                .to_owned(),
-            params: vec![Param::Text(quoted_table(table))],
-        },
+        Dialect::Postgres => {
+            Statement { sql: POSTGRES_COLUMNS.to_owned(), params: vec![Param::Text(quoted_table(table))] }
+        }
     };
     let rows = unit.fetch(&statement).await.map_err(|error| super::failure::of(&error))?;
-    let columns = rows.into_iter().filter_map(|row| match <[Cell; 2]>::try_from(row) {
-        Ok([Cell::Text(name), Cell::Text(type_name)]) => {
+    let columns = rows.into_iter().filter_map(|row| match <[Cell; 3]>::try_from(row) {
+        Ok([Cell::Text(name), Cell::Text(type_name), Cell::Text(exact_type)]) => {
             let kind = match dialect {
                 Dialect::Sqlite => ColumnKind::of_sqlite(&type_name),
                 Dialect::Postgres => ColumnKind::of_postgres(&type_name),
             };
-            Some((name.clone(), Column { name, type_name, kind }))
+            Some((name.clone(), Column { name, type_name, exact_type, kind }))
         }
         _ => None,
     });

@@ -18,8 +18,10 @@ pub(super) enum ColumnKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// The type, as the engine names it.
+    /// The type, as the engine names it, without length or precision.
     pub(super) type_name: String,
+    /// The type with length and precision.
+    pub(super) exact_type: String,
     pub(super) kind: ColumnKind,
 }
 
@@ -91,6 +93,13 @@ impl ColumnKind {
 }
 
 impl Column {
+    /// The type to cast a value to that is compared with this column. Numbers and times are rounded by their
+    /// column, so a value is the same when it is the same after rounding; texts are refused, never rounded.
+    pub(super) fn compared_type(&self) -> &str {
+        let rounds = ["numeric", "time", "interval"].iter().any(|name| self.type_name.starts_with(name));
+        if rounds { &self.exact_type } else { &self.type_name }
+    }
+
     /// The parameter that writes a value into this column.
     ///
     /// # Errors
@@ -117,14 +126,21 @@ impl Column {
                 None => takes("true or false"),
             },
             (ColumnKind::Instant, Value::Timestamp(instant)) => Ok(Param::Text(instant.to_string())),
-            (ColumnKind::Instant, Value::String(text)) if Timestamp::parse(text).is_some() => {
-                Ok(Param::Text(text.clone()))
-            }
+            (ColumnKind::Instant, Value::String(text)) => match Timestamp::parse(text) {
+                // A day stays a day: SQLite keeps the text as it comes.
+                Some(_) if !text.contains(':') => Ok(Param::Text(text.trim().to_owned())),
+                // In UTC: a column without a time zone would drop the offset and keep the hour.
+                Some(instant) => Ok(Param::Text(instant.to_string())),
+                None => takes("an instant"),
+            },
             (ColumnKind::Instant, _) => takes("an instant"),
             (ColumnKind::Bytes, Value::Bytes(bytes)) => Ok(Param::Bytes(bytes.clone())),
             (ColumnKind::Bytes, Value::String(text)) => Ok(Param::Bytes(text.clone().into_bytes())),
             (ColumnKind::Bytes, _) => takes("bytes"),
             (ColumnKind::Text, Value::Bytes(_)) => takes("text"),
+            // These two types cut by themselves what is too long, also without a length.
+            (_, Value::String(text)) if self.type_name == "name" && text.len() > 63 => takes("at most 63 bytes"),
+            (_, Value::String(text)) if self.type_name == "\"char\"" && text.len() > 1 => takes("one character"),
             (ColumnKind::Other, Value::Bytes(bytes)) => Ok(Param::Bytes(bytes.clone())),
             (ColumnKind::Other, Value::Integer(number)) => Ok(Param::Integer(*number)),
             (ColumnKind::Text | ColumnKind::Other, scalar) => Ok(Param::Text(scalar.to_string())),
@@ -207,7 +223,7 @@ mod tests {
     use super::*;
 
     fn column(kind: ColumnKind) -> Column {
-        Column { name: "c".into(), type_name: "T".into(), kind }
+        Column { name: "c".into(), type_name: "T".into(), exact_type: "T".into(), kind }
     }
 
     #[test]
