@@ -1,6 +1,7 @@
 //! The configuration.
 
 use provost_service_kit::configuration::Configuration;
+use provost_service_kit::database_mistakes;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,7 +37,7 @@ impl Default for Config {
 
 impl Configuration for Config {
     fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = database_mistakes(&self.database_url, self.database_schema.as_deref());
         if !(5..=3_600).contains(&self.lease_seconds) {
             mistakes.push("lease_seconds: must be 5 to 3600".to_owned());
         }
@@ -69,7 +70,9 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_in_one_answer() {
-        let mistakes = from_toml::<Config>("lease_seconds = 1\nreview = \"nowhere at all\"").unwrap_err().0;
+        let text = "lease_seconds = 1\nreview = \"nowhere at all\"\ndatabase_schema = \"ledger\"";
+        let mistakes = from_toml::<Config>(text).unwrap_err().0;
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with("database_schema: SQLite has none")));
         assert!(mistakes.iter().any(|mistake| mistake.starts_with("lease_seconds: must be 5 to 3600")));
         assert!(mistakes.iter().any(|mistake| mistake.starts_with("review: ")));
         assert!(from_toml::<Config>("colour = \"red\"").is_err());

@@ -1,6 +1,7 @@
 //! What can be told to this service from outside.
 
 use provost_service_kit::configuration::Configuration;
+use provost_service_kit::database_mistakes;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -39,7 +40,7 @@ impl Default for Config {
 
 impl Configuration for Config {
     fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = database_mistakes(&self.database_url, self.database_schema.as_deref());
         if tonic::transport::Endpoint::from_shared(self.fulfillment.clone()).is_err() {
             let shown = &self.fulfillment;
             mistakes.push(format!("fulfillment: '{shown}' is not an address; write for example http://127.0.0.1:7402"));
@@ -76,9 +77,11 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_together() {
-        let text = "fulfillment = 'not an address'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\n";
+        let text = "database_url = 'mysql://x'\nfulfillment = 'not an address'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\n";
         let mistakes = from_toml::<Config>(text).unwrap_err().to_string();
-        for key in ["fulfillment:", "fulfill_wait_seconds: must", "export_wait_seconds: must"] {
+        for key in
+            ["database_url: must begin", "fulfillment:", "fulfill_wait_seconds: must", "export_wait_seconds: must"]
+        {
             assert!(mistakes.contains(key), "{key} is missing in {mistakes}");
         }
     }

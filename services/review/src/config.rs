@@ -1,7 +1,8 @@
 //! What can be told to this service from outside.
 
 use provost_service_kit::configuration::Configuration;
-use secrecy::{ExposeSecret, SecretString};
+use provost_service_kit::database_mistakes;
+use secrecy::SecretString;
 use serde::Deserialize;
 use std::net::SocketAddr;
 
@@ -29,16 +30,7 @@ impl Default for Config {
 
 impl Configuration for Config {
     fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let url = self.database_url.expose_secret();
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
-            mistakes.push("database_url: must begin with sqlite:// or postgres://".to_owned());
-        }
-        if self.database_schema.is_some() && url.starts_with("sqlite:") {
-            mistakes
-                .push("database_schema: SQLite has none; leave it out, or use a postgres:// database_url".to_owned());
-        }
-        mistakes
+        database_mistakes(&self.database_url, self.database_schema.as_deref())
     }
 }
 

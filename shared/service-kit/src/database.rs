@@ -53,6 +53,28 @@ pub struct Database {
     reader: DatabaseConnection,
 }
 
+/// What is wrong with the keys `database_url` and `database_schema` of a configuration, one sentence
+/// each. The password is not shown.
+pub fn mistakes(url: &SecretString, schema: Option<&str>) -> Vec<String> {
+    let url = url.expose_secret();
+    let (is_sqlite, is_postgres) =
+        (url.starts_with("sqlite:"), ["postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)));
+    let is_name = |schema: &str| !schema.is_empty() && schema.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let mut mistakes = Vec::new();
+    if !is_sqlite && !is_postgres {
+        mistakes.push("database_url: must begin with sqlite:// or postgres://".to_owned());
+    }
+    match schema {
+        Some(_) if is_sqlite => mistakes
+            .push("database_schema: SQLite has none; leave it out, or use a postgres:// database_url".to_owned()),
+        Some(schema) if !is_name(schema) => {
+            mistakes.push(format!("database_schema: '{schema}' must be letters, digits and _, at least one"));
+        }
+        Some(_) | None => {}
+    }
+    mistakes
+}
+
 impl Database {
     /// Connects. `url` is `sqlite://FILE` (created when absent), or `postgres://…`; `schema` is the
     /// PostgreSQL schema to use (created when absent), so that services can share one database.
@@ -101,9 +123,8 @@ impl Database {
     async fn connect_postgres(url: &str, schema: Option<&str>) -> anyhow::Result<Self> {
         let shown = shown(url);
         let what = || format!("the database at {shown} cannot be reached");
-        let is_name = |schema: &str| schema.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if let Some(schema) = schema.filter(|schema| schema.is_empty() || !is_name(schema)) {
-            bail!("database_schema '{schema}' may hold only letters, digits and _, and not nothing");
+        if let Some(mistake) = mistakes(&url.into(), schema).first() {
+            bail!("{mistake}");
         }
         let mut first = first_connection(url).await.with_context(what)?;
         if let Some(schema) = schema {

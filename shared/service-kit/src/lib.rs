@@ -24,7 +24,7 @@ mod lenient;
 
 pub use caller::Caller;
 pub use clock::{Clock, ManualClock, SystemClock, new_id};
-pub use database::{Database, Engine};
+pub use database::{Database, Engine, mistakes as database_mistakes};
 pub use fault::{Fault, FaultKind};
 pub use server::{Runtime, Server};
 pub use wake::Wake;
