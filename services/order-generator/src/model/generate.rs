@@ -207,7 +207,8 @@ fn order(
 }
 
 /// The same rule as the ledger's: the newest order of the lane asks for the same, and it is open, or
-/// was declined, or had expired.
+/// was declined, or had expired. One that is about to be written without a review does not stand for
+/// one that must be reviewed.
 fn is_known(lane: &[KnownOrder], order: &Order) -> bool {
     known_order::newest(lane).is_some_and(|newest| {
         let stands = match newest.state {
@@ -222,7 +223,10 @@ fn is_known(lane: &[KnownOrder], order: &Order) -> bool {
             | ProvisioningState::Error
             | ProvisioningState::Executed => true,
         };
-        stands && newest.fingerprint == order.fingerprint()
+        let is_unreviewed =
+            newest.state == ProvisioningState::Pending && !newest.in_flight && newest.block_causes.is_empty();
+        let must_now_be_reviewed = is_unreviewed && !order.block_causes.is_empty();
+        stands && !must_now_be_reviewed && newest.fingerprint == order.fingerprint()
     })
 }
 
