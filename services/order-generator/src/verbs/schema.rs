@@ -3,6 +3,7 @@
 
 use crate::store::resources::Properties;
 use provost_domain::{Value, ValueType};
+use std::collections::BTreeMap;
 
 /// One property, as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,12 @@ pub(crate) struct PropertyShape {
 }
 
 impl PropertyShape {
+    /// What its values are, in words.
+    pub(crate) fn kind(&self) -> String {
+        let name = self.value_type.name();
+        if self.multi_valued { format!("list of {name}") } else { name.to_owned() }
+    }
+
     /// Why a value does not fit; none when it does. Never shows the value, which may be confidential.
     pub(crate) fn misfit(&self, value: &Value) -> Option<String> {
         let wanted = self.value_type.name();
@@ -52,6 +59,12 @@ impl EntityShape {
     /// A property, by name.
     pub(crate) fn property(&self, name: &str) -> Option<&PropertyShape> {
         self.properties.iter().find(|property| property.name == name)
+    }
+
+    /// What an export of it holds: the kind of each property that can be read.
+    pub(crate) fn readable(&self) -> BTreeMap<String, String> {
+        let readable = self.properties.iter().filter(|property| !property.write_only);
+        readable.map(|property| (property.name.clone(), property.kind())).collect()
     }
 
     /// Takes out what no longer fits, because the catalog changed since it was read.

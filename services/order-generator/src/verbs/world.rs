@@ -15,6 +15,7 @@ use crate::model::resource::{Lookup, Repository, Resource};
 use crate::model::verify;
 use crate::store::assignments::OwnerKey;
 use crate::store::resources::{self, Reading, Stored};
+use crate::verbs::schema::EntityShape;
 use provost_contract::fulfillment::v1::Verification;
 use provost_domain::{OrderId, Owner, Period, Timestamp};
 use provost_service_kit::Fault;
@@ -176,14 +177,36 @@ fn refuse_unread(loaded: &Loaded, readings: &BTreeMap<String, Reading>) -> Resul
             && exported.iter().any(|connector| **connector == *entity_type.connector)
             && !readings.contains_key(&*entity_type.name)
     });
-    match unread {
-        Some(entity_type) => Err(Fault::wrong_state(
+    if let Some(entity_type) = unread {
+        return Err(Fault::wrong_state(
             format!("connector {}", entity_type.connector),
             format!(
                 "{} of the connector {} was never synchronized; run the job synchronize",
                 entity_type.name, entity_type.connector
             ),
-        )),
-        None => Ok(()),
+        ));
     }
+    let is_exported = |connector: &str| exported.iter().any(|other| other == connector);
+    let shapes = loaded.catalog.entity_types().iter().filter_map(|entity_type| loaded.shape(&entity_type.name));
+    for shape in shapes.filter(|shape| is_exported(&shape.connector)) {
+        if let Some(why) = readings.get(&shape.name).and_then(|reading| outdated(&shape, reading)) {
+            let why = format!("{why}; run the job synchronize");
+            return Err(Fault::wrong_state(format!("connector {}", shape.connector), why));
+        }
+    }
+    Ok(())
+}
+
+/// What the catalog says of an entity type and the last export of it does not hold: a value that was never
+/// read is not an empty one.
+fn outdated(shape: &EntityShape, reading: &Reading) -> Option<String> {
+    let read = reading.properties.as_ref()?;
+    shape.readable().into_iter().find_map(|(name, kind)| match read.get(&name) {
+        Some(before) if *before == kind => None,
+        Some(before) => Some(format!("{name} of {} was last read as {before}, and is {kind} by now", shape.name)),
+        None => Some(format!(
+            "{name} of {} was never read: it came into the catalog after {} was last synchronized",
+            shape.name, shape.name
+        )),
+    })
 }
