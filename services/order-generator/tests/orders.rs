@@ -266,3 +266,31 @@ async fn projection_that_lags_behind_the_ledger_is_not_believed() {
     suite.ledger.set_mute(false);
     assert_eq!(suite.generate().await.submitted, 0, "the orders are known by now");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_resource_type_gave_is_shown_and_left_alone() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog()).await;
+        let world = people(1);
+        complete(&suite, &world).await;
+        let without = catalog();
+        let (before, after) = without.split_once("  - name: AppAccount").unwrap();
+        let (_, after) = after.split_once("  - name: SafeAccess").unwrap();
+        suite.apply(&format!("{before}  - name: SafeAccess{after}")).await;
+        for _ in 0..2 {
+            complete(&suite, &world).await;
+            assert!(world.get("Account", "p1").is_some(), "{}", engine.name);
+            assert_eq!(states_of(&suite, "AppAccount"), ["Verified"], "{}", engine.name);
+            let shown = suite.permissions("E1").await;
+            let account = shown.resources.iter().find(|held| held.resource_type == "AppAccount").unwrap();
+            assert_eq!(account.workflow_state, 1, "{}: Non-conforming", engine.name);
+            assert!(account.state_reason.contains("no longer in the catalog"), "{}", account.state_reason);
+        }
+        // It comes back, and is ours as before.
+        suite.apply(&catalog()).await;
+        leave(&world, "E1", "2026-02-28");
+        complete(&suite, &world).await;
+        assert_eq!(world.get("Account", "p1"), None, "{}", engine.name);
+    }
+}

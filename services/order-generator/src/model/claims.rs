@@ -269,6 +269,7 @@ resource_types:
             let assignment = Assignment {
                 owner: person(key),
                 resource_type: "AppAccount".into(),
+                entity_type: "Account".into(),
                 target_key: target_key.into(),
                 period: Period::default(),
                 wish: Wish::Have,

@@ -4,7 +4,7 @@ use super::compute::verification;
 use super::known::Lanes;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Situation, assign};
+use crate::model::assign::{Assignment, Situation, assign, left_behind};
 use crate::model::catalog::ResourceType;
 use crate::model::claims::hands_over;
 use crate::model::evaluate::evaluate;
@@ -82,6 +82,18 @@ impl World {
             return Vec::new();
         };
         let period = expected.map(|expected| expected.period).or(known.map(|known| known.period)).unwrap_or_default();
+        // Another resource type may give the very same by now.
+        let is_given = |before: &Assignment| {
+            let mut given = expected.iter().flat_map(|expected| &expected.resources);
+            given.any(|other| {
+                let target = self.loaded.catalog.resource_type(&other.resource_type).map(|kind| &*kind.target);
+                other.target_key == before.target_key && target == Some(before.entity_type.as_str())
+            })
+        };
+        let is_known =
+            |name: &str| self.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type);
+        let left = previous.values().filter(|before| !is_known(&before.resource_type) && !is_given(before));
+        let left: Vec<Assignment> = left.filter_map(left_behind).collect();
         let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
         resource_types
             .filter_map(|resource_type| {
@@ -102,6 +114,7 @@ impl World {
                 let parts = Parts { world: self, owner, period, resource_type, lanes };
                 parts.assign(expected.is_none(), wanted, before)
             })
+            .chain(left)
             .collect()
     }
 

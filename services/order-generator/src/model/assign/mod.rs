@@ -47,6 +47,9 @@ pub struct Assignment {
     pub owner: Owner,
     /// By which resource type.
     pub resource_type: String,
+    /// The target resource's entity type; empty in rows that are older than the field.
+    #[serde(default)]
+    pub entity_type: String,
     /// The target resource's key; empty when its rule failed.
     pub target_key: String,
     /// When the owner counts.
@@ -166,6 +169,28 @@ pub fn assign(situation: &Situation<'_>) -> Option<Assignment> {
     }
 }
 
+/// What becomes of an assignment whose resource type is no longer in the catalog: what it gave and is there
+/// stays, and is shown. A catalog that says nothing of it does not say that it shall go.
+pub fn left_behind(previous: &Assignment) -> Option<Assignment> {
+    if !previous.is_ours() || !previous.linked {
+        return None;
+    }
+    let (workflow, state) = (WorkflowState::NonConforming, ProvisioningState::None);
+    let mut properties = previous.properties.clone();
+    properties.values_mut().for_each(|property| (property.workflow, property.state) = (workflow, state));
+    Some(Assignment {
+        wish: Wish::Lose,
+        ours: true,
+        workflow,
+        state,
+        note: format!("the resource type {} is no longer in the catalog: left alone", previous.resource_type),
+        properties,
+        failure: None,
+        wanted: None,
+        ..previous.clone()
+    })
+}
+
 impl Situation<'_> {
     /// An earlier computation wanted the owner to have it, and it may exist.
     fn is_ours(&self) -> bool {
@@ -178,6 +203,7 @@ impl Situation<'_> {
         Assignment {
             owner: self.owner.clone(),
             resource_type: self.resource_type.name.to_string(),
+            entity_type: self.resource_type.target.to_string(),
             target_key: target_key.to_owned(),
             period: self.period,
             wish,
