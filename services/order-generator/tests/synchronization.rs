@@ -442,6 +442,17 @@ async fn wrong_polls_and_pages_are_refused() {
         );
         let page = ListResourcesRequest { entity_type: "P".into(), page_token: "?".into(), page_size: 0 };
         assert_eq!(suite.repository().list_resources(page).await.unwrap_err().code(), Code::InvalidArgument);
+        suite.apply(HR).await;
+        let page = ListResourcesRequest { entity_type: "Persn".into(), ..Default::default() };
+        let unknown = suite.repository().list_resources(page).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+        assert_eq!(unknown.message(), "there is no entity type Persn; did you mean 'Person'?");
+        let unknown = suite.resource("Printer", "1").await.unwrap_err();
+        assert_eq!(unknown.message(), "there is no entity type Printer; known: Person");
+        let page = ListSynchronizationsRequest { connector: "hrr".into(), ..Default::default() };
+        let unknown = suite.synchronization().list_synchronizations(page).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+        assert_eq!(unknown.message(), "there is no connector hrr; did you mean 'hr'?");
         let none = suite.repository().list_resources(ListResourcesRequest::default()).await.unwrap_err();
         assert_eq!(none.message(), "entity_type must not be empty");
         let none = suite.repository().get_resource(GetResourceRequest::default()).await.unwrap_err();

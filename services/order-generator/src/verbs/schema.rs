@@ -1,9 +1,16 @@
 //! What synchronization needs to know of the catalog: which entity types a connector has, and the
 //! shape of their resources.
 
+use crate::model::catalog::suggest;
 use crate::store::resources::Properties;
 use provost_domain::{Value, ValueType};
+use provost_service_kit::Fault;
 use std::collections::BTreeMap;
+
+/// There is nothing of this name; says which one may be meant.
+pub(crate) fn unknown_name<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Fault {
+    Fault::not_found(format!("{what} {name}; {}", suggest::hint(name, known)))
+}
 
 /// One property, as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
