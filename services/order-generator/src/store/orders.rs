@@ -228,3 +228,42 @@ pub(crate) async fn of_owner(
         .order_by_asc(Column::Sequence);
     query.all(connection).await?.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::Migrator;
+    use ProvisioningState as S;
+    use provost_service_kit::Database;
+
+    fn record(id: &str, sequence: i64, target: &str, state: ProvisioningState, reason: InactiveReason) -> OrderRecord {
+        let order = Order { order_id: id.into(), target_key: target.into(), ..Default::default() };
+        let (state, inactive_reason) = (state.into(), reason.into());
+        OrderRecord { order: Some(order), state, inactive_reason, sequence, version: 1, ..Default::default() }
+    }
+
+    #[tokio::test]
+    async fn of_verified_orders_only_those_count_that_say_more_than_others() {
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let none = InactiveReason::Unspecified;
+            let records = [
+                record("old", 1, "ada", S::Verified, none),
+                record("declined", 2, "ada", S::Inactive, InactiveReason::Declined),
+                record("after", 3, "ada", S::Verified, none),
+                record("newest", 4, "ada", S::Verified, none),
+                record("first", 5, "bob", S::Verified, none),
+                record("last", 6, "bob", S::Verified, none),
+                record("cancelled", 7, "bob", S::Inactive, InactiveReason::Cancelled),
+                record("seen", 8, "eve", S::Verified, none),
+                record("open", 9, "eve", S::Pending, none),
+            ];
+            save(database.write(), database.engine(), &records).await.unwrap();
+            let found = that_count(database.read()).await.unwrap();
+            let ids: Vec<_> = found.into_iter().map(|record| record.order.unwrap().order_id).collect();
+            assert_eq!(ids, ["declined", "after", "newest", "last", "seen", "open"], "{}", engine.name);
+        }
+    }
+}
