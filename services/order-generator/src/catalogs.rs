@@ -22,9 +22,7 @@ pub(crate) struct File {
 /// A catalog that was applied.
 pub(crate) struct Loaded {
     pub(crate) revision: i64,
-    pub(crate) files: Vec<File>,
     pub(crate) applied_at: Timestamp,
-    pub(crate) applied_by: String,
     /// What it says.
     pub(crate) catalog: Arc<Catalog>,
     shapes: Vec<EntityShape>,
@@ -62,7 +60,8 @@ impl Catalogs {
     /// The current catalog; none before the first apply.
     ///
     /// # Errors
-    /// When it cannot be read, or no longer compiles.
+    /// When it cannot be read; [`provost_service_kit::FaultKind::WrongState`] when it no longer compiles, which
+    /// is so until another one is applied.
     pub(crate) async fn current(&self) -> Result<Option<Arc<Loaded>>, Fault> {
         let Some(revision) = catalogs::newest_revision(self.database.read()).await? else { return Ok(None) };
         let known = self.current.borrow().clone();
@@ -71,27 +70,43 @@ impl Catalogs {
         }
         let Some(row) = catalogs::newest(self.database.read()).await? else { return Ok(None) };
         let files: Vec<File> = from_json(&row.files)?;
-        let (files, compiled) = tokio::task::spawn_blocking(move || {
-            let compiled = compile(&files);
-            (files, compiled)
-        })
-        .await
-        .map_err(Fault::internal)?;
+        let compiled = tokio::task::spawn_blocking(move || compile(&files)).await.map_err(Fault::internal)?;
         let catalog = compiled.map_err(|problems| {
-            let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
-            Fault::internal(anyhow::anyhow!("the catalog of revision {} no longer compiles: {first}", row.revision))
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            let why =
+                format!("the catalog of revision {} no longer compiles: {first}; apply a right one", row.revision);
+            Fault::wrong_state("catalog", why)
         })?;
         let loaded = Arc::new(Loaded {
             revision: row.revision,
-            files,
             applied_at: Timestamp::from_millis(row.applied_at),
-            applied_by: row.applied_by,
             shapes: catalog.entity_types().iter().map(shape).collect(),
             exports: exports(&catalog),
             catalog: Arc::new(catalog),
         });
         self.current.send_replace(Some(Arc::clone(&loaded)));
         Ok(Some(loaded))
+    }
+}
+
+/// A catalog as it was applied, whether it still compiles or not.
+pub(crate) struct Stored {
+    pub(crate) revision: i64,
+    pub(crate) files: Vec<File>,
+    pub(crate) applied_at: Timestamp,
+    pub(crate) applied_by: String,
+}
+
+impl Catalogs {
+    /// What was applied last; none before the first apply.
+    pub(crate) async fn stored(&self) -> Result<Option<Stored>, Fault> {
+        let Some(row) = catalogs::newest(self.database.read()).await? else { return Ok(None) };
+        Ok(Some(Stored {
+            revision: row.revision,
+            files: from_json(&row.files)?,
+            applied_at: Timestamp::from_millis(row.applied_at),
+            applied_by: row.applied_by,
+        }))
     }
 }
 

@@ -35,7 +35,7 @@ use store::{Migrator, leases};
 /// Adds the order generator to a server: database, migrations, gRPC services, background work.
 ///
 /// # Errors
-/// When the database cannot be opened, or holds a catalog that no longer compiles.
+/// When the database cannot be opened.
 pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> anyhow::Result<Server> {
     let database = Database::connect(&config.database_url, config.database_schema.as_deref()).await?;
     database.migrate::<Migrator>().await?;
@@ -56,7 +56,10 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         export_wait: Duration::from_secs(config.export_wait_seconds),
         database,
     });
-    generator.catalogs.current().await.map_err(|fault| anyhow::anyhow!("the catalog cannot be loaded: {fault}"))?;
+    if let Err(fault) = generator.catalogs.current().await {
+        // Served all the same: whoever mends the catalog has to read it and to apply another one.
+        tracing::warn!(%fault, "the catalog cannot be used");
+    }
     let api = Api::new(Arc::clone(&generator));
     macro_rules! serve {
         ($($service:ident),*) => {$(

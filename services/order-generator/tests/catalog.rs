@@ -9,6 +9,7 @@ use provost_contract::to_wire;
 use provost_contract::types::v1::{ProvisioningState, WorkflowState};
 use provost_domain::Event;
 use provost_testkit::engines;
+use sea_orm::ConnectionTrait;
 use support::organisation::{catalog, people};
 use support::{Agent, Suite};
 use tonic::{Code, Status};
@@ -154,5 +155,29 @@ async fn unknown_owners_are_not_found() {
         assert_eq!(ask("", "").await.message(), "owner_key must not be empty");
         let wrong = ask("Printer", "1").await;
         assert_eq!(wrong.message(), "owner_entity_type 'Printer' owns nothing; must be one of Person");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catalog_that_no_longer_compiles_can_be_read_and_replaced() {
+    for engine in engines().await {
+        let file = tempfile::tempdir().unwrap();
+        let is_file = engine.url.contains("sqlite");
+        let url = format!("sqlite://{}", file.path().join("generator.db").display());
+        let url = if is_file { url } else { engine.url.clone() };
+        let mut suite = Suite::start(&url).await;
+        let database = sea_orm::Database::connect(&url).await.unwrap();
+        let old = "INSERT INTO catalogs (digest, files, applied_at, applied_by) \
+                   VALUES ('x', '[{\"name\":\"old.yaml\",\"content\":\"roles: 1\"}]', 0, 'old')";
+        database.execute_unprepared(old).await.unwrap();
+        suite.kill_and_restart().await;
+        let refused = suite.jobs().list_jobs(ListJobsRequest {}).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{}: {refused:?}", engine.name);
+        assert!(refused.message().contains("no longer compiles: old.yaml"), "{}", refused.message());
+        assert!(refused.message().contains("apply a right one"), "{}", refused.message());
+        let stored = suite.catalog().get_catalog(GetCatalogRequest {}).await.unwrap().into_inner();
+        assert_eq!(stored.files[0].content, "roles: 1");
+        suite.apply(&support::organisation::catalog()).await;
+        suite.jobs().list_jobs(ListJobsRequest {}).await.unwrap();
     }
 }

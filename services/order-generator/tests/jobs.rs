@@ -7,6 +7,7 @@ mod support;
 use provost_contract::generator::v1::*;
 use provost_service_kit::Clock;
 use provost_testkit::{engines, eventually};
+use sea_orm::ConnectionTrait;
 use std::time::Duration;
 use support::{Agent, Suite, World};
 use tonic::{Code, Status};
@@ -56,7 +57,15 @@ async fn a_job_needs_a_name_and_a_catalog() {
     for engine in engines().await {
         let suite = Suite::start(&engine.url).await;
         let unknown = try_run(&suite, named("tidy", "")).await.unwrap_err();
-        assert_eq!((unknown.code(), unknown.message()), (Code::NotFound, "there is no job tidy"), "{}", engine.name);
+        assert_eq!(
+            (unknown.code(), unknown.message()),
+            (Code::NotFound, "there is no job tidy; known: complete, synchronize"),
+            "{}",
+            engine.name
+        );
+        let listed = ListJobRunsRequest { job: "complet".into(), ..Default::default() };
+        let unknown = suite.jobs().list_job_runs(listed).await.unwrap_err();
+        assert_eq!(unknown.message(), "there is no job complet; did you mean 'complete'?", "{}", engine.name);
         let early = try_run(&suite, named("complete", "")).await.unwrap_err();
         assert_eq!(early.code(), Code::FailedPrecondition);
         assert_eq!(early.message(), "the job complete needs a catalog; apply one first");
@@ -209,5 +218,22 @@ async fn watching_shows_a_run_while_it_goes_on() {
         assert_eq!(last.state(), JobRunState::Completed);
         eventually("the repository to show it", Duration::from_secs(5), async || suite.resource("Person", "E1").await)
             .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn task_of_a_kind_that_nobody_knows_ends_its_run() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let run = suite.run("synchronize").await;
+        let database = sea_orm::Database::connect(&engine.url).await.unwrap();
+        let other = "UPDATE job_task_runs SET kind = '\"dance\"' WHERE level = 2";
+        database.execute_unprepared(other).await.unwrap();
+        let world = one_person();
+        let _agent = Agent::start(&suite, &world);
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Errored, "{}: {run:#?}", engine.name);
+        assert!(run.message.contains("compute role model: this version does not know how to do"), "{}", run.message);
     }
 }

@@ -10,7 +10,7 @@ use provost_service_kit::Clock;
 use provost_testkit::{Postgres, engines, eventually};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use std::time::Duration;
-use support::{Suite, World, batch, end, failure, header};
+use support::{Agent, Suite, World, batch, end, failure, header, organisation};
 use tonic::Code;
 
 /// An HR feed and nothing else.
@@ -30,10 +30,10 @@ entity_types:
       - { name: tags, type: string, multi_valued: true }
 ";
 
-const PERSON: &[&str] = &["employee_id", "title"];
+const PERSON: &[&str] = &["employee_id", "title", "size", "tags"];
 
 fn person(key: &str, title: &str) -> Vec<Option<Value>> {
-    vec![Some(key.into()), Some(title.into())]
+    vec![Some(key.into()), Some(title.into()), None, None]
 }
 
 fn people(count: usize) -> World {
@@ -90,7 +90,7 @@ async fn every_wrong_upload_is_refused_by_name_and_changes_nothing() {
         let cases: Vec<(&str, Vec<UploadExportRequest>, Code, &str)> = vec![
             (
                 "wrong type",
-                vec![batch("Person", &["employee_id", "size"], vec![person("E1", "x")])],
+                vec![batch("Person", PERSON, vec![vec![Some("E1".into()), None, Some("x".into()), None]])],
                 Code::InvalidArgument,
                 "Person row 1 ('E1'), size is of type string, must be of type integer",
             ),
@@ -102,7 +102,7 @@ async fn every_wrong_upload_is_refused_by_name_and_changes_nothing() {
             ),
             (
                 "no key",
-                vec![good(), batch("Person", PERSON, vec![vec![None, None]])],
+                vec![good(), batch("Person", PERSON, vec![vec![None, None, None, None]])],
                 Code::InvalidArgument,
                 "Person row 2 has no employee_id, which is the key",
             ),
@@ -122,7 +122,13 @@ async fn every_wrong_upload_is_refused_by_name_and_changes_nothing() {
                 "short row",
                 vec![batch("Person", PERSON, vec![vec![Some("E1".into())]])],
                 Code::InvalidArgument,
-                "Person row 1 holds 1 values, must hold 2",
+                "Person row 1 holds 1 values, must hold 4",
+            ),
+            (
+                "property left out",
+                vec![batch("Person", &["employee_id", "title", "tags"], vec![])],
+                Code::InvalidArgument,
+                "batch.properties lack 'size' of Person; send all that the task asks for",
             ),
             (
                 "key that cannot be stored",
@@ -436,6 +442,17 @@ async fn wrong_polls_and_pages_are_refused() {
         );
         let page = ListResourcesRequest { entity_type: "P".into(), page_token: "?".into(), page_size: 0 };
         assert_eq!(suite.repository().list_resources(page).await.unwrap_err().code(), Code::InvalidArgument);
+        suite.apply(HR).await;
+        let page = ListResourcesRequest { entity_type: "Persn".into(), ..Default::default() };
+        let unknown = suite.repository().list_resources(page).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+        assert_eq!(unknown.message(), "there is no entity type Persn; did you mean 'Person'?");
+        let unknown = suite.resource("Printer", "1").await.unwrap_err();
+        assert_eq!(unknown.message(), "there is no entity type Printer; known: Person");
+        let page = ListSynchronizationsRequest { connector: "hrr".into(), ..Default::default() };
+        let unknown = suite.synchronization().list_synchronizations(page).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+        assert_eq!(unknown.message(), "there is no connector hrr; did you mean 'hr'?");
         let none = suite.repository().list_resources(ListResourcesRequest::default()).await.unwrap_err();
         assert_eq!(none.message(), "entity_type must not be empty");
         let none = suite.repository().get_resource(GetResourceRequest::default()).await.unwrap_err();
@@ -468,5 +485,108 @@ async fn pages_go_through_everything_once() {
         let second = suite.synchronization().list_synchronizations(request).await.unwrap().into_inner();
         assert_eq!(second.synchronizations.len(), 1);
         assert_ne!(first.synchronizations[0].synchronization_id, second.synchronizations[0].synchronization_id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn export_of_an_older_catalog_is_offered_again() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let (run, task) = task(&suite).await;
+        suite.clock.advance(Duration::from_secs(1));
+        suite
+            .apply(&HR.replace("title, type: string }", "title, type: string }\n      - { name: site, type: string }"))
+            .await;
+        let early = suite.upload(one_person(&task, &suite, "Clerk")).await.unwrap_err();
+        assert_eq!(early.code(), Code::DataLoss, "{}: {early}", engine.name);
+        assert!(early.message().contains("lack 'site' of Person"), "{}", early.message());
+        assert!(early.message().contains("the catalog changed meanwhile"), "{}", early.message());
+        let world = people(1);
+        let _agent = Agent::start(&suite, &world);
+        assert_eq!(suite.watch(&run.run_id).await.state(), JobRunState::Completed, "{}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn property_that_was_never_read_is_not_taken_for_empty() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let world = people(2);
+        suite.synchronize(&world).await;
+        let added = HR.replace("title, type: string }", "title, type: string }\n      - { name: site, type: string }");
+        for (catalog, why) in [
+            (added, "site of Person was never read: it came into the catalog after Person was last synchronized"),
+            (HR.replace("size, type: integer", "size, type: string"), "size of Person was last read as integer"),
+        ] {
+            suite.apply(&catalog).await;
+            let refused = suite.generator().compute_role_model(ComputeRoleModelRequest {}).await.unwrap_err();
+            assert_eq!(refused.code(), Code::FailedPrecondition, "{}: {refused}", engine.name);
+            assert!(refused.message().contains(why), "{}", refused.message());
+            assert!(refused.message().contains("run the job synchronize"), "{}", refused.message());
+            assert_eq!(suite.synchronize(&world).await.state(), JobRunState::Completed, "{}", engine.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_export_that_comes_later_has_nothing_to_add() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let (run, older) = task(&suite).await;
+        let other = suite.run("complete").await;
+        let newer = suite.poll("agent-2", &["hr-csv"], Duration::from_secs(10)).await.remove(0);
+        let rows = |key: &str| batch("Person", PERSON, vec![person(key, "Clerk")]);
+        let send = |task: &ExportTask, agent: &str, key: &str| {
+            let parts = vec![header(&task.task_id, agent, suite.clock.now()), rows(key), end(&[("Person", 1)])];
+            suite.upload(parts)
+        };
+        send(&newer, "agent-2", "new").await.unwrap();
+        let late = send(&older, "agent-1", "old").await.unwrap();
+        assert_eq!(late.state(), SynchronizationState::Completed, "{}", engine.name);
+        assert!(late.message.contains("a later export of hr"), "{}", late.message);
+        assert_eq!(suite.keys("Person").await, ["new"], "{}", engine.name);
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
+        suite.watch(&other.run_id).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn system_that_our_own_orders_emptied_is_empty() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&organisation::catalog()).await;
+        let world = organisation::people(6);
+        let complete = || async {
+            let run = suite.run("complete").await;
+            let _agent = Agent::working(&suite, &world);
+            suite.watch(&run.run_id).await
+        };
+        complete().await;
+        (1..=6).for_each(|number| organisation::leave(&world, &format!("E{number}"), "2026-02-28"));
+        let run = complete().await;
+        assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
+        assert!(suite.keys("Account").await.is_empty(), "{}", engine.name);
+        assert_eq!(suite.ledger.states()["Verified"], 12, "{}: {:?}", engine.name, suite.ledger.states());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oversized_message_is_refused_and_fails_the_upload() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let (run, task) = task(&suite).await;
+        let endless = "x".repeat(provost_service_kit::server::MESSAGE_BYTES_MAX + 1);
+        let rows = batch("Person", PERSON, vec![person("E1", &endless)]);
+        let refused = suite.upload(vec![header(&task.task_id, "agent-1", suite.clock.now()), rows]).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{}: {refused:?}", engine.name);
+        assert!(refused.message().contains("the upload broke off"), "{}", refused.message());
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Errored, "{}: {run:#?}", engine.name);
+        assert!(suite.keys("Person").await.is_empty());
     }
 }

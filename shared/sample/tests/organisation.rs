@@ -50,6 +50,17 @@ fn identifiers_are_unique_and_ascii() {
 }
 
 #[test]
+fn hundred_thousand_people_have_keys_and_logins_of_their_own() {
+    let organisation = organisation(1, 100_000);
+    assert_eq!(organisation.people.len(), 100_000);
+    let fields: [fn(&Person) -> &str; 2] = [|p| &p.employee_id, |p| &p.login];
+    for field in fields {
+        let values: HashSet<&str> = organisation.people.iter().map(field).collect();
+        assert_eq!(values.len(), 100_000);
+    }
+}
+
+#[test]
 fn managers_form_a_tree_below_the_ceo_within_departments() {
     for people in [1, 2, 5, 37, 60, 250, 1_000, 10_000] {
         let organisation = organisation(2, people);

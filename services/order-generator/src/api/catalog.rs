@@ -1,7 +1,7 @@
 //! `CatalogService`: applying a catalog, and reading it back.
 
 use super::Api;
-use crate::catalogs::File;
+use crate::catalogs::{File, Stored};
 use crate::model::catalog::Problem;
 use crate::verbs::apply_catalog::{Applied, apply_catalog};
 use provost_contract::generator::v1 as wire;
@@ -27,14 +27,15 @@ impl CatalogService for Api {
         &self,
         _request: Request<wire::GetCatalogRequest>,
     ) -> Result<Response<wire::GetCatalogResponse>, Status> {
-        let loaded = self.generator.catalogs.current().await?;
-        let loaded = loaded.ok_or_else(|| Fault::not_found("catalog; apply one first"))?;
-        let file = |file: &File| wire::CatalogFile { name: file.name.clone(), content: file.content.clone() };
+        let stored = self.generator.catalogs.stored().await?;
+        let stored = stored.ok_or_else(|| Fault::not_found("catalog; apply one first"))?;
+        let Stored { revision, files, applied_at, applied_by } = stored;
+        let file = |File { name, content }| wire::CatalogFile { name, content };
         Ok(Response::new(wire::GetCatalogResponse {
-            revision: loaded.revision,
-            files: loaded.files.iter().map(file).collect(),
-            applied_at: Some(to_wire::timestamp(loaded.applied_at)),
-            applied_by: loaded.applied_by.clone(),
+            revision,
+            files: files.into_iter().map(file).collect(),
+            applied_at: Some(to_wire::timestamp(applied_at)),
+            applied_by,
         }))
     }
 }

@@ -51,13 +51,19 @@ impl JobService for Api {
         let wire::ListJobRunsRequest { job, page_size, page_token } = request.into_inner();
         let size = page::size(page_size).map_err(Fault::from)?;
         let before = page::after(&page_token).map_err(Fault::from)?;
-        let found = jobs::list(self.generator.database.read(), &job, before, size).await?;
-        let next_page_token = page::next(found.last().map(|last| last.sequence), found.len(), size);
-        let mut runs = Vec::with_capacity(found.len());
-        for run in found {
-            runs.push(with_tasks(&self.generator, run).await?);
+        if !job.is_empty() {
+            verbs::known(&job)?;
         }
-        Ok(Response::new(wire::ListJobRunsResponse { runs, next_page_token }))
+        let database = &self.generator.database;
+        let found = jobs::list(database.read(), &job, before, size).await?;
+        let next_page_token = page::next(found.last().map(|last| last.sequence), found.len(), size);
+        let ids: Vec<&str> = found.iter().map(|run| run.id.as_str()).collect();
+        let mut tasks = jobs::tasks_of(database.read(), database.engine(), &ids).await?;
+        let run = |run: Run| {
+            let tasks = tasks.remove(&run.id).unwrap_or_default();
+            run_to_wire(run, tasks)
+        };
+        Ok(Response::new(wire::ListJobRunsResponse { runs: found.into_iter().map(run).collect(), next_page_token }))
     }
 
     async fn resume_job_run(

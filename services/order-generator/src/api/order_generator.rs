@@ -53,7 +53,8 @@ fn computed_to_wire(computed: Computed) -> wire::ComputeRoleModelResponse {
 
 fn generated_to_wire(run: String, generated: Generated, options: &Options) -> wire::GenerateOrdersResponse {
     let blocked = generated.is_blocked(options);
-    let Generated { submitted, duplicates, superseded, cancelled, by_kind, breaches, .. } = generated;
+    let Generated { submitted, duplicates, superseded, cancelled, rejected, rejection, by_kind, notes, breaches } =
+        generated;
     let breach = |Breach { resource_type, counted, count, limit, rule }| wire::ThresholdBreach {
         resource_type,
         counted,
@@ -70,5 +71,8 @@ fn generated_to_wire(run: String, generated: Generated, options: &Options) -> wi
         by_kind: by_kind.into_iter().collect(),
         blocked,
         breaches: breaches.into_iter().map(breach).collect(),
+        rejected,
+        rejection,
+        notes,
     }
 }

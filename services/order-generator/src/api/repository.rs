@@ -2,14 +2,14 @@
 
 use super::Api;
 use crate::store::resources::{self, Stored};
-use crate::verbs::schema::EntityShape;
+use crate::verbs::schema::{EntityShape, unknown_name};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use provost_contract::generator::v1::repository_service_server::RepositoryService;
 use provost_contract::generator::v1::{GetResourceRequest, ListResourcesRequest, ListResourcesResponse, Resource};
 use provost_contract::{Violations, to_wire};
 use provost_service_kit::{Fault, page};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -21,7 +21,10 @@ impl RepositoryService for Api {
         wrong.require_text("key", &key, provost_contract::NAME_MAX);
         wrong.into_result(()).map_err(Fault::from)?;
         let found = resources::get(self.generator.database.read(), &entity_type, &key).await?;
-        let found = found.ok_or_else(|| Fault::not_found(format!("{entity_type} '{key}'")))?;
+        let Some(found) = found else {
+            self.known(&entity_type).await?;
+            return Err(Fault::not_found(format!("{entity_type} '{key}'")).into());
+        };
         let mut shown = self.shown(&entity_type, vec![found]).await?;
         Ok(Response::new(shown.pop().unwrap_or_default()))
     }
@@ -37,6 +40,9 @@ impl RepositoryService for Api {
         let size = page::size(page_size).map_err(Fault::from)?;
         let after = key_of(&page_token).map_err(Fault::from)?;
         let found = resources::list(self.generator.database.read(), &entity_type, &after, size).await?;
+        if found.is_empty() {
+            self.known(&entity_type).await?;
+        }
         let is_full = found.len() as u64 >= size;
         let last = found.last().filter(|_| is_full).map(|stored| token_of(&stored.key));
         let resources = self.shown(&entity_type, found).await?;
@@ -45,6 +51,18 @@ impl RepositoryService for Api {
 }
 
 impl Api {
+    /// That the catalog has an entity type, or had it when it was last read.
+    async fn known(&self, entity_type: &str) -> Result<(), Fault> {
+        let loaded = self.generator.catalogs.current().await?;
+        let read = resources::readings(self.generator.database.read()).await?;
+        let declared = loaded.iter().flat_map(|loaded| loaded.catalog.entity_types()).map(|one| &*one.name);
+        let known: BTreeSet<&str> = declared.chain(read.keys().map(String::as_str)).collect();
+        match known.contains(entity_type) {
+            true => Ok(()),
+            false => Err(unknown_name("entity type", entity_type, known)),
+        }
+    }
+
     async fn shown(&self, entity_type: &str, found: Vec<Stored>) -> Result<Vec<Resource>, Fault> {
         let shape = self.generator.catalogs.current().await?.and_then(|loaded| loaded.shape(entity_type));
         let readings = resources::readings(self.generator.database.read()).await?;

@@ -3,7 +3,7 @@
 use super::Api;
 use crate::store::synchronizations::{self, Counts, State, Synchronization};
 use crate::verbs::poll_exports::{self, Offer, PollExports};
-use crate::verbs::schema::{EntityShape, PropertyShape};
+use crate::verbs::schema::{EntityShape, PropertyShape, unknown_name};
 use crate::verbs::stage::Batch;
 use crate::verbs::upload::{self, Part};
 use futures::StreamExt;
@@ -48,6 +48,14 @@ impl SynchronizationService for Api {
         let size = page::size(page_size).map_err(Fault::from)?;
         let before = page::after(&page_token).map_err(Fault::from)?;
         let found = synchronizations::list(self.generator.database.read(), &connector, before, size).await?;
+        if found.is_empty() && !connector.is_empty() {
+            let loaded = self.generator.catalogs.current().await?;
+            let known: Vec<&str> =
+                loaded.iter().flat_map(|loaded| loaded.catalog.connectors()).map(|one| &*one.name).collect();
+            if !known.contains(&connector.as_str()) {
+                return Err(unknown_name("connector", &connector, known).into());
+            }
+        }
         let next_page_token = page::next(found.last().map(|last| last.sequence), found.len(), size);
         let synchronizations = found.into_iter().map(to_wire_synchronization).collect();
         Ok(Response::new(wire::ListSynchronizationsResponse { synchronizations, next_page_token }))

@@ -34,6 +34,8 @@ pub struct Generation {
     pub cancel: Vec<OrderId>,
     /// Thresholds that it breaks.
     pub breaches: Vec<Breach>,
+    /// What else is worth a sentence.
+    pub notes: Vec<String>,
 }
 
 /// A threshold that a generation breaks.
@@ -82,19 +84,18 @@ pub fn generate(
     generation.orders = prerequisites_first(catalog, assignments, lanes, generation.orders);
     let unneeded = lanes.iter().filter(|(key, _)| !needed.contains(*key)).flat_map(|(_, lane)| lane);
     generation.cancel = unneeded.filter(|order| order.gives_way()).map(|order| order.id).collect();
-    let resource_types = catalog.resource_types().iter();
-    generation.breaches = resource_types
-        .flat_map(|resource_type| {
-            let linked = linked.get(&*resource_type.name).copied().unwrap_or(0);
-            breaches(resource_type, &generation.orders, linked)
-        })
-        .collect();
+    for resource_type in catalog.resource_types() {
+        let linked = linked.get(&*resource_type.name).copied().unwrap_or(0);
+        generation.breaches.extend(breaches(resource_type, &generation.orders, linked));
+        generation.notes.extend(first_load(resource_type, &generation.orders, linked));
+    }
     generation
 }
 
 /// Lets an addition wait for what its resource type depends on: the same owner's order that is new in
 /// this generation or open in the ledger. Without one, and without the resource, it is left for a later
-/// generation. The ledger wants prerequisites before what depends on them.
+/// generation: so it is when what it needed was declined or cancelled, and the ledger cancelled it too.
+/// The ledger wants prerequisites before what depends on them.
 fn prerequisites_first(
     catalog: &Catalog,
     assignments: &[Assignment],
@@ -123,8 +124,12 @@ fn prerequisites_first(
             order.depends_on.push(*id);
             return true;
         }
-        let prerequisite = held.get(&key).filter(|one| one.wish == Wish::Have);
+        let prerequisite = held.get(&key).filter(|one| matches!(one.wish, Wish::Have | Wish::Unknown));
         let (Some(prerequisite), Some(kind)) = (prerequisite, catalog.resource_type(needed)) else { return false };
+        if prerequisite.wish == Wish::Unknown {
+            // Its order is in Error, or is about to be: nothing can wait for that.
+            return prerequisite.linked;
+        }
         let lane = lanes.get(&lane_of(kind, prerequisite)).map_or(&[][..], Vec::as_slice);
         let newest = known_order::newest(lane);
         match newest.map(|newest| newest.state) {
@@ -207,7 +212,8 @@ fn order(
 }
 
 /// The same rule as the ledger's: the newest order of the lane asks for the same, and it is open, or
-/// was declined, or had expired.
+/// was declined, or had expired. One that is about to be written without a review does not stand for
+/// one that must be reviewed.
 fn is_known(lane: &[KnownOrder], order: &Order) -> bool {
     known_order::newest(lane).is_some_and(|newest| {
         let stands = match newest.state {
@@ -222,8 +228,31 @@ fn is_known(lane: &[KnownOrder], order: &Order) -> bool {
             | ProvisioningState::Error
             | ProvisioningState::Executed => true,
         };
-        stands && newest.fingerprint == order.fingerprint()
+        let is_unreviewed =
+            newest.state == ProvisioningState::Pending && !newest.in_flight && newest.block_causes.is_empty();
+        let must_now_be_reviewed = is_unreviewed && !order.block_causes.is_empty();
+        stands && !must_now_be_reviewed && newest.fingerprint == order.fingerprint()
     })
+}
+
+/// How many orders of a kind there are of a resource type that would be written.
+fn count(resource_type: &ResourceType, kind: OrderKind, orders: &[Order]) -> usize {
+    let writes = |order: &&Order| {
+        *order.resource_type == *resource_type.name
+            && order.kind == kind
+            && !order.expired
+            && order.rule_failure.is_none()
+    };
+    orders.iter().filter(writes).count()
+}
+
+/// What a run says of a resource type's first load, where a percentage would have counted.
+fn first_load(resource_type: &ResourceType, orders: &[Order], linked: usize) -> Option<String> {
+    let percent = resource_type.thresholds.additions_percent;
+    let count = count(resource_type, OrderKind::Addition, orders);
+    let name = &resource_type.name;
+    (percent > 0 && linked == 0 && count > 0)
+        .then(|| format!("{name}: {count} additions are its first load, to which the {percent} % limit does not apply"))
 }
 
 /// The thresholds of one resource type that the orders break. Percents count against the linked
@@ -238,13 +267,7 @@ fn breaches(resource_type: &ResourceType, orders: &[Order], linked: usize) -> Ve
     ];
     let mut breaches = Vec::new();
     for (counted, kind, absolute, percent) in counted {
-        let writes = |order: &&Order| {
-            *order.resource_type == *resource_type.name
-                && order.kind == kind
-                && !order.expired
-                && order.rule_failure.is_none()
-        };
-        let count = orders.iter().filter(writes).count();
+        let count = count(resource_type, kind, orders);
         let is_first_load = kind == OrderKind::Addition && linked == 0;
         let of_percent = (percent > 0 && !is_first_load).then(|| {
             let limit = linked.saturating_mul(percent as usize) / 100;

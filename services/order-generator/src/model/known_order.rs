@@ -1,7 +1,7 @@
 //! What the order generator knows of an order in the ledger: its projection, built from the feed.
 
 use provost_domain::{
-    Change, ChangeOperation, InactiveReason, OrderId, OrderKind, ProvisioningState, Timestamp, Value,
+    BlockCause, Change, ChangeOperation, InactiveReason, OrderId, OrderKind, Owner, ProvisioningState, Timestamp, Value,
 };
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ pub struct KnownOrder {
     pub id: OrderId,
     /// What it does.
     pub kind: OrderKind,
+    /// Whose it is.
+    pub owner: Owner,
     /// Where it stands.
     pub state: ProvisioningState,
     /// Why it is Inactive.
@@ -20,6 +22,8 @@ pub struct KnownOrder {
     pub in_flight: bool,
     /// What it changes.
     pub changes: Vec<Change>,
+    /// Why it had to be reviewed; empty when nobody looks at it before it is written.
+    pub block_causes: Vec<BlockCause>,
     /// What it asks for, as `Order::fingerprint` says it.
     pub fingerprint: String,
     /// When it was decided.
@@ -40,6 +44,26 @@ impl KnownOrder {
             | ProvisioningState::AwaitingApproval
             | ProvisioningState::Inactive
             | ProvisioningState::Error => false,
+        }
+    }
+
+    /// It is this owner's.
+    pub(crate) fn is_of(&self, owner: &Owner) -> bool {
+        self.owner.entity_type == owner.entity_type && self.owner.key == owner.key
+    }
+
+    /// It may yet be written, whatever is cancelled meanwhile: an agent may have taken it unseen.
+    pub(crate) fn may_be_written(&self) -> bool {
+        match self.state {
+            ProvisioningState::Pending
+            | ProvisioningState::Transmitted
+            | ProvisioningState::Errored
+            | ProvisioningState::AwaitingApproval => true,
+            ProvisioningState::None
+            | ProvisioningState::Verified
+            | ProvisioningState::Inactive
+            | ProvisioningState::Error
+            | ProvisioningState::Executed => false,
         }
     }
 
@@ -108,6 +132,11 @@ impl KnownOrder {
 /// The newest order of a lane that was not replaced or cancelled. `lane` is oldest first.
 pub(crate) fn newest(lane: &[KnownOrder]) -> Option<&KnownOrder> {
     lane.iter().rev().find(|order| order.counts())
+}
+
+/// The newest order that wrote the resource of a lane, or is writing it.
+pub(crate) fn newest_written(lane: &[KnownOrder]) -> Option<&KnownOrder> {
+    lane.iter().rev().find(|order| order.is_under_way() || order.state == ProvisioningState::Verified)
 }
 
 /// Whether the newest order that does this to a property was declined (domain.md, "Order kinds"): then

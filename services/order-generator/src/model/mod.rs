@@ -8,12 +8,14 @@
 
 pub mod assign;
 pub mod catalog;
+pub(crate) mod claims;
 pub mod evaluate;
 pub mod expected;
 pub mod expression;
 pub mod generate;
 pub mod known_order;
 pub mod resource;
+pub mod verify;
 
 pub use catalog::{Catalog, Problem};
 pub use resource::{Lookup, Properties, Repository, Resource};

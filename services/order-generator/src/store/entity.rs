@@ -56,6 +56,8 @@ pub mod reading {
         pub export_started_at: i64,
         pub synchronization_id: String,
         pub resources: i64,
+        /// What was read: the kind of each property, as JSON. Empty in rows that are older than the column.
+        pub properties: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -7,6 +7,7 @@ use provost_service_kit::{Engine, Fault, FaultKind};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
 };
+use std::collections::HashMap;
 
 /// How a run, or a task of it, stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -227,6 +228,24 @@ pub(crate) async fn tasks(connection: &impl ConnectionTrait, run_id: &str) -> Re
         .filter(job_task_run::Column::RunId.eq(run_id))
         .order_by_asc(job_task_run::Column::Position);
     query.all(connection).await?.into_iter().map(read_task).collect()
+}
+
+/// The tasks of several runs, by run and level.
+pub(crate) async fn tasks_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    run_ids: &[&str],
+) -> Result<HashMap<String, Vec<TaskRun>>, Fault> {
+    let mut found: HashMap<String, Vec<TaskRun>> = HashMap::new();
+    for chunk in run_ids.chunks(engine.rows_per_statement(1)) {
+        let query = job_task_run::Entity::find()
+            .filter(job_task_run::Column::RunId.is_in(chunk.iter().copied()))
+            .order_by_asc(job_task_run::Column::Position);
+        for row in query.all(connection).await? {
+            found.entry(row.run_id.clone()).or_default().push(read_task(row)?);
+        }
+    }
+    Ok(found)
 }
 
 /// The runs that are not over, oldest first.

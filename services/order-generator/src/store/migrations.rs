@@ -8,7 +8,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First)]
+        vec![Box::new(First), Box::new(WhatWasRead)]
     }
 }
 
@@ -96,6 +96,23 @@ impl MigrationTrait for First {
             manager.create_index(create).await?;
         }
         Ok(())
+    }
+}
+
+/// A property that came into the catalog after the last export was never read: it is not empty.
+struct WhatWasRead;
+
+impl MigrationName for WhatWasRead {
+    fn name(&self) -> &str {
+        "m0002_what_was_read"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for WhatWasRead {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let properties = text("properties").default("").to_owned();
+        manager.alter_table(Table::alter().table("readings").add_column(properties).to_owned()).await
     }
 }
 
@@ -228,5 +245,33 @@ impl First {
             ),
             table("leases", vec![text("name"), text("holder"), big("until")], &["name"]),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::resources::{self, Reading};
+    use provost_domain::Timestamp;
+    use provost_service_kit::Database;
+    use sea_orm_migration::sea_orm::ConnectionTrait;
+
+    #[tokio::test]
+    async fn readings_of_the_first_schema_are_kept_and_do_not_say_what_was_read() {
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            Migrator::up(database.write(), Some(1)).await.unwrap();
+            let row = "INSERT INTO readings VALUES ('Person', 'hr', 5, 'old', 1)";
+            database.write().execute_unprepared(row).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let old = resources::readings(database.read()).await.unwrap().remove("Person").unwrap();
+            assert_eq!((old.export_started_at, old.properties), (Timestamp::from_millis(5), None), "{}", engine.name);
+            let properties = Some([("id".to_owned(), "string".to_owned())].into());
+            let new =
+                Reading { export_started_at: Timestamp::from_millis(6), synchronization_id: "new".into(), properties };
+            resources::note_reading(database.write(), "Person", "hr", &new, 1).await.unwrap();
+            assert_eq!(resources::readings(database.read()).await.unwrap().remove("Person"), Some(new));
+        }
     }
 }

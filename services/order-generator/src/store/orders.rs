@@ -10,12 +10,14 @@ use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    StreamTrait,
+    Statement, StreamTrait,
 };
 use std::collections::BTreeMap;
 
 /// Columns that an upsert writes.
 const COLUMNS: usize = 12;
+/// Why orders no longer count: replaced, or cancelled.
+const GONE: [i32; 2] = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
 /// The unit separator, which no catalog name and no key of sense holds.
 const SEPARATOR: char = '\u{1f}';
 
@@ -107,25 +109,106 @@ pub(crate) async fn counts(connection: &impl ConnectionTrait) -> Result<BTreeMap
     Ok(rows.into_iter().map(|(resource_type, state, count)| ((resource_type, state), count)).collect())
 }
 
-/// All orders in any of the states, oldest first.
-pub(crate) async fn in_states(
-    connection: &(impl ConnectionTrait + StreamTrait),
+/// The ids and versions of all orders in any of the states, oldest first: enough to see what changed,
+/// without reading what did not.
+pub(crate) async fn versions(
+    connection: &impl ConnectionTrait,
     states: &[ProvisioningState],
+) -> Result<Vec<(String, i64)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::OrderId)
+        .column(Column::Version)
+        .filter(Column::State.is_in(states.iter().map(|state| *state as i32)))
+        .order_by_asc(Column::Sequence)
+        .into_tuple()
+        .all(connection)
+        .await
+}
+
+/// These orders, in no order.
+pub(crate) async fn by_ids(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    ids: &[&str],
 ) -> Result<Vec<OrderRecord>, Fault> {
-    let query = Entity::find().filter(Column::State.is_in(states.iter().map(|state| *state as i32)));
-    let mut rows = query.order_by_asc(Column::Sequence).stream(connection).await?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        found.push(read(&row)?);
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(engine.rows_per_statement(1)) {
+        let rows = Entity::find().filter(Column::OrderId.is_in(chunk.iter().copied())).all(connection).await?;
+        for row in &rows {
+            found.push(read(row)?);
+        }
     }
     Ok(found)
 }
 
-/// All orders but those that were replaced or cancelled, oldest first.
+/// Where an order stands, at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    pub(crate) order_id: String,
+    pub(crate) lane: String,
+    pub(crate) sequence: i64,
+    pub(crate) state: i32,
+    pub(crate) inactive_reason: i32,
+}
+
+type GlanceColumns = (String, String, i64, i32, i32);
+
+fn glances() -> sea_orm::Select<Entity> {
+    Entity::find().select_only().columns([
+        Column::OrderId,
+        Column::Lane,
+        Column::Sequence,
+        Column::State,
+        Column::InactiveReason,
+    ])
+}
+
+fn glance((order_id, lane, sequence, state, inactive_reason): GlanceColumns) -> Glance {
+    Glance { order_id, lane, sequence, state, inactive_reason }
+}
+
+/// Where these orders stand.
+pub(crate) async fn glances_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    ids: &[&str],
+) -> Result<Vec<Glance>, DbErr> {
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(engine.rows_per_statement(1)) {
+        let query = glances().filter(Column::OrderId.is_in(chunk.iter().copied()));
+        found.extend(query.into_tuple().all(connection).await?.into_iter().map(glance));
+    }
+    Ok(found)
+}
+
+/// The newest order of a lane that was not replaced or cancelled.
+pub(crate) async fn newest_of_lane(connection: &impl ConnectionTrait, lane: &str) -> Result<Option<Glance>, DbErr> {
+    let query = glances()
+        .filter(Column::Lane.eq(lane))
+        .filter(Column::InactiveReason.is_not_in(GONE))
+        .order_by_desc(Column::Sequence);
+    Ok(query.into_tuple().one(connection).await?.map(glance))
+}
+
+/// The orders that the role model looks at, oldest first: all that were not replaced, cancelled or
+/// verified, and of the verified ones those that say more than an order before them, which are the lane's
+/// newest and whatever came after an order that is not verified. Lanes grow for years, and what was
+/// verified long ago says nothing that synchronization does not show.
 pub(crate) async fn that_count(connection: &(impl ConnectionTrait + StreamTrait)) -> Result<Vec<OrderRecord>, Fault> {
-    let gone = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
-    let query = Entity::find().filter(Column::InactiveReason.is_not_in(gone));
-    let mut rows = query.order_by_asc(Column::Sequence).stream(connection).await?;
+    let verified = ProvisioningState::Verified as i32;
+    let [superseded, cancelled] = GONE;
+    let sql = format!(
+        "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM (\
+         SELECT order_id, state, sequence, \
+         MAX(CASE WHEN state = {verified} THEN sequence END) OVER (PARTITION BY lane) AS newest_verified, \
+         MIN(CASE WHEN state <> {verified} THEN sequence END) OVER (PARTITION BY lane) AS oldest_other \
+         FROM orders WHERE inactive_reason NOT IN ({superseded}, {cancelled})) AS placed \
+         WHERE state <> {verified} OR sequence = newest_verified OR sequence > oldest_other) \
+         ORDER BY sequence"
+    );
+    let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), sql);
+    let mut rows = Entity::find().from_raw_sql(statement).stream(connection).await?;
     let mut found = Vec::new();
     while let Some(row) = rows.try_next().await? {
         found.push(read(&row)?);
@@ -144,4 +227,43 @@ pub(crate) async fn of_owner(
         .filter(Column::OwnerKey.eq(owner_key))
         .order_by_asc(Column::Sequence);
     query.all(connection).await?.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::Migrator;
+    use ProvisioningState as S;
+    use provost_service_kit::Database;
+
+    fn record(id: &str, sequence: i64, target: &str, state: ProvisioningState, reason: InactiveReason) -> OrderRecord {
+        let order = Order { order_id: id.into(), target_key: target.into(), ..Default::default() };
+        let (state, inactive_reason) = (state.into(), reason.into());
+        OrderRecord { order: Some(order), state, inactive_reason, sequence, version: 1, ..Default::default() }
+    }
+
+    #[tokio::test]
+    async fn of_verified_orders_only_those_count_that_say_more_than_others() {
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let none = InactiveReason::Unspecified;
+            let records = [
+                record("old", 1, "ada", S::Verified, none),
+                record("declined", 2, "ada", S::Inactive, InactiveReason::Declined),
+                record("after", 3, "ada", S::Verified, none),
+                record("newest", 4, "ada", S::Verified, none),
+                record("first", 5, "bob", S::Verified, none),
+                record("last", 6, "bob", S::Verified, none),
+                record("cancelled", 7, "bob", S::Inactive, InactiveReason::Cancelled),
+                record("seen", 8, "eve", S::Verified, none),
+                record("open", 9, "eve", S::Pending, none),
+            ];
+            save(database.write(), database.engine(), &records).await.unwrap();
+            let found = that_count(database.read()).await.unwrap();
+            let ids: Vec<_> = found.into_iter().map(|record| record.order.unwrap().order_id).collect();
+            assert_eq!(ids, ["declined", "after", "newest", "last", "seen", "open"], "{}", engine.name);
+        }
+    }
 }

@@ -131,18 +131,22 @@ pub(crate) async fn delete(
 pub(crate) struct Reading {
     pub(crate) export_started_at: Timestamp,
     pub(crate) synchronization_id: String,
+    /// The kind of each property that was read; none when that was not yet noted.
+    pub(crate) properties: Option<BTreeMap<String, String>>,
 }
 
 /// The last reading of each entity type.
-pub(crate) async fn readings(connection: &impl ConnectionTrait) -> Result<BTreeMap<String, Reading>, DbErr> {
-    let rows = reading::Entity::find().all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let export_started_at = Timestamp::from_millis(row.export_started_at);
-            (row.entity_type, Reading { export_started_at, synchronization_id: row.synchronization_id })
-        })
-        .collect())
+pub(crate) async fn readings(connection: &impl ConnectionTrait) -> Result<BTreeMap<String, Reading>, Fault> {
+    let reading = |row: reading::Model| {
+        let properties = match row.properties.as_str() {
+            "" => None,
+            text => Some(from_json(text)?),
+        };
+        let export_started_at = Timestamp::from_millis(row.export_started_at);
+        let synchronization_id = row.synchronization_id;
+        Ok((row.entity_type, Reading { export_started_at, synchronization_id, properties }))
+    };
+    reading::Entity::find().all(connection).await?.into_iter().map(reading).collect()
 }
 
 /// Notes that an entity type was read.
@@ -152,13 +156,15 @@ pub(crate) async fn note_reading(
     connector: &str,
     reading: &Reading,
     resources: i64,
-) -> Result<(), DbErr> {
+) -> Result<(), Fault> {
+    let properties = reading.properties.as_ref().map(to_json).transpose()?;
     let row = reading::ActiveModel {
         entity_type: Set(entity_type.to_owned()),
         connector: Set(connector.to_owned()),
         export_started_at: Set(reading.export_started_at.millis()),
         synchronization_id: Set(reading.synchronization_id.clone()),
         resources: Set(resources),
+        properties: Set(properties.unwrap_or_default()),
     };
     reading::Entity::insert(row)
         .on_conflict(
@@ -168,10 +174,11 @@ pub(crate) async fn note_reading(
                     reading::Column::ExportStartedAt,
                     reading::Column::SynchronizationId,
                     reading::Column::Resources,
+                    reading::Column::Properties,
                 ])
                 .to_owned(),
         )
         .exec_without_returning(connection)
-        .await
-        .map(|_| ())
+        .await?;
+    Ok(())
 }

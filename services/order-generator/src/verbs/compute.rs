@@ -9,16 +9,16 @@ use super::known::{Lanes, lanes};
 use super::world::World;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assigned, Assignment, Wish};
-use crate::model::catalog::Catalog;
-use crate::model::expected::{Claim, Expected, ExpectedResource, Leaving, refuse_shared_keys};
+use crate::model::assign::{Assignment, Wish};
+use crate::model::claims::Claims;
+use crate::model::expected::Expected;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
 use crate::store::computations::{self, Computed};
 use crate::store::{from_json, resources, to_json};
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
 use provost_contract::to_wire;
-use provost_domain::{Owner, Period, Reason, Timestamp, WorkflowState};
+use provost_domain::{Owner, Period, Reason, WorkflowState};
 use provost_service_kit::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -76,17 +76,18 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) 
     let total = owners.len() as u64 * 2;
     let mut expected: Vec<Expected> =
         pieces(owners, &inputs, |inputs, owner| inputs.world.expected(&owner), done, 0, total).await?;
-    let leaving = inputs.leaving(&expected, &loaded.catalog, started_at);
-    refuse_shared_keys(
-        &mut expected,
-        leaving,
-        |name| loaded.catalog.resource_type(name).map(|resource_type| &*resource_type.target),
-        |expected, resource| inputs.claim(expected, resource, started_at),
-    );
+    Claims {
+        catalog: &loaded.catalog,
+        previous: &inputs.previous,
+        lanes: &inputs.lanes,
+        exists: &|entity_type, key| inputs.world.has(entity_type, key),
+        now: started_at,
+    }
+    .refuse_shared(&mut expected);
     let known: HashMap<OwnerKey, String> = expected.iter().map(known_owner).collect::<Result<_, Fault>>()?;
     let work = inputs.with_the_gone(expected);
     let evaluated = total / 2;
-    let assigned: Vec<(Assigned, String)> =
+    let assigned: Vec<Assignment> =
         pieces(work, &inputs, |inputs, (owner, expected)| inputs.assign(&owner, &expected), done, evaluated, total)
             .await?
             .into_iter()
@@ -94,16 +95,13 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) 
             .collect();
     let mut after: HashMap<AssignmentKey, String> = HashMap::new();
     let mut computed = Computed { owners: known.len() as i64, ..Computed::default() };
-    let mut verifications = Vec::new();
-    for (Assigned { assignment, verified }, entity_type) in assigned {
-        if let Some(assignment) = assignment {
-            computed.count(&assignment);
-            after.insert(key_of(&assignment), to_json(&assignment)?);
-        }
-        verifications.extend(verified.into_iter().map(|id| (id, entity_type.clone())));
+    for assignment in assigned {
+        computed.count(&assignment);
+        after.insert(key_of(&assignment), to_json(&assignment)?);
     }
     before.save(generator, &known, &after).await?;
-    let verifications = inputs.world.verifications(&verifications);
+    // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
+    let verifications = inputs.world.verifications(&inputs.lanes);
     computed.verified = verify(generator, &verifications).await?;
     let ended_at = generator.clock.now();
     computations::note_computation(generator.database.write(), loaded.revision, started_at, ended_at, &computed)
@@ -175,54 +173,11 @@ impl Inputs {
         work
     }
 
-    /// What is to be taken away from somebody whose rules no longer give it, and is not handed over to
-    /// another of the same owner's resource types.
-    fn leaving(&self, expected: &[Expected], catalog: &Catalog, now: Timestamp) -> Vec<Leaving> {
-        let here: HashMap<OwnerKey, &Expected> =
-            expected.iter().map(|one| ((one.owner.entity_type.clone(), one.owner.key.clone()), one)).collect();
-        let taken = self.previous.iter().flat_map(|(owner, of_owner)| of_owner.values().map(move |one| (owner, one)));
-        taken
-            .filter_map(|(owner, previous)| {
-                let resource_type = catalog.resource_type(&previous.resource_type)?;
-                let expected = here.get(owner);
-                let is_taken = matches!(previous.wish, Wish::Have | Wish::Lose)
-                    && resource_type.allow_remove
-                    && (expected.is_some() || resource_type.remove_orphans)
-                    && !expected.is_some_and(|expected| gives(expected, &resource_type.name))
-                    && !expected
-                        .is_some_and(|one| self.world.hands_over(one, resource_type, &previous.target_key, now))
-                    && self.world.has(&resource_type.target, &previous.target_key);
-                is_taken.then(|| Leaving {
-                    entity_type: resource_type.target.to_string(),
-                    key: previous.target_key.clone(),
-                    who: format!("{} {} by {}", owner.0, owner.1, resource_type.name),
-                })
-            })
-            .collect()
-    }
-
-    /// How an owner stands to a resource that the rules give.
-    fn claim(&self, expected: &Expected, resource: &ExpectedResource, now: Timestamp) -> Claim {
-        let owner = (expected.owner.entity_type.clone(), expected.owner.key.clone());
-        let previous = self.previous.get(&owner).and_then(|of_owner| of_owner.get(&*resource.resource_type));
-        if expected.period.contains(now) {
-            Claim::Now
-        } else if previous.is_some_and(|previous| matches!(previous.wish, Wish::Have | Wish::Lose)) {
-            Claim::Leaving
-        } else {
-            Claim::None
-        }
-    }
-
-    fn assign(&self, key: &OwnerKey, expected: &Option<Expected>) -> Option<Vec<(Assigned, String)>> {
+    fn assign(&self, key: &OwnerKey, expected: &Option<Expected>) -> Option<Vec<Assignment>> {
         let nothing = BTreeMap::new();
         let previous = self.previous.get(key).unwrap_or(&nothing);
         Some(self.world.assign(expected.as_ref(), previous, &self.lanes))
     }
-}
-
-fn gives(expected: &Expected, resource_type: &str) -> bool {
-    expected.resources.iter().any(|resource| &*resource.resource_type == resource_type)
 }
 
 fn key_of(assignment: &Assignment) -> AssignmentKey {

@@ -68,6 +68,7 @@ async fn generate_alone(
         duplicates: generation.duplicates as i64,
         breaches: generation.breaches.into_iter().map(breach).collect(),
         by_kind: by_kind(&generation.orders),
+        notes: generation.notes,
         ..Generated::default()
     };
     if !generated.is_blocked(options) {
@@ -136,7 +137,8 @@ async fn submit(
         generated.duplicates += answer.duplicates;
         generated.superseded += answer.superseded;
         generated.rejected += answer.rejected;
-        if let Some(error) = answer.rejections.first().and_then(|rejection| rejection.error.as_ref()) {
+        let first = answer.rejections.first().and_then(|rejection| rejection.error.as_ref());
+        if let Some(error) = first.filter(|_| generated.rejection.is_empty()) {
             generated.rejection.clone_from(&error.message);
         }
         sent += chunk.len() as u64;

@@ -1,6 +1,6 @@
 //! Which jobs there are, and starting, resuming and cancelling their runs.
 
-use super::schema::Exported;
+use super::schema::{Exported, unknown_name};
 use crate::generator::Generator;
 use crate::store::jobs::{self, Run, RunState, TaskRun};
 use crate::work::tasks::Kind;
@@ -79,6 +79,17 @@ fn synchronize(exports: &[Exported]) -> Vec<Task> {
     tasks
 }
 
+/// That there is a job of this name, whatever the catalog.
+///
+/// # Errors
+/// [`provost_service_kit::FaultKind::NotFound`], with the nearest name.
+pub(crate) fn known(job: &str) -> Result<(), Fault> {
+    match all(&[]).iter().any(|one| one.name == job) {
+        true => Ok(()),
+        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE])),
+    }
+}
+
 /// A wish to run a job.
 pub(crate) struct RunJob {
     pub(crate) job: String,
@@ -110,6 +121,7 @@ pub(crate) async fn run_job(generator: &Generator, wish: RunJob) -> Result<Run, 
     if let Some(run) = started_before(generator, &wish.job, &request_id).await? {
         return Ok(run);
     }
+    known(&wish.job)?;
     let exports = generator.catalogs.current().await?.map(|loaded| loaded.exports());
     let found = all(exports.as_deref().unwrap_or_default()).into_iter().find(|job| job.name == wish.job);
     let job = found.ok_or_else(|| Fault::not_found(format!("job {}", wish.job)))?;

@@ -51,12 +51,14 @@ pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fa
     let known = KnownOrder {
         id: order.id,
         kind: order.kind,
+        owner: order.owner.clone(),
         state,
         inactive_reason,
         // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.
         // Taking it for live is safe: what comes after it waits in its lane.
         in_flight: state == ProvisioningState::Pending && lease.is_some(),
         changes: order.changes.clone(),
+        block_causes: order.block_causes.clone(),
         fingerprint: order.fingerprint(),
         generated_at: order.generated_at,
         executed_at: executed_at.as_ref().map(from_wire::timestamp),

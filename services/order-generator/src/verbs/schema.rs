@@ -1,8 +1,16 @@
 //! What synchronization needs to know of the catalog: which entity types a connector has, and the
 //! shape of their resources.
 
+use crate::model::catalog::suggest;
 use crate::store::resources::Properties;
 use provost_domain::{Value, ValueType};
+use provost_service_kit::Fault;
+use std::collections::BTreeMap;
+
+/// There is nothing of this name; says which one may be meant.
+pub(crate) fn unknown_name<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Fault {
+    Fault::not_found(format!("{what} {name}; {}", suggest::hint(name, known)))
+}
 
 /// One property, as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +25,12 @@ pub(crate) struct PropertyShape {
 }
 
 impl PropertyShape {
+    /// What its values are, in words.
+    pub(crate) fn kind(&self) -> String {
+        let name = self.value_type.name();
+        if self.multi_valued { format!("list of {name}") } else { name.to_owned() }
+    }
+
     /// Why a value does not fit; none when it does. Never shows the value, which may be confidential.
     pub(crate) fn misfit(&self, value: &Value) -> Option<String> {
         let wanted = self.value_type.name();
@@ -52,6 +66,12 @@ impl EntityShape {
     /// A property, by name.
     pub(crate) fn property(&self, name: &str) -> Option<&PropertyShape> {
         self.properties.iter().find(|property| property.name == name)
+    }
+
+    /// What an export of it holds: the kind of each property that can be read.
+    pub(crate) fn readable(&self) -> BTreeMap<String, String> {
+        let readable = self.properties.iter().filter(|property| !property.write_only);
+        readable.map(|property| (property.name.clone(), property.kind())).collect()
     }
 
     /// Takes out what no longer fits, because the catalog changed since it was read.

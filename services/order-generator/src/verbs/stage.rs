@@ -122,8 +122,21 @@ fn check_properties(shape: &EntityShape, properties: &[String]) -> Result<usize,
             Some(_) => {}
         }
     }
-    let key = properties.iter().position(|name| *name == shape.key);
-    key.ok_or_else(|| Fault::invalid("batch.properties", format!("lack the key of {}: '{}'", shape.name, shape.key)))
+    let Some(key) = properties.iter().position(|name| *name == shape.key) else {
+        return Err(Fault::invalid("batch.properties", format!("lack the key of {}: '{}'", shape.name, shape.key)));
+    };
+    // What is not sent would count as empty, and be taken from everybody.
+    let lacking = shape.readable().into_keys().filter(|name| !properties.contains(name));
+    let lacking: Vec<String> = lacking.map(|name| format!("'{name}'")).collect();
+    if lacking.is_empty() {
+        return Ok(key);
+    }
+    let wrong = format!(
+        "lack {} of {}; send all that the task asks for, with or without a value",
+        lacking.join(", "),
+        shape.name
+    );
+    Err(Fault::invalid("batch.properties", wrong))
 }
 
 fn check_row(
@@ -212,62 +225,66 @@ mod tests {
     #[test]
     fn each_mistake_names_its_row_and_property() {
         let text = |text: &str| Some(Value::from(text));
+        let row = |key: &str| vec![text(key), None, None];
+        let all = vec!["login", "size", "groups"];
         for (properties, rows, message) in [
             (vec!["login", "colour"], vec![], "batch.properties[1] 'colour' is not a property of Account"),
             (vec!["login", "login"], vec![], "batch.properties[1] 'login' stands there twice"),
             (vec!["login", "password"], vec![], "batch.properties[1] 'password' is write-only and cannot be read"),
             (vec!["size"], vec![], "batch.properties lack the key of Account: 'login'"),
-            (vec!["login", "size"], vec![vec![text("a")]], "Account row 1 holds 1 values, must hold 2"),
-            (vec!["login"], vec![vec![text("a")], vec![None]], "Account row 2 has no login, which is the key"),
-            (vec!["login"], vec![vec![text(" ")]], "Account row 1 has no login, which is the key"),
             (
                 vec!["login"],
-                vec![vec![text("a")], vec![text("b")], vec![text("a")]],
-                "Account row 3 login 'a' stands in row 1 too",
+                vec![],
+                "batch.properties lack 'groups', 'size' of Account; send all that the task asks for, with or without a \
+                 value",
             ),
+            (all.clone(), vec![vec![text("a")]], "Account row 1 holds 1 values, must hold 3"),
+            (all.clone(), vec![row("a"), vec![None, None, None]], "Account row 2 has no login, which is the key"),
+            (all.clone(), vec![row(" ")], "Account row 1 has no login, which is the key"),
+            (all.clone(), vec![row("a"), row("b"), row("a")], "Account row 3 login 'a' stands in row 1 too"),
             (
-                vec!["login", "size"],
-                vec![vec![text("a"), text("big")]],
+                all.clone(),
+                vec![vec![text("a"), text("big"), None]],
                 "Account row 1 ('a'), size is of type string, must be of type integer",
             ),
             (
-                vec!["login", "groups"],
-                vec![vec![text("a"), text("g")]],
+                all.clone(),
+                vec![vec![text("a"), None, text("g")]],
                 "Account row 1 ('a'), groups is of type string, must be a list of string",
             ),
             (
-                vec!["login"],
-                vec![vec![text("a")], vec![text("b\0")]],
+                all.clone(),
+                vec![row("a"), row("b\0")],
                 "Account row 2, login is the key and holds the control character U+0000",
             ),
+            (all.clone(), vec![row("a\nb")], "Account row 1, login is the key and holds the control character U+000A"),
             (
-                vec!["login"],
-                vec![vec![text("a\nb")]],
-                "Account row 1, login is the key and holds the control character U+000A",
-            ),
-            (
-                vec!["login"],
-                vec![vec![text(&"é".repeat(501))]],
+                all.clone(),
+                vec![row(&"é".repeat(501))],
                 "Account row 1, login is the key and has 501 characters; the most is 500",
             ),
             (
-                vec!["login", "groups"],
-                vec![vec![text("a"), Some(Value::List(vec!["g".into(), "h\0".into()]))]],
+                all.clone(),
+                vec![vec![text("a"), None, Some(Value::List(vec!["g".into(), "h\0".into()]))]],
                 "Account row 1 ('a'), groups holds the control character U+0000 (NUL)",
             ),
         ] {
             assert_eq!(refusal(&properties, rows), message);
         }
-        let many = vec![vec![text("a")]; BATCH_ROWS_MAX + 1];
-        assert_eq!(refusal(&["login"], many), "batch.rows holds more than 1000 rows");
+        let many = vec![row("a"); BATCH_ROWS_MAX + 1];
+        assert_eq!(refusal(&all, many), "batch.rows holds more than 1000 rows");
     }
 
     #[test]
     fn longest_keys_and_texts_of_many_lines_are_taken() {
         let batch = Batch {
             entity_type: "Account".into(),
-            properties: vec!["login".into(), "groups".into()],
-            rows: vec![vec![Some("é".repeat(500).as_str().into()), Some(Value::List(vec!["two\r\n\tlines".into()]))]],
+            properties: vec!["login".into(), "size".into(), "groups".into()],
+            rows: vec![vec![
+                Some("é".repeat(500).as_str().into()),
+                None,
+                Some(Value::List(vec!["two\r\n\tlines".into()])),
+            ]],
         };
         let mut staging = Staging::of(vec![account()]);
         staging.add(batch).unwrap();

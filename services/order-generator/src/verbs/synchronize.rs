@@ -2,45 +2,57 @@
 //! updated, what is gone is deleted; in one transaction.
 //!
 //! The rule that must hold: an export that shows nothing where there was something is not believed.
-//! An empty feed would otherwise take everything from everybody.
+//! An empty feed would otherwise take everything from everybody. What our own deletions took away does
+//! not count: a system that they emptied is empty.
 
+use super::known::lanes;
 use super::stage::Staged;
 use super::upload::held;
 use crate::generator::Generator;
+use crate::model::known_order::{self, KnownOrder};
 use crate::store::resources::{self, Reading};
 use crate::store::synchronizations::{self, Counts, State, Synchronization};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::DatabaseTransaction;
+use std::collections::{BTreeMap, HashSet};
 
 /// With fewer resources than this, all of them may go at once.
 const FEW: usize = 5;
 
 /// Applies an export that was read in full.
 ///
+/// One that is older than what was applied meanwhile has nothing to add: it is over, and changes nothing.
+///
 /// # Errors
-/// When it is not believed, or older than what was applied; then nothing is changed.
+/// When it is not believed; then nothing is changed.
 pub(crate) async fn synchronize(
     generator: &Generator,
     task: &Synchronization,
     staged: Vec<Staged>,
 ) -> Result<Synchronization, Fault> {
+    let deleted = deleted(generator, &staged).await?;
     let transaction = generator.database.begin().await?;
     // Two exports of one connector take turns: the later one is compared with what the earlier one left.
     generator.database.serialize(&transaction, &format!("sync {}", task.connector)).await?;
     let mut task = held(generator, &transaction, task).await?;
     let now = generator.clock.now();
     let export_started_at = task.offered_at.unwrap_or(task.created_at);
-    refuse_older(&transaction, &task, &staged, export_started_at).await?;
-    let reading = Reading { export_started_at, synchronization_id: task.id.clone() };
     let mut counts = Vec::with_capacity(staged.len());
-    for staged in &staged {
-        counts.push(apply(generator, &transaction, staged, &reading).await?);
+    let newer = newer(&transaction, &staged, export_started_at).await?;
+    if newer.is_none() {
+        for staged in &staged {
+            let properties = Some(staged.shape.readable());
+            let reading = Reading { export_started_at, synchronization_id: task.id.clone(), properties };
+            counts.push(apply(generator, &transaction, staged, &reading, &deleted).await?);
+        }
     }
     task.state = State::Completed;
     task.lease_until = None;
     task.ended_at = Some(now);
-    task.message = String::new();
+    task.message = newer.map_or_else(String::new, |applied| {
+        format!("nothing was changed: a later export of {}, begun at {applied}, was applied already", task.connector)
+    });
     task.counts = counts;
     synchronizations::save(&transaction, &task).await?;
     generator.exports.announce(&transaction).await?;
@@ -52,21 +64,35 @@ pub(crate) async fn synchronize(
     Ok(task)
 }
 
-async fn refuse_older(
+/// When a later export began that was applied already, if one was.
+async fn newer(
     transaction: &DatabaseTransaction,
-    task: &Synchronization,
     staged: &[Staged],
     export_started_at: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Option<Timestamp>, Fault> {
     let readings = resources::readings(transaction).await?;
-    let newer = staged.iter().filter_map(|staged| readings.get(&staged.shape.name));
-    match newer.map(|reading| reading.export_started_at).find(|applied| *applied > export_started_at) {
-        Some(applied) => {
-            let why = format!("a later export of {}, begun at {applied}, was applied already", task.connector);
-            Err(Fault::wrong_state(format!("export task {}", task.id), why))
+    let applied = staged.iter().filter_map(|staged| readings.get(&staged.shape.name));
+    Ok(applied.map(|reading| reading.export_started_at).find(|applied| *applied > export_started_at))
+}
+
+/// Of the entity types of which the export shows nothing: the keys that our own orders deleted.
+async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(String, String)>, Fault> {
+    let mut emptied = HashSet::new();
+    for shape in staged.iter().filter(|staged| staged.rows.is_empty()).map(|staged| &staged.shape) {
+        if resources::list(generator.database.read(), &shape.name, "", FEW as u64).await?.len() >= FEW {
+            emptied.insert((shape.connector.clone(), shape.name.clone()));
         }
-        None => Ok(()),
     }
+    if emptied.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let there = BTreeMap::new();
+    let is_deleted = |lane: &[KnownOrder]| known_order::overlay(Some(&there), lane).is_none();
+    let deleted = lanes(generator).await?.into_iter().filter_map(|((connector, entity_type, key), lane)| {
+        let of = (connector, entity_type);
+        (emptied.contains(&of) && is_deleted(&lane)).then_some((of.1, key))
+    });
+    Ok(deleted.collect())
 }
 
 async fn apply(
@@ -74,15 +100,16 @@ async fn apply(
     transaction: &DatabaseTransaction,
     staged: &Staged,
     reading: &Reading,
+    deleted: &HashSet<(String, String)>,
 ) -> Result<Counts, Fault> {
     let engine = generator.database.engine();
     let entity_type = &staged.shape.name;
     let known = resources::texts(transaction, entity_type).await?;
-    if staged.rows.is_empty() && known.len() >= FEW {
+    let vanished = known.keys().filter(|key| !deleted.contains(&(entity_type.clone(), (*key).clone()))).count();
+    if staged.rows.is_empty() && vanished >= FEW {
         let why = format!(
-            "the export shows no {entity_type} at all, where there were {}; nothing was changed, because this looks \
-             like a feed that is broken",
-            known.len()
+            "the export shows no {entity_type} at all, where there were {vanished}; nothing was changed, because this \
+             looks like a feed that is broken"
         );
         return Err(Fault::wrong_state(format!("synchronization {}", reading.synchronization_id), why));
     }

@@ -127,6 +127,8 @@ async fn receive(
     parts: &mut (impl Stream<Item = Result<Part, Fault>> + Unpin),
 ) -> Result<Synchronization, Broken> {
     let loaded = generator.catalogs.current().await?;
+    // An honest agent sends what it was asked for, which is not what the catalog says by now.
+    let is_outdated = loaded.as_ref().is_some_and(|loaded| task.offered_at.is_some_and(|at| at < loaded.applied_at));
     let shapes = loaded.map(|loaded| loaded.shapes_of(&task.connector)).unwrap_or_default();
     let mut staging = Staging::of(shapes);
     let mut renewed_at = generator.clock.now();
@@ -148,7 +150,13 @@ async fn receive(
         })?;
         match part {
             Part::Header { .. } => return Err(Fault::invalid("header", "must come once, as the first part").into()),
-            Part::Batch(batch) => staging.add(batch)?,
+            Part::Batch(batch) => staging.add(batch).map_err(|fault| match fault.kind() {
+                FaultKind::InvalidInput if is_outdated => {
+                    let words = format!("{fault}; the catalog changed meanwhile, and the export is offered again");
+                    Broken::Off(Fault::new(FaultKind::DataLoss, words))
+                }
+                _ => Broken::from(fault),
+            })?,
             Part::End { row_counts } => {
                 let rows = staging.rows();
                 let staged = staging.finish(&row_counts)?;

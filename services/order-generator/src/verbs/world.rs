@@ -4,23 +4,23 @@ use super::compute::verification;
 use super::known::Lanes;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assigned, Assignment, Situation, assign};
+use crate::model::assign::{Assignment, Situation, assign, left_behind};
 use crate::model::catalog::ResourceType;
+use crate::model::claims::hands_over;
 use crate::model::evaluate::evaluate;
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::unknown_key;
 use crate::model::known_order::KnownOrder;
 use crate::model::resource::{Lookup, Repository, Resource};
+use crate::model::verify;
 use crate::store::assignments::OwnerKey;
 use crate::store::resources::{self, Reading, Stored};
+use crate::verbs::schema::EntityShape;
 use provost_contract::fulfillment::v1::Verification;
 use provost_domain::{OrderId, Owner, Period, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// An order that synchronized data shows, and the entity type that showed it.
-pub(crate) type Shown = (OrderId, String);
 
 /// The catalog and the repository, as they are at one moment.
 pub(crate) struct World {
@@ -76,12 +76,24 @@ impl World {
         expected: Option<&Expected>,
         previous: &BTreeMap<String, Assignment>,
         lanes: &Lanes,
-    ) -> Vec<(Assigned, String)> {
+    ) -> Vec<Assignment> {
         let known = previous.values().next();
         let Some(owner) = expected.map(|expected| &expected.owner).or(known.map(|known| &known.owner)) else {
             return Vec::new();
         };
         let period = expected.map(|expected| expected.period).or(known.map(|known| known.period)).unwrap_or_default();
+        // Another resource type may give the very same by now.
+        let is_given = |before: &Assignment| {
+            let mut given = expected.iter().flat_map(|expected| &expected.resources);
+            given.any(|other| {
+                let target = self.loaded.catalog.resource_type(&other.resource_type).map(|kind| &*kind.target);
+                other.target_key == before.target_key && target == Some(before.entity_type.as_str())
+            })
+        };
+        let is_known =
+            |name: &str| self.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type);
+        let left = previous.values().filter(|before| !is_known(&before.resource_type) && !is_given(before));
+        let left: Vec<Assignment> = left.filter_map(left_behind).collect();
         let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
         resource_types
             .filter_map(|resource_type| {
@@ -94,27 +106,16 @@ impl World {
                 }
                 let handed_over = wanted.is_none()
                     && expected.zip(before).is_some_and(|(expected, before)| {
-                        self.hands_over(expected, resource_type, &before.target_key, self.now)
+                        hands_over(&self.loaded.catalog, expected, resource_type, &before.target_key, self.now)
                     });
                 if handed_over {
                     return None;
                 }
-                let situation = Parts { world: self, owner, period, resource_type, lanes };
-                Some((situation.assign(expected.is_none(), wanted, before)?, resource_type.target.to_string()))
+                let parts = Parts { world: self, owner, period, resource_type, lanes };
+                parts.assign(expected.is_none(), wanted, before)
             })
+            .chain(left)
             .collect()
-    }
-
-    /// Whether another resource type of the same owner gives the very resource that this one gave: then
-    /// it changes hands, and nothing is taken away.
-    pub(crate) fn hands_over(&self, expected: &Expected, from: &ResourceType, key: &str, now: Timestamp) -> bool {
-        let catalog = &self.loaded.catalog;
-        let is_it = |resource: &ExpectedResource| {
-            resource.resource_type != from.name
-                && resource.target_key == key
-                && catalog.resource_type(&resource.resource_type).is_some_and(|other| other.target == from.target)
-        };
-        expected.period.contains(now) && expected.resources.iter().any(is_it)
     }
 
     /// Whether synchronization shows such a resource.
@@ -122,10 +123,19 @@ impl World {
         self.repository.resource(entity_type, key).is_some()
     }
 
-    /// The verifications of orders, each with the export that shows it.
-    pub(crate) fn verifications(&self, shown: &[Shown]) -> Vec<Verification> {
-        let one = |(id, entity_type): &Shown| Some(verification(id.to_string(), self.readings.get(entity_type)?));
-        shown.iter().filter_map(one).collect()
+    /// The verifications of the orders that the repository shows, each with the export that shows it.
+    pub(crate) fn verifications(&self, lanes: &Lanes) -> Vec<Verification> {
+        let resource =
+            |entity_type: &str, key: &str| self.repository.resource(entity_type, key).map(|found| &found.values);
+        // Of what the catalog no longer has, nothing is in memory, and nothing can be said.
+        let seen_at = |connector: &str, entity_type: &str| {
+            let known = self.loaded.catalog.entity_type(entity_type)?;
+            let reading = self.readings.get(entity_type).filter(|_| *known.connector == *connector)?;
+            Some(reading.export_started_at)
+        };
+        let one =
+            |(id, entity_type): (OrderId, String)| Some(verification(id.to_string(), self.readings.get(&entity_type)?));
+        verify::shown(lanes, resource, seen_at).into_iter().filter_map(one).collect()
     }
 }
 
@@ -144,7 +154,7 @@ impl Parts<'_> {
         owner_is_gone: bool,
         expected: Option<&ExpectedResource>,
         previous: Option<&Assignment>,
-    ) -> Option<Assigned> {
+    ) -> Option<Assignment> {
         let Self { world, owner, period, resource_type, lanes } = *self;
         let resource = |key: &str| world.repository.resource(&resource_type.target, key).map(|found| &found.values);
         let lane = |key: &str| -> &[KnownOrder] {
@@ -155,7 +165,7 @@ impl Parts<'_> {
             let key = (resource_type.connector.to_string(), resource_type.target.to_string(), key);
             lanes.get(&key).map_or(&[][..], Vec::as_slice)
         };
-        Some(assign(&Situation {
+        assign(&Situation {
             resource_type,
             target: world.loaded.catalog.entity_type(&resource_type.target)?,
             owner,
@@ -167,7 +177,7 @@ impl Parts<'_> {
             lane: &lane,
             seen_at: world.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
             now: world.now,
-        }))
+        })
     }
 }
 
@@ -180,14 +190,36 @@ fn refuse_unread(loaded: &Loaded, readings: &BTreeMap<String, Reading>) -> Resul
             && exported.iter().any(|connector| **connector == *entity_type.connector)
             && !readings.contains_key(&*entity_type.name)
     });
-    match unread {
-        Some(entity_type) => Err(Fault::wrong_state(
+    if let Some(entity_type) = unread {
+        return Err(Fault::wrong_state(
             format!("connector {}", entity_type.connector),
             format!(
                 "{} of the connector {} was never synchronized; run the job synchronize",
                 entity_type.name, entity_type.connector
             ),
-        )),
-        None => Ok(()),
+        ));
     }
+    let is_exported = |connector: &str| exported.iter().any(|other| other == connector);
+    let shapes = loaded.catalog.entity_types().iter().filter_map(|entity_type| loaded.shape(&entity_type.name));
+    for shape in shapes.filter(|shape| is_exported(&shape.connector)) {
+        if let Some(why) = readings.get(&shape.name).and_then(|reading| outdated(&shape, reading)) {
+            let why = format!("{why}; run the job synchronize");
+            return Err(Fault::wrong_state(format!("connector {}", shape.connector), why));
+        }
+    }
+    Ok(())
+}
+
+/// What the catalog says of an entity type and the last export of it does not hold: a value that was never
+/// read is not an empty one.
+fn outdated(shape: &EntityShape, reading: &Reading) -> Option<String> {
+    let read = reading.properties.as_ref()?;
+    shape.readable().into_iter().find_map(|(name, kind)| match read.get(&name) {
+        Some(before) if *before == kind => None,
+        Some(before) => Some(format!("{name} of {} was last read as {before}, and is {kind} by now", shape.name)),
+        None => Some(format!(
+            "{name} of {} was never read: it came into the catalog after {} was last synchronized",
+            shape.name, shape.name
+        )),
+    })
 }

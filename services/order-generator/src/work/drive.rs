@@ -126,7 +126,16 @@ async fn perform(generator: &Generator, run: &Run, mut task: TaskRun) -> Result<
     task.state = RunState::Running;
     task.started_at.get_or_insert(generator.clock.now());
     tasks::write(generator, &generator.jobs, &run.id, &task).await?;
-    let kind: Kind = from_json(&task.kind)?;
+    let kind: Kind = match from_json(&task.kind) {
+        Ok(kind) => kind,
+        Err(fault) => {
+            tracing::error!(run_id = run.id, task = task.name, %fault, "the task is of an unknown kind");
+            task.state = RunState::Errored;
+            task.message = "this version does not know how to do this task; run the job anew".to_owned();
+            task.ended_at = Some(generator.clock.now());
+            return tasks::write(generator, &generator.jobs, &run.id, &task).await;
+        }
+    };
     let progress = Progress::of(generator, &run.id, task);
     let outcome = patiently(generator, run, &kind, &progress).await;
     let mut task = progress.task().await;

@@ -1,8 +1,11 @@
 //! A ledger in memory that stands for fulfillment. What it assumes of the real one:
 //!
 //! - an order starts where `State::initial` says, and moves by `transition` and in no other way;
-//! - an order with the id, or the content, of one that is not over is a duplicate;
-//! - a new order supersedes older ones of its lane that the table lets go;
+//! - an order with the id, or the content, of one that is not over is a duplicate, unless it asks for the
+//!   review of one that is about to be written without;
+//! - a new order supersedes older ones of its lane that the table lets go, and queues behind a review;
+//! - an order goes to nobody before what it depends on is written; it is cancelled when that ends
+//!   without being replaced, and refused when that is over already;
 //! - each event goes to the feed with a growing cursor and the order as it stands then, where a
 //!   sensitive change is there without its values;
 //! - answers come per item, and everything acknowledged is in the feed soon after.
@@ -15,7 +18,9 @@ use provost_contract::fulfillment::v1::order_service_server::{OrderService, Orde
 use provost_contract::types::v1::{HistoryEntry, ItemError, ItemResult, OrderRecord, ProvisioningState};
 use provost_contract::{from_wire, to_wire};
 use provost_domain::order::state::{Facts, Transition, transition};
-use provost_domain::{Event, Failure, FailureClass, InactiveReason, Lease, Order, OrderId, State, Timestamp};
+use provost_domain::{
+    BlockCause, Event, Failure, FailureClass, InactiveReason, Lease, Order, OrderId, State, Timestamp,
+};
 use provost_service_kit::Clock;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,6 +46,8 @@ struct Book {
     feed: Vec<wire::WatchOrdersResponse>,
     submissions: usize,
     agents: Vec<wire::Agent>,
+    /// Resource types whose orders are refused.
+    refused: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -49,6 +56,8 @@ pub struct Ledger {
     bell: Arc<watch::Sender<usize>>,
     clock: Arc<dyn Clock>,
     is_away: Arc<AtomicBool>,
+    verifies_nothing: Arc<AtomicBool>,
+    is_mute: Arc<AtomicBool>,
     hold: Arc<watch::Sender<bool>>,
     waiting: Arc<watch::Sender<usize>>,
     pub address: SocketAddr,
@@ -62,6 +71,8 @@ impl Ledger {
             bell: Arc::new(watch::Sender::new(0)),
             clock,
             is_away: Arc::default(),
+            verifies_nothing: Arc::default(),
+            is_mute: Arc::default(),
             hold: Arc::new(watch::Sender::new(false)),
             waiting: Arc::new(watch::Sender::new(0)),
             address,
@@ -77,6 +88,22 @@ impl Ledger {
     /// From now on everything but the feed answers UNAVAILABLE, or does so no longer.
     pub fn set_away(&self, is_away: bool) {
         self.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// From now on verifications are answered UNAVAILABLE, or are so no longer.
+    pub fn set_verifies_nothing(&self, verifies_nothing: bool) {
+        self.verifies_nothing.store(verifies_nothing, Ordering::SeqCst);
+    }
+
+    /// From now on the feed tells nothing, or does so again.
+    pub fn set_mute(&self, is_mute: bool) {
+        self.is_mute.store(is_mute, Ordering::SeqCst);
+        self.bell.send_modify(|rings| *rings += 1);
+    }
+
+    /// From now on the orders of these resource types are refused.
+    pub fn refuse(&self, resource_types: &[&str]) {
+        self.book.lock().unwrap().refused = resource_types.iter().map(|name| (*name).to_owned()).collect();
     }
 
     /// From now on every call waits, until [`Self::release`].
@@ -107,12 +134,13 @@ impl Ledger {
         self.book.lock().unwrap().submissions
     }
 
+    /// An agent that is always there.
     pub fn set_agent(&self, agent_id: &str, connections: &[&str], in_flight: i64) {
         self.book.lock().unwrap().agents = vec![wire::Agent {
             agent_id: agent_id.into(),
             agent_version: "test".into(),
             connections: connections.iter().map(|name| (*name).to_owned()).collect(),
-            last_seen_at: Some(to_wire::timestamp(self.clock.now())),
+            last_seen_at: None,
             in_flight,
         }];
     }
@@ -162,7 +190,8 @@ impl Ledger {
     /// An agent executes every order that is Pending, at once; gives what it wrote.
     pub fn execute_pending(&self) -> Vec<Order> {
         let ids: Vec<_> = self.read(|orders| {
-            let pending = orders.iter().filter(|held| matches!(held.state, State::Pending { .. }));
+            let is_due = |held: &&Held| held.order.depends_on.iter().all(|on| is_written(orders, *on));
+            let pending = orders.iter().filter(|held| matches!(held.state, State::Pending { .. })).filter(is_due);
             pending.map(|held| held.order.clone()).collect()
         });
         for order in &ids {
@@ -204,9 +233,35 @@ fn step(book: &mut Book, id: OrderId, event: &Event, now: Timestamp) -> Result<(
         held.executed_at = Some(since);
     }
     held.version += 1;
+    let has_ended = matches!(held.state, State::Inactive { reason } if reason != InactiveReason::Superseded);
     let response = event_of(book.feed.len(), held, event.name(), now);
     book.feed.push(response);
+    if has_ended {
+        let depends = |held: &&Held| held.order.depends_on.iter().any(|on| replacement(&book.orders, *on) == id);
+        let dependents: Vec<_> = book.orders.iter().filter(depends).map(|held| held.order.id).collect();
+        for dependent in dependents {
+            // What is in flight, or over, stays as it is.
+            let _ = step(book, dependent, &Event::Cancelled, now);
+        }
+    }
     Ok(())
+}
+
+/// The order itself, or what took its place.
+fn replacement(orders: &[Held], id: OrderId) -> OrderId {
+    let Some(held) = orders.iter().find(|held| held.order.id == id) else { return id };
+    if !matches!(held.state, State::Inactive { reason: InactiveReason::Superseded }) {
+        return id;
+    }
+    let lane = held.order.lane();
+    let younger = orders.iter().filter(|other| other.sequence > held.sequence && other.order.lane() == lane);
+    younger.map(|other| other.order.id).next_back().unwrap_or(id)
+}
+
+fn is_written(orders: &[Held], id: OrderId) -> bool {
+    let id = replacement(orders, id);
+    let held = orders.iter().find(|held| held.order.id == id);
+    held.is_some_and(|held| matches!(held.state, State::Executed { .. } | State::Verified))
 }
 
 fn record(held: &Held) -> OrderRecord {
@@ -289,6 +344,9 @@ impl OrderService for Ledger {
         request: Request<wire::VerifyOrdersRequest>,
     ) -> Result<Response<wire::VerifyOrdersResponse>, Status> {
         self.present().await?;
+        if self.verifies_nothing.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("away"));
+        }
         let now = self.clock.now();
         let mut book = self.book.lock().unwrap();
         let mut results = Vec::new();
@@ -350,7 +408,11 @@ impl OrderService for Ledger {
         let mut bell = self.bell.subscribe();
         Ok(Response::new(Box::pin(async_stream::stream! {
             loop {
-                let events = ledger.book.lock().unwrap().feed.get(at..).unwrap_or_default().to_vec();
+                let is_mute = ledger.is_mute.load(Ordering::SeqCst);
+                let events = match is_mute {
+                    true => vec![],
+                    false => ledger.book.lock().unwrap().feed.get(at..).unwrap_or_default().to_vec(),
+                };
                 at += events.len();
                 for event in events {
                     yield Ok(event);
@@ -384,18 +446,39 @@ impl OrderService for Ledger {
     }
 }
 
-fn accept(book: &mut Book, order: Order, now: Timestamp, response: &mut wire::SubmitOrdersResponse) {
+fn accept(book: &mut Book, mut order: Order, now: Timestamp, response: &mut wire::SubmitOrdersResponse) {
     let is_open = |held: &&Held| !held.state.number().is_final();
     let lane = |order: &Order| (order.lane(), order.resource_type.clone(), order.owner.key.clone());
     let same_content = |held: &Held| match held.state {
         State::Inactive { reason: InactiveReason::Expired } => {
             order.expired && held.order.fingerprint() == order.fingerprint()
         }
+        State::Pending { lease: None, .. } if held.order.block_causes.is_empty() && !order.block_causes.is_empty() => {
+            false
+        }
         _ => is_open(&held) && held.order.fingerprint() == order.fingerprint(),
     };
     if book.orders.iter().any(|held| held.order.id == order.id || same_content(held)) {
         response.duplicates += 1;
         return;
+    }
+    let has_ended = |on: &&OrderId| {
+        let on = replacement(&book.orders, **on);
+        let state = book.orders.iter().find(|held| held.order.id == on).map(|held| &held.state);
+        !state.is_some_and(|state| !matches!(state, State::Inactive { .. } | State::Error { .. }))
+    };
+    let refused = match order.depends_on.iter().find(has_ended) {
+        Some(on) => Some(format!("depends_on names the order {on}, which is over")),
+        None => book.refused.contains(&order.resource_type).then(|| "refused by the test".to_owned()),
+    };
+    if let Some(message) = refused {
+        response.rejected += 1;
+        response.rejections.push(refusal(&order.id.to_string(), message));
+        return;
+    }
+    let waits_for_review = |held: &Held| matches!(held.state, State::AwaitingApproval);
+    if book.orders.iter().any(|held| waits_for_review(held) && lane(&held.order) == lane(&order)) {
+        order.block_causes.push(BlockCause::QueuedBehind);
     }
     let older: Vec<_> = book
         .orders
@@ -424,7 +507,10 @@ impl DispatchService for Ledger {
         _request: Request<wire::ListAgentsRequest>,
     ) -> Result<Response<wire::ListAgentsResponse>, Status> {
         self.present().await?;
-        Ok(Response::new(wire::ListAgentsResponse { agents: self.book.lock().unwrap().agents.clone() }))
+        let now = Some(to_wire::timestamp(self.clock.now()));
+        let agents = self.book.lock().unwrap().agents.clone();
+        let agents = agents.into_iter().map(|agent| wire::Agent { last_seen_at: now, ..agent }).collect();
+        Ok(Response::new(wire::ListAgentsResponse { agents }))
     }
 
     async fn pull_orders(

@@ -56,6 +56,7 @@ impl Question<'_> {
             why: self.value.why.clone(),
             granted: vec![],
             conformed: None,
+            has_conformed: false,
         }
     }
 
@@ -106,32 +107,64 @@ impl Question<'_> {
     fn scalar(&self) -> Compared {
         let name = &*self.property.name;
         let coming = self.coming.and_then(|values| values.get(name));
+        let granted = self.granted_link(coming);
         if self.coming.is_some() && same(coming, self.policy()) {
             let is_shown = same(self.current, self.policy());
             let state = if is_shown { ProvisioningState::Verified } else { ProvisioningState::Executed };
             let conformed = self.policy().filter(|_| is_shown).cloned();
             let workflow = self.written_workflow(is_shown, WorkflowState::Calculated);
-            let assigned = AssignedProperty { conformed, workflow, ..self.assigned(state) };
+            let has_conformed = is_shown;
+            let assigned = AssignedProperty { granted, conformed, has_conformed, workflow, ..self.assigned(state) };
             return Compared { assigned, changes: vec![] };
         }
         let unchanged = self.previous.filter(|previous| same(previous.policy.as_ref(), self.policy()));
         let conformed = unchanged.and_then(|previous| previous.conformed.clone());
-        let has_drifted = conformed.is_some() && self.coming.is_some();
-        if has_drifted {
+        let has_conformed = conformed.is_some() || unchanged.is_some_and(|previous| previous.has_conformed);
+        if has_conformed && self.coming.is_some() {
             let workflow = WorkflowState::NonConforming;
-            let assigned = AssignedProperty { workflow, conformed, ..self.assigned(ProvisioningState::None) };
+            let state = ProvisioningState::None;
+            let assigned = AssignedProperty { workflow, granted, conformed, has_conformed, ..self.assigned(state) };
+            return Compared { assigned, changes: vec![] };
+        }
+        let is_strange = coming.is_some_and(|link| !granted.contains(link));
+        if self.is_link() && self.policy().is_none() && is_strange {
+            // No rule of ours ever linked it: somebody else's, as a stranger in a list of links is.
+            let workflow = self.found_workflow();
+            let assigned = AssignedProperty { workflow, granted, ..self.assigned(ProvisioningState::Verified) };
             return Compared { assigned, changes: vec![] };
         }
         if self.coming.is_some() && was_value_declined(self.lane, name, self.policy()) {
             let workflow = WorkflowState::Declined;
-            let assigned = AssignedProperty { workflow, ..self.assigned(ProvisioningState::Inactive) };
+            let assigned = AssignedProperty { workflow, granted, ..self.assigned(ProvisioningState::Inactive) };
             return Compared { assigned, changes: vec![] };
         }
         if self.coming.is_none() && self.policy().is_none() {
             return Compared { assigned: self.assigned(self.open_state), changes: vec![] };
         }
         let change = self.change(ChangeOperation::Set, self.policy().cloned());
-        Compared { assigned: self.assigned(self.open_state), changes: vec![change] }
+        let assigned = AssignedProperty { granted, ..self.assigned(self.open_state) };
+        Compared { assigned, changes: vec![change] }
+    }
+
+    fn is_link(&self) -> bool {
+        matches!(self.property.kind, PropertyKind::Navigation(_))
+    }
+
+    /// Of a navigation that holds one value: what a rule links now, and the link that a rule gave before
+    /// and that is not yet gone.
+    fn granted_link(&self, coming: Option<&Value>) -> Vec<Value> {
+        if !self.is_link() {
+            return vec![];
+        }
+        let was_ours = |link: &&Value| {
+            self.previous
+                .is_some_and(|previous| previous.granted.contains(link) || previous.policy.as_ref() == Some(*link))
+        };
+        let left = coming.into_iter().chain(self.current).filter(was_ours);
+        let mut granted: Vec<Value> = self.policy().into_iter().chain(left).cloned().collect();
+        granted.sort();
+        granted.dedup();
+        granted
     }
 
     /// Links are deltas: what is missing is added, what was ours and is no longer wanted is removed,

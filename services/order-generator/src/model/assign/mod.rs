@@ -15,8 +15,8 @@ use super::expected::{ExpectedResource, ExpectedValue};
 use super::known_order::{self, KnownOrder};
 use compare::{Compared, compare};
 use provost_domain::{
-    Change, InactiveReason, OrderId, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp,
-    Value, WorkflowState,
+    Change, InactiveReason, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value,
+    WorkflowState,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +47,9 @@ pub struct Assignment {
     pub owner: Owner,
     /// By which resource type.
     pub resource_type: String,
+    /// The target resource's entity type; empty in rows that are older than the field.
+    #[serde(default)]
+    pub entity_type: String,
     /// The target resource's key; empty when its rule failed.
     pub target_key: String,
     /// When the owner counts.
@@ -55,6 +58,10 @@ pub struct Assignment {
     pub wish: Wish,
     /// Synchronization has shown the resource.
     pub linked: bool,
+    /// A rule gave it, and it may exist: whoever loses it, loses it in the managed system too. Says so
+    /// where the wish does not, while a rule fails.
+    #[serde(default)]
+    pub ours: bool,
     /// How the assignment came to be approved.
     pub workflow: WorkflowState,
     /// Where the resource as a whole stands, not counting the order on it.
@@ -71,6 +78,18 @@ pub struct Assignment {
     pub failure: Option<RuleFailure>,
     /// The order that would close the difference.
     pub wanted: Option<Wanted>,
+}
+
+impl Assignment {
+    /// A rule gave it, and it may exist.
+    pub(crate) const fn is_ours(&self) -> bool {
+        match self.wish {
+            Wish::Have | Wish::Lose => true,
+            // A failure hides what was wanted before; what was ours by then still is.
+            Wish::Unknown => self.linked || self.ours,
+            Wish::Later | Wish::Past | Wish::Found | Wish::Gone => false,
+        }
+    }
 }
 
 /// One property of an assigned resource.
@@ -91,6 +110,9 @@ pub struct AssignedProperty {
     pub granted: Vec<Value>,
     /// What synchronization has shown to be as wanted: the value, or those items of the list.
     pub conformed: Option<Value>,
+    /// Synchronization has shown the value to be as wanted, also when that is no value at all.
+    #[serde(default)]
+    pub has_conformed: bool,
 }
 
 /// An order that would close a difference.
@@ -128,19 +150,12 @@ pub struct Situation<'a> {
     pub now: Timestamp,
 }
 
-/// What becomes of one assignment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assigned {
-    /// The assignment to keep; none when there is nothing (more) to keep.
-    pub assignment: Option<Assignment>,
-    /// Orders of its lane that synchronized data shows.
-    pub verified: Vec<OrderId>,
-}
-
-/// Compares one owner's one resource type.
-pub fn assign(situation: &Situation<'_>) -> Assigned {
+/// Compares one owner's one resource type: the assignment to keep, or none when there is nothing (more)
+/// to keep.
+pub fn assign(situation: &Situation<'_>) -> Option<Assignment> {
     let Situation { period, expected, previous, now, .. } = *situation;
-    let assignment = match expected {
+    let lost = || previous.filter(|_| situation.is_ours()).and_then(|previous| situation.lose(previous));
+    match expected {
         // The period comes first: whoever left, leaves, whatever the rules now say of the rest.
         Some(expected) if period.is_future(now) && !situation.is_ours() => {
             Some(situation.waiting(expected, Wish::Later))
@@ -148,29 +163,38 @@ pub fn assign(situation: &Situation<'_>) -> Assigned {
         Some(expected) if period.is_over(now) && !situation.is_ours() => Some(situation.past(expected)),
         Some(expected) if period.contains(now) && expected.failure.is_some() => Some(situation.unknown(expected)),
         Some(expected) if period.contains(now) => Some(situation.have(expected)),
-        Some(_) | None => previous.filter(|_| situation.is_ours()).and_then(|previous| situation.lose(previous)),
-    };
-    let mut keys: Vec<&str> = assignment.iter().map(|assignment| assignment.target_key.as_str()).collect();
-    keys.extend(previous.map(|previous| previous.target_key.as_str()).filter(|key| !keys.contains(key)));
-    let shown = |key: &&str| {
-        let current = (situation.resource)(key);
-        let seen_at = situation.seen_at?;
-        let lane = (situation.lane)(key).iter();
-        Some(lane.filter(|order| order.is_shown_by(current, seen_at)).map(|order| order.id).collect::<Vec<_>>())
-    };
-    let verified = keys.iter().filter_map(shown).flatten().collect();
-    Assigned { assignment, verified }
+        // Once nothing is left to take away, that is said at once: the next run finds it settled.
+        Some(expected) if period.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
+        Some(_) | None => lost(),
+    }
+}
+
+/// What becomes of an assignment whose resource type is no longer in the catalog: what it gave and is there
+/// stays, and is shown. A catalog that says nothing of it does not say that it shall go.
+pub fn left_behind(previous: &Assignment) -> Option<Assignment> {
+    if !previous.is_ours() || !previous.linked {
+        return None;
+    }
+    let (workflow, state) = (WorkflowState::NonConforming, ProvisioningState::None);
+    let mut properties = previous.properties.clone();
+    properties.values_mut().for_each(|property| (property.workflow, property.state) = (workflow, state));
+    Some(Assignment {
+        wish: Wish::Lose,
+        ours: true,
+        workflow,
+        state,
+        note: format!("the resource type {} is no longer in the catalog: left alone", previous.resource_type),
+        properties,
+        failure: None,
+        wanted: None,
+        ..previous.clone()
+    })
 }
 
 impl Situation<'_> {
     /// An earlier computation wanted the owner to have it, and it may exist.
     fn is_ours(&self) -> bool {
-        self.previous.is_some_and(|previous| match previous.wish {
-            Wish::Have | Wish::Lose => true,
-            // A failure hides what was wanted before; what was linked by then is still ours.
-            Wish::Unknown => previous.linked,
-            Wish::Later | Wish::Past | Wish::Found | Wish::Gone => false,
-        })
+        self.previous.is_some_and(Assignment::is_ours)
     }
 
     fn base(&self, target_key: &str, wish: Wish) -> Assignment {
@@ -179,10 +203,12 @@ impl Situation<'_> {
         Assignment {
             owner: self.owner.clone(),
             resource_type: self.resource_type.name.to_string(),
+            entity_type: self.resource_type.target.to_string(),
             target_key: target_key.to_owned(),
             period: self.period,
             wish,
             linked: is_there || was_there,
+            ours: matches!(wish, Wish::Have | Wish::Lose),
             workflow: WorkflowState::Calculated,
             state: ProvisioningState::None,
             note: String::new(),
@@ -192,6 +218,17 @@ impl Situation<'_> {
             failure: None,
             wanted: None,
         }
+    }
+
+    /// This owner's orders on a resource of which one may yet be written.
+    fn has_open_order(&self, key: &str) -> bool {
+        (self.lane)(key).iter().any(|order| order.is_of(self.owner) && order.may_be_written())
+    }
+
+    /// What was never seen as ours was written by an order of somebody else's: it is theirs.
+    fn is_anothers(&self, previous: &Assignment) -> bool {
+        let written = known_order::newest_written((self.lane)(&previous.target_key));
+        !previous.linked && written.is_some_and(|order| !order.is_of(self.owner))
     }
 
     /// Pending, or Awaiting Approval when the resource type is reviewed.
@@ -205,12 +242,17 @@ impl Situation<'_> {
         let ours = self.previous.filter(|_| self.is_ours());
         let key = ours.map_or(expected.target_key.as_str(), |previous| previous.target_key.as_str());
         let properties = self.previous.map(|previous| previous.properties.clone()).unwrap_or_default();
+        // It was ordered before the rule failed, and has come to be since.
+        let has_come = |previous: &Assignment| {
+            !self.is_anothers(previous) && known_order::overlay((self.resource)(key), (self.lane)(key)).is_some()
+        };
         Assignment {
             state: ProvisioningState::Error,
             note: expected.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
             why: expected.why.clone(),
             failure: expected.failure.clone(),
-            linked: ours.is_some_and(|previous| previous.linked),
+            linked: ours.is_some_and(|previous| previous.linked || has_come(previous)),
+            ours: ours.is_some(),
             properties,
             ..self.base(key, Wish::Unknown)
         }
@@ -224,7 +266,7 @@ impl Situation<'_> {
         Assignment { note, why: expected.why.clone(), ..self.base(&expected.target_key, wish) }
     }
 
-    /// The period is over, and we never assigned anything.
+    /// The period is over, and nothing of ours is left, or ever was.
     fn past(&self, expected: &ExpectedResource) -> Assignment {
         if (self.resource)(&expected.target_key).is_some() {
             return Assignment {
@@ -233,12 +275,24 @@ impl Situation<'_> {
                 ..self.waiting(expected, Wish::Found)
             };
         }
-        let was_written = (self.lane)(&expected.target_key).iter().any(|order| {
-            matches!(
-                order.state,
-                ProvisioningState::Executed | ProvisioningState::Verified | ProvisioningState::Transmitted
-            )
-        });
+        if let Some(gone) = self.previous.filter(|previous| previous.wish == Wish::Gone)
+            && gone.target_key == expected.target_key
+        {
+            let (state, note) = (gone.state, gone.note.clone());
+            let workflow = WorkflowState::Inactive;
+            return Assignment { workflow, state, note, ..self.waiting(expected, Wish::Gone) };
+        }
+        let was_linked = self.is_ours() && self.previous.is_some_and(|previous| previous.linked);
+        let was_written = was_linked || known_order::newest_written((self.lane)(&expected.target_key)).is_some();
+        if self.is_ours() && !was_written {
+            // Its order was cancelled, and says so; an order that expires beside it would say it twice.
+            return Assignment {
+                workflow: WorkflowState::Inactive,
+                state: ProvisioningState::Inactive,
+                note: "its period is over; its order was cancelled before anything was written".into(),
+                ..self.waiting(expected, Wish::Gone)
+            };
+        }
         if was_written {
             return Assignment {
                 workflow: WorkflowState::Inactive,
@@ -279,12 +333,13 @@ impl Situation<'_> {
         };
         let previous = previous.filter(|previous| previous.target_key == *key);
         let mut changes = Vec::new();
-        let no_link = ExpectedValue { value: Some(Value::List(vec![])), why: vec![] };
+        let no_link = ExpectedValue { value: None, why: vec![] };
+        let no_links = ExpectedValue { value: Some(Value::List(vec![])), why: vec![] };
         // Links that were ours stay ours when their last rule goes: nobody else would take them away.
         let ruleless = previous.iter().flat_map(|previous| &previous.properties).filter_map(|(name, before)| {
             let (name, property) = (name.as_str(), self.target.property(name)?);
             let is_left = !before.granted.is_empty() && !expected.values.contains_key(name);
-            is_left.then_some((property, &no_link))
+            is_left.then_some((property, if property.multi_valued { &no_links } else { &no_link }))
         });
         let ruled = expected.values.iter().filter_map(|(name, value)| Some((self.target.property(name)?, value)));
         for (property, value) in ruled.chain(ruleless) {
@@ -346,12 +401,18 @@ impl Situation<'_> {
     }
 
     /// The key's value changed: the resource of the old key is not given up, and no second one is
-    /// made or taken over beside it, until somebody renames it in the managed system.
+    /// made or taken over beside it, until somebody renames it in the managed system. One that was only
+    /// ordered is cancelled first: its order may be written until that is done.
     fn renamed(&self, expected: &ExpectedResource, previous: &Assignment) -> Option<Assignment> {
         let (old, new) = (&previous.target_key, &expected.target_key);
         let old_is_there = known_order::overlay((self.resource)(old), (self.lane)(old)).is_some();
-        if old == new || !self.is_ours() || !old_is_there {
+        if old == new || !self.is_ours() || self.is_anothers(previous) {
             return None;
+        }
+        if !old_is_there {
+            let note = format!("the key changed from '{old}' to '{new}': the order for '{old}' is cancelled first");
+            let kept = || Assignment { note, why: expected.why.clone(), ..self.base(old, Wish::Lose) };
+            return self.has_open_order(old).then(kept);
         }
         let failure = RuleFailure {
             rule: format!("resource type {} / scalar {}", self.resource_type.name, self.target.key),
@@ -367,7 +428,13 @@ impl Situation<'_> {
             failure: Some(failure),
             ..previous.clone()
         })
-        .map(|assignment| Assignment { wish: Wish::Unknown, wanted: None, linked: true, ..assignment })
+        .map(|assignment| Assignment {
+            wish: Wish::Unknown,
+            wanted: None,
+            linked: true,
+            ours: true,
+            ..assignment
+        })
     }
 
     fn why_lost(&self) -> Reason {
@@ -385,7 +452,7 @@ impl Situation<'_> {
         let key = previous.target_key.as_str();
         let (current, lane) = ((self.resource)(key), (self.lane)(key));
         let is_coming = known_order::overlay(current, lane).is_some();
-        if !is_coming && current.is_none() {
+        if self.is_anothers(previous) || (!is_coming && current.is_none() && !self.has_open_order(key)) {
             return None;
         }
         let mut assignment = Assignment {
@@ -401,7 +468,10 @@ impl Situation<'_> {
         let declined = known_order::newest(lane).is_some_and(|order| {
             order.kind == OrderKind::Deletion && order.inactive_reason == Some(InactiveReason::Declined)
         });
-        if !is_coming {
+        if !is_coming && current.is_none() {
+            // Whoever takes its order before it is cancelled makes it exist: until then it stays known.
+            assignment.note = "no longer wanted: its order is cancelled".into();
+        } else if !is_coming {
             assignment.state = ProvisioningState::Executed;
         } else if declined {
             assignment.workflow = WorkflowState::Declined;

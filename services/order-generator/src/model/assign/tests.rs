@@ -2,11 +2,12 @@
 //! projection, and what the rules give.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use super::{Assigned, Assignment, Situation, Wish, assign};
+use super::{Assignment, Situation, Wish, assign};
 use crate::model::catalog::Catalog;
 use crate::model::expected::{ExpectedResource, ExpectedValue};
 use crate::model::generate::{Generation, LaneKey, Run, generate};
 use crate::model::known_order::KnownOrder;
+use crate::model::verify;
 use proptest::prelude::*;
 use provost_domain::{
     BlockCause, ChangeOperation, InactiveReason, Order, OrderId, OrderKind, Owner, Period, ProvisioningState,
@@ -38,6 +39,7 @@ entity_types:
       - { name: title, type: string }
       - { name: password, type: string, sensitive: true, write_only: true }
       - { name: groups, navigation: Group, multi_valued: true }
+      - { name: home, navigation: Group }
   - name: Group
     connector: app
     key: name
@@ -84,15 +86,21 @@ fn list(items: &[&str]) -> Value {
 /// What the rules give one owner in these tests.
 #[derive(Clone, Debug)]
 struct Given {
+    /// The account's key, where it is not the owner's.
+    login: Option<&'static str>,
+    /// Nothing stands for no value.
     title: &'static str,
     groups: Vec<&'static str>,
+    /// What the navigation rules of `home` say, where there are any.
+    home: Option<Option<&'static str>>,
     password: &'static str,
     period: Period,
     failure: Option<RuleFailure>,
 }
 
 fn given(title: &'static str, groups: &[&'static str]) -> Given {
-    Given { title, groups: groups.to_vec(), password: "initial", period: Period::default(), failure: None }
+    let (login, home, failure) = (None, None, None);
+    Given { login, title, groups: groups.to_vec(), home, password: "initial", period: Period::default(), failure }
 }
 
 struct World {
@@ -138,12 +146,11 @@ impl World {
     fn compute(&mut self, rules: &BTreeMap<&'static str, Given>) {
         let keys: Vec<String> = rules.keys().map(ToString::to_string).chain(self.assignments.keys().cloned()).collect();
         let mut next = BTreeMap::new();
-        let mut verified = Vec::new();
         for key in keys {
             let given = rules.get(key.as_str());
             let expected = given.map(|given| expected(self.resource_type, &key, given));
             let resource_type = self.catalog.resource_type(self.resource_type).expect("declared");
-            let Assigned { assignment, verified: seen } = assign(&Situation {
+            let assignment = assign(&Situation {
                 resource_type,
                 target: self.catalog.entity_type(&resource_type.target).expect("declared"),
                 owner: &owner(&key),
@@ -157,10 +164,10 @@ impl World {
                 now: self.now,
             });
             next.extend(assignment.map(|assignment| (key, assignment)));
-            verified.extend(seen);
         }
         self.assignments = next;
-        verified.into_iter().for_each(|id| self.set(id, ProvisioningState::Verified, None));
+        let verified = verify::shown(&self.lanes, |_, key| self.accounts.get(key), |_, _| self.seen_at);
+        verified.into_iter().for_each(|(id, _)| self.set(id, ProvisioningState::Verified, None));
     }
 
     fn generate(&mut self) -> Generation {
@@ -195,10 +202,12 @@ impl World {
         lane.push(KnownOrder {
             id: order.id,
             kind: order.kind,
+            owner: order.owner.clone(),
             state: provost_domain::State::initial(order).number(),
             inactive_reason: order.expired.then_some(InactiveReason::Expired),
             in_flight: false,
             changes: order.changes.clone(),
+            block_causes: order.block_causes.clone(),
             fingerprint: order.fingerprint(),
             generated_at: order.generated_at,
             executed_at: None,
@@ -280,17 +289,22 @@ fn lane(key: &str) -> LaneKey {
 }
 
 fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
-    let value = |value| ExpectedValue { value: Some(value), why: vec![] };
+    let key = given.login.unwrap_or(key);
+    let value = |value| ExpectedValue { value, why: vec![] };
+    let mut values: BTreeMap<_, _> = [
+        ("login".into(), value(Some(Value::from(key)))),
+        ("title".into(), value(Some(given.title).filter(|title| !title.is_empty()).map(Value::from))),
+        ("password".into(), value(Some(Value::from(given.password)))),
+        ("groups".into(), value(Some(list(&given.groups)))),
+    ]
+    .into();
+    if let Some(home) = given.home {
+        values.insert("home".into(), value(home.map(Value::from)));
+    }
     ExpectedResource {
         resource_type: resource_type.into(),
         target_key: key.into(),
-        values: [
-            ("login".into(), value(Value::from(key))),
-            ("title".into(), value(Value::from(given.title))),
-            ("password".into(), value(Value::from(given.password))),
-            ("groups".into(), value(list(&given.groups))),
-        ]
-        .into(),
+        values,
         arguments: BTreeMap::new(),
         why: vec![],
         failure: given.failure.clone(),
@@ -681,7 +695,7 @@ fn links_are_taken_away_when_their_last_rule_goes() {
         seen_at: world.seen_at,
         now: world.now,
     });
-    let wanted = assigned.assignment.and_then(|assignment| assignment.wanted).expect("an order");
+    let wanted = assigned.and_then(|assignment| assignment.wanted).expect("an order");
     let [change] = wanted.changes.as_slice() else { panic!("one change: {:?}", wanted.changes) };
     assert_eq!((change.operation, change.proposed.clone()), (ChangeOperation::Remove, Some(list(&["staff"]))));
     world.tick();
@@ -725,7 +739,9 @@ fn thresholds_block_and_a_first_load_is_exempt() {
     const MANY: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
     let everybody: BTreeMap<_, _> = MANY.iter().map(|key| (*key, given("Analyst", &[]))).collect();
     let mut world = World::new("Guarded");
-    assert_eq!(world.run(&everybody).orders.len(), 10);
+    let first = world.run(&everybody);
+    assert_eq!(first.orders.len(), 10);
+    assert_eq!(first.notes, ["Guarded: 10 additions are its first load, to which the 30 % limit does not apply"]);
     let few: BTreeMap<_, _> = MANY.iter().take(6).map(|key| (*key, given("Analyst", &[]))).collect();
     world.compute(&few);
     let generation = world.generate();
@@ -734,7 +750,8 @@ fn thresholds_block_and_a_first_load_is_exempt() {
     assert_eq!(breach.rule, "30 % of 10 resources");
     let most: BTreeMap<_, _> = MANY.iter().take(7).map(|key| (*key, given("Analyst", &[]))).collect();
     world.compute(&most);
-    assert!(world.generate().breaches.is_empty());
+    let last = world.generate();
+    assert!(last.breaches.is_empty() && last.notes.is_empty());
 }
 
 #[test]
@@ -762,7 +779,6 @@ fn key_that_only_a_failing_rule_gave_is_never_ours() {
                 seen_at: world.seen_at,
                 now: world.now,
             })
-            .assignment
             .expect("an assignment")
         };
     let typo = assigned(&world, "jana", Some(&refused), Period::default(), None);
@@ -797,10 +813,169 @@ fn changed_key_makes_no_second_account() {
         seen_at: world.seen_at,
         now: world.now,
     });
-    let assignment = assigned.assignment.expect("an assignment");
+    let assignment = assigned.expect("an assignment");
     assert!(assignment.wanted.is_none());
     assert!(assignment.failure.is_some_and(|failure| failure.message.contains("from 'ada' to 'lovelace'")));
     world.tick();
+}
+
+#[test]
+fn account_that_comes_to_exist_while_its_order_is_cancelled_is_deleted() {
+    let over = Period { from: None, until: Some(Timestamp::from_millis(5)) };
+    let left = Given { period: over, ..given("Analyst", &[]) };
+    let renamed = Given { login: Some("lovelace"), ..given("Analyst", &[]) };
+    for open in [ProvisioningState::Pending, ProvisioningState::Errored, ProvisioningState::AwaitingApproval] {
+        for (why, rules) in [("rule", BTreeMap::new()), ("period", ada(left.clone())), ("key", ada(renamed.clone()))] {
+            let mut world = World::new("Free");
+            world.compute(&ada(given("Analyst", &[])));
+            let id = World::only_order(&world.generate()).id;
+            world.set(id, open, None);
+            world.compute(&rules);
+            let kept = world.assignment("ada");
+            assert_eq!((kept.wish, kept.target_key.as_str(), &kept.wanted), (Wish::Lose, "ada", &None), "{why} {open}");
+            // An agent took it unseen, so that it cannot be cancelled any more.
+            world.execute(id);
+            world.synchronize();
+            world.compute(&rules);
+            let generation = world.generate();
+            if why == "key" {
+                assert!(World::only_order(&generation).rule_failure.is_some(), "{generation:?}");
+                assert_eq!(world.assignment("ada").target_key, "ada");
+            } else {
+                assert_eq!(World::only_order(&generation).kind, OrderKind::Deletion, "{why} {open}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_cancelled_before_it_was_written_leaves_nothing() {
+    let mut world = World::new("Reviewed");
+    world.run(&ada(given("Analyst", &[])));
+    let generation = world.run(&BTreeMap::new());
+    assert_eq!((generation.orders.len(), generation.cancel.len()), (0, 1));
+    assert!(world.assignments.is_empty());
+
+    // The key changed: the order of the old key goes first, then comes that of the new one.
+    let mut world = World::new("Reviewed");
+    world.run(&ada(given("Analyst", &[])));
+    let renamed = ada(Given { login: Some("lovelace"), ..given("Analyst", &[]) });
+    let generation = world.run(&renamed);
+    assert_eq!((generation.orders.len(), generation.cancel.len()), (0, 1));
+    assert_eq!(World::only_order(&world.run(&renamed)).target_key, "lovelace");
+}
+
+#[test]
+fn end_of_the_period_before_the_approval_is_settled_by_one_run() {
+    let mut world = World::new("Reviewed");
+    world.run(&ada(given("Analyst", &[])));
+    let over = Period { from: None, until: Some(Timestamp::from_millis(5)) };
+    let left = ada(Given { period: over, ..given("Analyst", &[]) });
+    let generation = world.run(&left);
+    assert_eq!((generation.orders.len(), generation.cancel.len()), (0, 1));
+    for _ in 0..2 {
+        let again = world.run(&left);
+        assert_eq!((again.orders.len(), again.cancel.len(), again.duplicates), (0, 0, 0));
+        let gone = world.assignment("ada");
+        assert_eq!((gone.wish, gone.state), (Wish::Gone, ProvisioningState::Inactive));
+        assert!(gone.note.contains("cancelled before anything was written"), "{}", gone.note);
+    }
+    assert_eq!(World::only_order(&world.run(&ada(given("Analyst", &[])))).kind, OrderKind::Addition, "back again");
+}
+
+#[test]
+fn key_that_went_to_somebody_else_is_theirs() {
+    // Ada's order was cancelled unwritten; before that is seen, Bob has an account of the same key.
+    let mut world = World::new("Free");
+    world.compute(&ada(given("Analyst", &[])));
+    let id = World::only_order(&world.generate()).id;
+    world.set(id, ProvisioningState::Inactive, Some(InactiveReason::Cancelled));
+    let bob = || BTreeMap::from([("bob", Given { login: Some("ada"), ..given("Clerk", &[]) })]);
+    world.run(&bob());
+    assert!(world.accounts.contains_key("ada"));
+    assert_eq!(world.run(&bob()).orders.len(), 0);
+    assert_eq!(world.assignments.keys().collect::<Vec<_>>(), ["bob"]);
+}
+
+#[test]
+fn account_that_was_written_before_a_rule_failed_is_still_ours() {
+    let failure = RuleFailure { rule: "r".into(), property: None, input: "i".into(), message: "m".into() };
+    let failing = ada(Given { failure: Some(failure), ..given("Analyst", &[]) });
+    let mut world = World::new("Free");
+    world.compute(&ada(given("Analyst", &[])));
+    let id = World::only_order(&world.generate()).id;
+    // The rule fails first, then an agent writes what it had taken.
+    world.compute(&failing);
+    assert_eq!((world.assignment("ada").wish, world.assignment("ada").linked), (Wish::Unknown, false));
+    world.execute(id);
+    world.synchronize();
+    world.compute(&failing);
+    assert!(world.assignment("ada").linked);
+    assert_eq!(World::only_order(&world.run(&BTreeMap::new())).kind, OrderKind::Deletion);
+}
+
+#[test]
+fn unreviewed_order_does_not_stand_for_one_that_must_be_reviewed() {
+    let mut world = World::new("Free");
+    world.compute(&ada(given("Analyst", &[])));
+    let unreviewed = World::only_order(&world.generate()).id;
+    let forced = world.generate_with(true, false);
+    assert_eq!(World::only_order(&forced).block_causes, [BlockCause::Run]);
+    assert_eq!(world.known(unreviewed).inactive_reason, Some(InactiveReason::Superseded));
+    // It waits for its review now, and that is not asked for twice.
+    let again = world.generate_with(true, false);
+    assert_eq!((again.orders.len(), again.duplicates), (0, 1));
+    // Approved, it is Pending and was reviewed.
+    world.set(World::only_order(&forced).id, ProvisioningState::Pending, None);
+    assert_eq!(world.generate_with(true, false).duplicates, 1);
+
+    // What an agent has in its hands cannot be stopped.
+    let mut world = World::new("Free");
+    world.compute(&ada(given("Analyst", &[])));
+    let id = World::only_order(&world.generate()).id;
+    world.known(id).in_flight = true;
+    world.compute(&ada(given("Analyst", &[])));
+    assert_eq!(world.generate_with(true, false).orders.len(), 0);
+}
+
+#[test]
+fn drift_from_no_value_is_left_alone_too() {
+    let mut world = settled("", &["staff"]);
+    let account = world.accounts.get_mut("ada").expect("an account");
+    account.insert("title".into(), Value::from("Emperor"));
+    world.synchronize();
+    for _ in 0..2 {
+        assert_eq!(world.run(&ada(given("", &["staff"]))).orders.len(), 0);
+        let title = world.assignment("ada").properties.get("title").expect("a property");
+        assert_eq!(title.workflow, WorkflowState::NonConforming);
+    }
+    assert_eq!(world.run(&ada(given("Manager", &["staff"]))).orders.len(), 1, "another value is another matter");
+}
+
+#[test]
+fn only_a_link_that_a_rule_gave_is_cleared() {
+    let at = |home| ada(Given { home, ..given("Analyst", &[]) });
+    let home = |world: &World| world.accounts.get("ada").and_then(|account| account.get("home")).cloned();
+    let mut world = World::new("Free");
+    let found = [("login", "ada"), ("title", "Analyst"), ("home", "attic")];
+    let found = found.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    world.accounts.insert("ada".into(), found.into());
+    world.synchronize();
+    for _ in 0..2 {
+        assert_eq!(world.run(&at(Some(None))).orders.len(), 0, "somebody else's link");
+        let assignment = world.assignment("ada");
+        let property = assignment.properties.get("home").expect("a property");
+        assert_eq!((property.workflow, property.state), (WorkflowState::NonConforming, ProvisioningState::Verified));
+    }
+    world.run(&at(Some(Some("cellar"))));
+    assert_eq!(home(&world), Some("cellar".into()));
+    world.run(&at(Some(Some("roof"))));
+    assert_eq!(world.run(&at(Some(None))).orders.len(), 1, "ours");
+    assert_eq!(home(&world), None);
+    // Its last rule goes with the catalog: what was ours goes too.
+    world.run(&at(Some(Some("cellar"))));
+    assert_eq!(world.run(&at(None)).orders.len(), 1);
+    assert_eq!(home(&world), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod declaration;
 mod node;
 mod problem;
 mod reader;
-pub(in crate::model) mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 

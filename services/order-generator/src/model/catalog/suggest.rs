@@ -1,7 +1,7 @@
 //! "Did you mean …?": the nearest of what would be right.
 
 /// The nearest name, when one is near enough to be meant.
-pub(in crate::model) fn nearest<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let distances = right.into_iter().map(|name| (distance(&wrong, &name.to_lowercase()), name));
     let (distance, name) = distances.min()?;
@@ -10,7 +10,7 @@ pub(in crate::model) fn nearest<'a>(wrong: &str, right: impl IntoIterator<Item =
 }
 
 /// A hint that names the nearest, or lists what there is.
-pub(in crate::model) fn hint<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn hint<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(name) = nearest(wrong, right.clone()) {
         return format!("did you mean '{name}'?");
     }

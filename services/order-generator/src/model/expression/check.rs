@@ -3,7 +3,7 @@
 //! CEL has no type checker, so this one walks the tree with the catalog's property types. What it
 //! cannot know is [`Kind::Unknown`] and passes; what it refuses would fail, or be pointless, for everybody.
 
-use super::functions::SIGNATURES;
+use super::functions::{SIGNATURES, pattern_misfit};
 use super::kind::{Kind, Wanted};
 use super::usage::{accepts, kind_of, usage};
 use super::value::operator;
@@ -382,10 +382,20 @@ impl<'p, 'a> Check<'p, 'a, '_> {
 
     /// A pattern is compiled at each call, so it is known beforehand and not used in loops.
     fn pattern(&mut self, node: &IdedExpr, call: &CallExpr) {
-        if !matches!(call.args.last().map(|pattern| &pattern.expr), Some(Expr::Literal(LiteralValue::String(_)))) {
+        let pattern = call.args.last().and_then(|argument| match &argument.expr {
+            Expr::Literal(LiteralValue::String(pattern)) => Some((argument, pattern.inner())),
+            _ => None,
+        });
+        let Some((argument, pattern)) = pattern else {
             let hint = "write the pattern out, or use startsWith, endsWith, contains".to_owned();
             self.wrong(node, "the pattern of 'matches' is not written out".to_owned(), hint);
-        } else if self.loops > 0 {
+            return;
+        };
+        if let Some(misfit) = pattern_misfit(pattern) {
+            let hint = "write a regular expression; a \\ before a character takes it as it is".to_owned();
+            self.wrong(argument, format!("the pattern of 'matches' is wrong: {misfit}"), hint);
+        }
+        if self.loops > 0 {
             let hint = "use startsWith, endsWith or contains there".to_owned();
             self.wrong(node, "'matches' stands inside of a loop".to_owned(), hint);
         }

@@ -140,6 +140,16 @@ fn declared() -> Result<Env, DeclarationError> {
     Ok(env)
 }
 
+/// What is wrong with a pattern of 'matches', in the words of who compiles it at each call.
+pub(super) fn pattern_misfit(pattern: &str) -> Option<String> {
+    // A text in JSON is one in CEL.
+    let call = format!("''.matches({})", serde_json::Value::from(pattern));
+    let program = environment().compile(&call).ok()?;
+    let said = program.execute(&cel::Context::with_env(Arc::clone(environment()))).err()?.to_string();
+    let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    Some(last.trim_start_matches("error: ").to_owned())
+}
+
 type Made = Result<CelString<'static>, ExecutionError>;
 
 fn too_long(function: &str) -> ExecutionError {

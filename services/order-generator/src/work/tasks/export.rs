@@ -93,7 +93,7 @@ pub(super) async fn synchronize(
             State::Failed => return Ok(Outcome::of(RunState::Errored, found.message)),
             State::Completed => {
                 let rows = found.counts.iter().map(|counts| counts.rows.unsigned_abs()).sum();
-                let message = changes(&found.counts);
+                let message = if found.counts.is_empty() { found.message } else { changes(&found.counts) };
                 progress.show(rows, rows, &message).await?;
                 return Ok(Outcome::of(RunState::Completed, message));
             }

@@ -1,20 +1,27 @@
 //! Waiting until agents have written what they can. Orders that wait for a person, or behind one
 //! that does, are not waited for.
+//!
+//! The rule that must hold: looking costs little beside what the agents do. What did not change since the
+//! last look is not read again, and the more a look takes, the longer it rests.
 
 use super::{Outcome, Progress, is_cancelled};
 use crate::generator::Generator;
 use crate::store::jobs::{Run, RunState};
-use crate::store::orders;
+use crate::store::orders::{self, Glance};
 use crate::verbs::catch_up::catch_up;
 use provost_contract::from_wire;
-use provost_contract::types::v1::{OrderRecord, ProvisioningState};
+use provost_contract::types::v1::{InactiveReason, OrderRecord, ProvisioningState};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long to wait for the bell before looking again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Least rest between two looks, and how many times as long as the look itself it is.
+const REST_MIN: Duration = Duration::from_millis(50);
+const REST_FACTOR: u32 = 10;
 
 /// The states of orders that matter here: those that hold their lane.
 const HOLDING: [ProvisioningState; 4] = [
@@ -29,11 +36,13 @@ pub(super) async fn fulfill(generator: &Generator, run: &Run, progress: &Progres
     catch_up(generator).await?;
     let mut bell = generator.orders.listener();
     let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
+    let mut book = Book::default();
     let mut total = 0;
     loop {
+        let began = Instant::now();
         let now = generator.clock.now();
-        let open = orders::in_states(generator.database.read(), &HOLDING).await?;
-        let left = executable(&open, now);
+        book.look(generator).await?;
+        let left = book.executable(now);
         let count = left.values().map(|orders| orders.len() as u64).sum();
         total = total.max(count);
         watched.retain(|connection, _| left.contains_key(connection));
@@ -48,7 +57,7 @@ pub(super) async fn fulfill(generator: &Generator, run: &Run, progress: &Progres
         };
         progress.show(total - count, total, &message).await?;
         if left.is_empty() {
-            return Ok(Outcome::of(RunState::Completed, said(total, &open)));
+            return Ok(Outcome::of(RunState::Completed, book.said(total)));
         }
         if is_cancelled(generator, run).await? {
             return Ok(Outcome::cancelled());
@@ -61,24 +70,176 @@ pub(super) async fn fulfill(generator: &Generator, run: &Run, progress: &Progres
             // An agent is at work, slowly: it counts as moving.
             watched.values_mut().for_each(|watched| watched.moved_at = now);
         }
-        bell.wait(LOOK_AGAIN).await;
+        let rest = (began.elapsed() * REST_FACTOR).clamp(REST_MIN, LOOK_AGAIN);
+        tokio::time::sleep(rest).await;
+        bell.wait(LOOK_AGAIN - rest).await;
     }
 }
 
-fn said(total: u64, open: &[OrderRecord]) -> String {
-    let count = |state: ProvisioningState| open.iter().filter(|record| record.state == state as i32).count();
-    let mut said = format!("{total} orders were handed to agents");
-    for (state, words) in [
-        (ProvisioningState::AwaitingApproval, "await approval"),
-        (ProvisioningState::Transmitted, "wait for a person or a ticket"),
-        (ProvisioningState::Errored, "are Errored"),
-    ] {
-        let count = count(state);
-        if count > 0 {
-            said.push_str(&format!("; {count} {words}"));
+/// What matters here of one open order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Open {
+    id: String,
+    version: i64,
+    state: i32,
+    lane: String,
+    connection: String,
+    not_before: Option<Timestamp>,
+    next_attempt_at: Option<Timestamp>,
+    depends_on: Vec<String>,
+    /// The agent that holds it.
+    held_by: Option<String>,
+}
+
+impl Open {
+    fn of(record: OrderRecord) -> Self {
+        let OrderRecord { order, state, version, lease, next_attempt_at, .. } = record;
+        let order = order.unwrap_or_default();
+        Self {
+            version,
+            state,
+            lane: orders::lane(&order),
+            not_before: order.not_before.as_ref().map(from_wire::timestamp),
+            next_attempt_at: next_attempt_at.as_ref().map(from_wire::timestamp),
+            held_by: lease.map(|lease| lease.agent_id),
+            id: order.order_id,
+            connection: order.connection,
+            depends_on: order.depends_on,
         }
     }
-    said
+}
+
+/// What became of an order that others depend on and that is not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Prerequisite {
+    /// Written: nothing waits for it.
+    Met,
+    /// Another open order took its place.
+    ReplacedBy(String),
+    /// Declined, cancelled, expired, or in Error: what depends on it has to be ordered anew.
+    Ended,
+}
+
+/// The open orders, as last seen.
+#[derive(Default)]
+struct Book {
+    /// Oldest first.
+    order: Vec<String>,
+    open: HashMap<String, Open>,
+    prerequisites: HashMap<String, Prerequisite>,
+}
+
+impl Book {
+    /// Reads what changed.
+    async fn look(&mut self, generator: &Generator) -> Result<(), Fault> {
+        let (connection, engine) = (generator.database.read(), generator.database.engine());
+        let versions = orders::versions(connection, &HOLDING).await?;
+        let is_known = |(id, version): &&(String, i64)| self.open.get(id).is_some_and(|open| open.version == *version);
+        let changed: Vec<&str> = versions.iter().filter(|one| !is_known(one)).map(|(id, _)| id.as_str()).collect();
+        for record in orders::by_ids(connection, engine, &changed).await? {
+            let open = Open::of(record);
+            self.open.insert(open.id.clone(), open);
+        }
+        self.order = versions.into_iter().map(|(id, _)| id).collect();
+        let still: HashSet<&str> = self.order.iter().map(String::as_str).collect();
+        self.open.retain(|id, _| still.contains(id.as_str()));
+        self.look_at_prerequisites(generator).await
+    }
+
+    /// Reads what became of what open orders depend on. What was written stays written.
+    async fn look_at_prerequisites(&mut self, generator: &Generator) -> Result<(), Fault> {
+        let (connection, engine) = (generator.database.read(), generator.database.engine());
+        self.prerequisites.retain(|_, known| *known == Prerequisite::Met);
+        let named: HashSet<&str> = self.open.values().flat_map(|open| &open.depends_on).map(String::as_str).collect();
+        let unknown: Vec<&str> = named
+            .into_iter()
+            .filter(|id| !self.open.contains_key(*id) && !self.prerequisites.contains_key(*id))
+            .collect();
+        let mut found = Vec::with_capacity(unknown.len());
+        for glance in orders::glances_of(connection, engine, &unknown).await? {
+            let replacement = match glance.inactive_reason == InactiveReason::Superseded as i32 {
+                true => orders::newest_of_lane(connection, &glance.lane).await?,
+                false => None,
+            };
+            found.push((glance.order_id.clone(), became(&glance, replacement.as_ref())));
+        }
+        self.prerequisites.extend(found);
+        Ok(())
+    }
+
+    /// The orders that an agent could write now, or soon without a person, by connection: Pending, their
+    /// time has come, and nothing in front of them waits for a person or has ended.
+    fn executable(&self, now: Timestamp) -> BTreeMap<String, Vec<&Open>> {
+        let mut blocked: HashSet<&str> = HashSet::new();
+        loop {
+            let (left, stopped) = self.unless_blocked(&blocked, now);
+            // What took the place of a prerequisite is younger than what depends on it: once more, then.
+            if stopped.len() == blocked.len() {
+                return left;
+            }
+            blocked = stopped;
+        }
+    }
+
+    fn unless_blocked<'a>(
+        &'a self,
+        blocked: &HashSet<&'a str>,
+        now: Timestamp,
+    ) -> (BTreeMap<String, Vec<&'a Open>>, HashSet<&'a str>) {
+        let mut blocked_lanes: HashSet<&str> = HashSet::new();
+        let mut blocked = blocked.clone();
+        let mut left: BTreeMap<String, Vec<&Open>> = BTreeMap::new();
+        for open in self.order.iter().filter_map(|id| self.open.get(id)) {
+            let is_hopeless = |id: &String| match self.prerequisites.get(id) {
+                Some(Prerequisite::Met) => false,
+                Some(Prerequisite::ReplacedBy(other)) => blocked.contains(other.as_str()),
+                Some(Prerequisite::Ended) => true,
+                None => blocked.contains(id.as_str()),
+            };
+            let can_go = open.state == ProvisioningState::Pending as i32
+                && open.not_before.is_none_or(|at| at <= now)
+                && !blocked_lanes.contains(open.lane.as_str())
+                && !open.depends_on.iter().any(is_hopeless);
+            if can_go {
+                left.entry(open.connection.clone()).or_default().push(open);
+            } else {
+                blocked_lanes.insert(&open.lane);
+                blocked.insert(&open.id);
+            }
+        }
+        (left, blocked)
+    }
+
+    fn said(&self, total: u64) -> String {
+        let count = |state: ProvisioningState| self.open.values().filter(|open| open.state == state as i32).count();
+        let mut said = format!("{total} orders were handed to agents");
+        for (state, words) in [
+            (ProvisioningState::AwaitingApproval, "await approval"),
+            (ProvisioningState::Transmitted, "wait for a person or a ticket"),
+            (ProvisioningState::Errored, "are Errored"),
+        ] {
+            let count = count(state);
+            if count > 0 {
+                said.push_str(&format!("; {count} {words}"));
+            }
+        }
+        said
+    }
+}
+
+/// What became of an order; `replacement` is the newest of its lane, when it was replaced.
+fn became(glance: &Glance, replacement: Option<&Glance>) -> Prerequisite {
+    let is = |glance: &Glance, states: &[ProvisioningState]| states.iter().any(|state| glance.state == *state as i32);
+    let written = [ProvisioningState::Executed, ProvisioningState::Verified];
+    let younger = replacement.filter(|replacement| replacement.sequence > glance.sequence);
+    match younger {
+        _ if is(glance, &written) => Prerequisite::Met,
+        Some(replacement) if is(replacement, &written) => Prerequisite::Met,
+        Some(replacement) if is(replacement, &HOLDING) => Prerequisite::ReplacedBy(replacement.order_id.clone()),
+        // Seen between two looks: it is open, and the next look reads it.
+        None if is(glance, &HOLDING) => Prerequisite::ReplacedBy(glance.order_id.clone()),
+        _ => Prerequisite::Ended,
+    }
 }
 
 /// When something last moved on a connection.
@@ -92,14 +253,14 @@ impl Watched {
         Self { seen: HashMap::new(), moved_at: now }
     }
 
-    fn look(&mut self, orders: &[&OrderRecord], now: Timestamp) {
-        let seen: HashMap<String, i64> = orders.iter().map(|record| (id(record).to_owned(), record.version)).collect();
-        if seen != self.seen {
-            self.seen = seen;
+    fn look(&mut self, orders: &[&Open], now: Timestamp) {
+        let is_news = |open: &&Open| self.seen.get(&open.id) != Some(&open.version);
+        if orders.len() != self.seen.len() || orders.iter().any(is_news) {
+            self.seen = orders.iter().map(|open| (open.id.clone(), open.version)).collect();
             self.moved_at = now;
         }
         // A passing failure is tried again later: until then nothing is expected.
-        let retries = orders.iter().filter_map(|record| record.next_attempt_at.as_ref().map(from_wire::timestamp));
+        let retries = orders.iter().filter_map(|open| open.next_attempt_at);
         self.moved_at = retries.fold(self.moved_at, Timestamp::max).min(self.moved_at.max(now));
     }
 }
@@ -107,122 +268,159 @@ impl Watched {
 /// One sentence for each connection on which nothing moves and nobody is at work.
 async fn stuck(
     generator: &Generator,
-    left: &BTreeMap<String, Vec<&OrderRecord>>,
+    left: &BTreeMap<String, Vec<&Open>>,
     now: Timestamp,
 ) -> Result<Vec<String>, Fault> {
     let agents = generator.ledger.agents().await?;
+    let is_live = |agent: &&provost_contract::fulfillment::v1::Agent| {
+        let seen = agent.last_seen_at.as_ref().map(from_wire::timestamp);
+        seen.is_some_and(|seen| now.since(seen) < generator.fulfill_wait)
+    };
+    let live: Vec<_> = agents.iter().filter(is_live).collect();
     let mut stuck = Vec::new();
     for (connection, orders) in left {
-        let live = agents.iter().find(|agent| {
-            let seen = agent.last_seen_at.as_ref().map(from_wire::timestamp);
-            agent.connections.contains(connection) && seen.is_some_and(|seen| now.since(seen) < generator.fulfill_wait)
-        });
+        // What an agent holds of other connections is no work on this one.
+        let is_held = |open: &&&Open| live.iter().any(|agent| open.held_by.as_deref() == Some(agent.agent_id.as_str()));
+        if orders.iter().any(|open| is_held(&open)) {
+            continue;
+        }
         let seconds = generator.fulfill_wait.as_secs();
-        match live {
-            Some(agent) if agent.in_flight > 0 => {}
-            Some(agent) => stuck.push(format!(
+        stuck.push(match live.iter().find(|agent| agent.connections.contains(connection)) {
+            Some(agent) => format!(
                 "nothing moved on the connection {connection} in {seconds} s, though the agent {} serves it: {} orders are \
                  still Pending",
                 agent.agent_id,
                 orders.len()
-            )),
-            None => stuck.push(format!(
+            ),
+            None => format!(
                 "no agent serves the connection {connection}: {} orders are still Pending",
                 orders.len()
-            )),
-        }
+            ),
+        });
     }
     Ok(stuck)
 }
 
-fn id(record: &OrderRecord) -> &str {
-    record.order.as_ref().map(|order| order.order_id.as_str()).unwrap_or_default()
-}
-
-/// The orders that an agent could write now, or soon without a person, by connection: Pending, their
-/// time has come, and nothing in front of them waits for a person. `open` is in the order of sequence.
-fn executable(open: &[OrderRecord], now: Timestamp) -> BTreeMap<String, Vec<&OrderRecord>> {
-    let mut blocked_lanes: HashSet<String> = HashSet::new();
-    let mut blocked_orders: HashSet<&str> = HashSet::new();
-    let mut left: BTreeMap<String, Vec<&OrderRecord>> = BTreeMap::new();
-    for record in open {
-        let Some(order) = &record.order else { continue };
-        let lane = orders::lane(order);
-        let is_due = order.not_before.as_ref().is_none_or(|at| from_wire::timestamp(at) <= now);
-        let can_go = record.state == ProvisioningState::Pending as i32
-            && is_due
-            && !blocked_lanes.contains(&lane)
-            && !order.depends_on.iter().any(|other| blocked_orders.contains(other.as_str()));
-        if can_go {
-            left.entry(order.connection.clone()).or_default().push(record);
-        } else {
-            blocked_lanes.insert(lane);
-            blocked_orders.insert(&order.order_id);
-        }
-    }
-    left
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use provost_contract::types::v1::Order;
+    use ProvisioningState as S;
 
-    fn record(id: &str, target: &str, state: ProvisioningState) -> OrderRecord {
-        let order = Order {
-            order_id: id.into(),
-            connector: "app".into(),
+    fn open(id: &str, target: &str, state: ProvisioningState) -> Open {
+        Open {
+            id: id.into(),
+            version: 1,
+            state: state.into(),
+            lane: target.into(),
             connection: "app-sql".into(),
-            entity_type: "Account".into(),
-            target_key: target.into(),
-            ..Default::default()
-        };
-        OrderRecord { order: Some(order), state: state.into(), version: 1, ..Default::default() }
+            not_before: None,
+            next_attempt_at: None,
+            depends_on: vec![],
+            held_by: None,
+        }
     }
 
-    fn ids(open: &[OrderRecord]) -> Vec<&str> {
-        executable(open, Timestamp::from_millis(1_000)).values().flatten().map(|record| id(record)).collect()
+    fn after(prerequisite: &str, open: Open) -> Open {
+        Open { depends_on: vec![prerequisite.into()], ..open }
+    }
+
+    fn book(open: Vec<Open>) -> Book {
+        Book {
+            order: open.iter().map(|open| open.id.clone()).collect(),
+            open: open.into_iter().map(|open| (open.id.clone(), open)).collect(),
+            prerequisites: HashMap::new(),
+        }
+    }
+
+    fn ids(book: &Book) -> Vec<&str> {
+        book.executable(Timestamp::from_millis(1_000)).values().flatten().map(|open| open.id.as_str()).collect()
     }
 
     #[test]
     fn orders_behind_a_person_are_not_waited_for() {
-        use ProvisioningState as S;
-        let open = [
-            record("1", "ada", S::Pending),
-            record("2", "ada", S::Pending),
-            record("3", "bob", S::AwaitingApproval),
-            record("4", "bob", S::Pending),
-            record("5", "eve", S::Errored),
-            record("6", "eve", S::Pending),
-            record("7", "kim", S::Transmitted),
-        ];
-        assert_eq!(ids(&open), ["1", "2"]);
+        let book = book(vec![
+            open("1", "ada", S::Pending),
+            open("2", "ada", S::Pending),
+            open("3", "bob", S::AwaitingApproval),
+            open("4", "bob", S::Pending),
+            open("5", "eve", S::Errored),
+            open("6", "eve", S::Pending),
+            open("7", "kim", S::Transmitted),
+        ]);
+        assert_eq!(ids(&book), ["1", "2"]);
     }
 
     #[test]
     fn orders_of_later_and_what_depends_on_them_are_not_waited_for() {
-        let mut open = [
-            record("1", "ada", ProvisioningState::Pending),
-            record("2", "bob", ProvisioningState::Pending),
-            record("3", "eve", ProvisioningState::Pending),
-        ];
-        let later = provost_contract::to_wire::timestamp(Timestamp::from_millis(1_001));
-        open[0].order.as_mut().unwrap().not_before = Some(later);
-        open[1].order.as_mut().unwrap().depends_on = vec!["1".into()];
-        assert_eq!(ids(&open), ["3"]);
+        let later = Some(Timestamp::from_millis(1_001));
+        let book = book(vec![
+            Open { not_before: later, ..open("1", "ada", S::Pending) },
+            after("1", open("2", "bob", S::Pending)),
+            open("3", "eve", S::Pending),
+        ]);
+        assert_eq!(ids(&book), ["3"]);
+    }
+
+    #[test]
+    fn what_depends_on_something_errored_or_ended_is_not_waited_for() {
+        let mut book = book(vec![
+            open("errored", "ada", S::Errored),
+            after("errored", open("1", "ada-mail", S::Pending)),
+            after("declined", open("2", "bob-mail", S::Pending)),
+            after("written", open("3", "eve-mail", S::Pending)),
+            after("replaced", open("4", "kim-mail", S::Pending)),
+            after("4", open("5", "kim-phone", S::Pending)),
+            open("replacement", "kim", S::AwaitingApproval),
+        ]);
+        book.prerequisites = [
+            ("declined".to_owned(), Prerequisite::Ended),
+            ("written".to_owned(), Prerequisite::Met),
+            ("replaced".to_owned(), Prerequisite::ReplacedBy("replacement".into())),
+        ]
+        .into();
+        assert_eq!(ids(&book), ["3"]);
+        book.open.entry("replacement".into()).and_modify(|open| open.state = S::Pending.into());
+        assert_eq!(ids(&book), ["3", "4", "5", "replacement"]);
+    }
+
+    #[test]
+    fn a_prerequisite_is_followed_to_what_replaced_it() {
+        let glance = |order_id: &str, sequence, state: S, reason: InactiveReason| Glance {
+            order_id: order_id.into(),
+            lane: "ada".into(),
+            sequence,
+            state: state.into(),
+            inactive_reason: reason.into(),
+        };
+        let none = InactiveReason::Unspecified;
+        let replaced = glance("1", 1, S::Inactive, InactiveReason::Superseded);
+        let by = |state| became(&replaced, Some(&glance("2", 2, state, none)));
+        assert_eq!(by(S::Verified), Prerequisite::Met);
+        assert_eq!(by(S::Pending), Prerequisite::ReplacedBy("2".into()));
+        assert_eq!(by(S::Error), Prerequisite::Ended);
+        assert_eq!(became(&replaced, None), Prerequisite::Ended);
+        let before = glance("0", 0, S::Verified, none);
+        assert_eq!(became(&replaced, Some(&before)), Prerequisite::Ended, "older than what was replaced");
+        for (state, reason, ended) in [
+            (S::Executed, none, Prerequisite::Met),
+            (S::Error, none, Prerequisite::Ended),
+            (S::Inactive, InactiveReason::Declined, Prerequisite::Ended),
+            (S::Inactive, InactiveReason::Cancelled, Prerequisite::Ended),
+        ] {
+            assert_eq!(became(&glance("1", 1, state, reason), None), ended);
+        }
     }
 
     #[test]
     fn news_and_due_retries_count_as_moving() {
         let at = Timestamp::from_millis;
-        let mut one = record("1", "ada", ProvisioningState::Pending);
+        let mut one = open("1", "ada", S::Pending);
         let mut watched = Watched::since(at(0));
         watched.look(&[&one], at(10));
         assert_eq!(watched.moved_at, at(10));
         watched.look(&[&one], at(20));
         assert_eq!(watched.moved_at, at(10));
-        one.next_attempt_at = Some(provost_contract::to_wire::timestamp(at(500)));
+        one.next_attempt_at = Some(at(500));
         watched.look(&[&one], at(30));
         assert_eq!(watched.moved_at, at(30));
         one.version = 2;

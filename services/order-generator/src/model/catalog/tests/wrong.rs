@@ -125,6 +125,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "\"owner.tags.filter(t, t != 'x')\"",
         "\"owner.tags.filter(t, owner.tags.exists(u, u == t))\"",
     ),
+    ("a pattern that is no regular expression", "when: owner.is_external", "when: \"owner.id.matches('[')\""),
     ("a pattern that is not written out", "when: owner.is_external", "when: owner.id.matches(owner.name)"),
     ("a condition of null", "when: owner.is_external", "when: \"null == null ? null : null\""),
     ("a mistake in an argument", "\"'/bin/sh'\"", "owner.shell"),
