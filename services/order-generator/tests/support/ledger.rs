@@ -444,6 +444,20 @@ impl OrderService for Ledger {
     ) -> Result<Response<wire::UnblockOrdersResponse>, Status> {
         Err(Status::unimplemented("the order generator does not ask for it"))
     }
+
+    async fn list_error_causes(
+        &self,
+        _request: Request<wire::ListErrorCausesRequest>,
+    ) -> Result<Response<wire::ListErrorCausesResponse>, Status> {
+        Err(Status::unimplemented("the order generator does not ask for it"))
+    }
+
+    async fn unblock_error_cause(
+        &self,
+        _request: Request<wire::UnblockErrorCauseRequest>,
+    ) -> Result<Response<wire::UnblockErrorCauseResponse>, Status> {
+        Err(Status::unimplemented("the order generator does not ask for it"))
+    }
 }
 
 fn accept(book: &mut Book, mut order: Order, now: Timestamp, response: &mut wire::SubmitOrdersResponse) {
