@@ -11,7 +11,7 @@ use provost_contract::review::v1::ListReviewsRequest;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_contract::types::v1 as types;
 use provost_sample::Organisation;
-use provost_sample::directory::{AgentSettings, GROUPS, LDAP_CATALOG, agent_toml};
+use provost_sample::directory::{AgentSettings, LDAP_CATALOG, agent_toml, initial_ldif};
 use provost_service_kit::channel;
 use provost_testkit::{Postgres, Process, Slapd, binary, eventually, free_address};
 use std::collections::BTreeMap;
@@ -44,16 +44,17 @@ pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().await
 }
 
-/// Puts the groups of the catalog into the directory.
-pub(crate) async fn add_groups(slapd: &Slapd) {
-    for group in GROUPS {
-        // A groupOfNames must have a member; this one is nobody's account.
-        slapd
-            .add(
-                &format!("cn={group},ou=groups,{}", Slapd::SUFFIX),
-                &[("objectClass", &["groupOfNames"]), ("cn", &[group]), ("member", &[Slapd::ADMIN_DN])],
-            )
-            .await;
+/// Adds the entries of an LDIF, as `ldapadd` does.
+pub(crate) async fn load(slapd: &Slapd, ldif: &str) {
+    for entry in ldif.split("\n\n").filter(|entry| !entry.trim().is_empty()) {
+        let pairs: Vec<(&str, &str)> = entry.lines().map(|line| line.split_once(": ").expect("NAME: VALUE")).collect();
+        let ((_, dn), attributes) = pairs.split_first().expect("a dn first");
+        // The two branches stand in a fresh slapd of the tests already.
+        if !dn.starts_with("ou=") {
+            let attributes: Vec<_> =
+                attributes.iter().map(|(name, value)| (*name, std::slice::from_ref(value))).collect();
+            slapd.add(dn, &attributes).await;
+        }
     }
 }
 
@@ -90,7 +91,7 @@ impl Installation {
         let turn = turn().await;
         let folder = tempfile::tempdir()?;
         let slapd = Slapd::start().await;
-        add_groups(&slapd).await;
+        load(&slapd, &initial_ldif(Slapd::SUFFIX)).await;
         let today = chrono::Utc::now().date_naive();
         let organisation = Organisation::generate(42, people, today);
         std::fs::create_dir_all(folder.path().join("systems/hr"))?;

@@ -3,8 +3,9 @@
 //! the directory are this test's own.
 
 use crate::expectation;
-use crate::installation::{add_groups, turn};
+use crate::installation::{load, turn};
 use anyhow::{Context, Result, ensure};
+use provost::demo::workplace::SEED;
 use provost_sample::Organisation;
 use provost_sample::directory::LDAP_CATALOG;
 use provost_testkit::{Postgres, Process, Slapd, binary, free_address};
@@ -79,7 +80,6 @@ async fn four_processes_and_the_client_work_by_the_lines_of_the_readme() -> Resu
     let _turn = turn().await;
     let folder = tempfile::tempdir()?;
     let (slapd, database) = (Slapd::start().await, database().await?);
-    add_groups(&slapd).await;
     let addresses: Vec<_> = (7401..=7404).map(|port| (format!("127.0.0.1:{port}"), free_address())).collect();
     let here = |text: &str| {
         let text = text.replace("postgres://provost:secret@127.0.0.1:5432/provost", &database);
@@ -89,9 +89,17 @@ async fn four_processes_and_the_client_work_by_the_lines_of_the_readme() -> Resu
     };
 
     // What the README says stands beside the files.
-    let organisation = Organisation::generate(42, 60, chrono::Utc::now().date_naive());
+    let preparation = block("sh", "provost sample");
+    for words in lines(preparation, &["provost"]) {
+        client(&words, folder.path(), None);
+    }
+    for words in lines(preparation, &["cp"]) {
+        ensure!(Command::new("cp").args(&words[1..]).current_dir(folder.path()).status()?.success(), "{words:?}");
+    }
+    let [loading] = &lines(preparation, &["ldapadd"])[..] else { panic!("one ldapadd: {preparation}") };
+    load(&slapd, &std::fs::read_to_string(folder.path().join(loading.last().context("a file")?))?).await;
     let feed = folder.path().join("people.csv");
-    organisation.write_people_csv(&feed)?;
+    let organisation = Organisation::generate(SEED, 60, chrono::Utc::now().date_naive());
     std::fs::copy(slapd.ca_file(), folder.path().join("ca.pem"))?;
     std::fs::write(folder.path().join("bind-password"), Slapd::AGENT_PASSWORD)?;
     let catalog = folder.path().join(CATALOG);

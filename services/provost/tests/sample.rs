@@ -25,6 +25,8 @@ fn thousand_people_have_their_systems_catalog_and_agent() {
     for file in ["systems/app/app.db", "systems/vault/vault.db", "systems/badge/badges.csv", "agent.toml"] {
         assert!(std::fs::metadata(directory.join(file)).unwrap().len() > 0, "{file}");
     }
+    let ldif = std::fs::read_to_string(directory.join("directory.ldif")).unwrap();
+    assert!(ldif.contains("dn: ou=people,dc=example,dc=org\n"), "{ldif}");
     assert!(directory.join("catalog").read_dir().unwrap().count() > 1);
 
     let again = folder.path().join("again");

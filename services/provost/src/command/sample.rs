@@ -10,9 +10,15 @@ use crate::show::program;
 use crate::suite::create_private;
 use anyhow::{Context, bail};
 use provost_sample::Organisation;
+use provost_sample::directory::initial_ldif;
 use provost_service_kit::{Clock, SystemClock};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+/// What an LDAP directory must hold before the LDAP catalog's first job.
+const LDIF_FILE: &str = "directory.ldif";
+/// Below what the entries of that file stand.
+const BASE_DN: &str = "dc=example,dc=org";
 
 /// Of which size, and where.
 #[derive(Debug, clap::Args)]
@@ -35,6 +41,8 @@ pub(super) async fn run(arguments: SampleArguments, mut console: Console) -> Res
     let today = SystemClock.now().to_chrono().context("the clock shows no date")?.date_naive();
     let organisation = Organisation::generate(seed, usize::try_from(people).unwrap_or(usize::MAX), today);
     workplace::write(&directory, &organisation).await?;
+    let ldif = directory.join(LDIF_FILE);
+    std::fs::write(&ldif, initial_ldif(BASE_DN)).with_context(|| format!("cannot write {}", ldif.display()))?;
     workplace::write_agent_file(&directory, SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)))?;
     let (program, place) = (program(), directory.display());
     console.lines([

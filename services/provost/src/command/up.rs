@@ -33,10 +33,12 @@ pub(super) async fn run(arguments: UpArguments, mut console: Console) -> Result<
     telemetry::start(arguments.log_format, "info")?;
     let directory = DataDirectory::open(&arguments.data_dir)?;
     let listener = start::bind(arguments.listen).await?;
-    let was_a_demo = demo::adopt(&directory)?;
+    let place = directory.path().to_owned();
     let runtime = Runtime::default();
     start::stop_on_signals(runtime.stop.clone());
     let suite = Suite::start(directory, listener, arguments.agent_config, runtime).await?;
+    // Not before it runs: whoever could not start it has made nothing theirs.
+    let was_a_demo = demo::adopt(&place)?;
     console.lines(greeting(&suite, &arguments.data_dir))?;
     if was_a_demo {
         console.line("From now on this data is yours: the next demo leaves it alone.")?;

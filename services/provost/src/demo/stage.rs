@@ -87,8 +87,8 @@ fn check_replaceable(path: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the marker cannot be removed.
-pub fn adopt(directory: &DataDirectory) -> anyhow::Result<bool> {
-    let marker = directory.path().join(MARKER);
+pub fn adopt(directory: &Path) -> anyhow::Result<bool> {
+    let marker = directory.join(MARKER);
     match std::fs::remove_file(&marker) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
