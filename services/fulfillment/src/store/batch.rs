@@ -7,6 +7,7 @@
 //! they end too, for nothing would ever free them.
 
 use crate::model::note::Line;
+use crate::model::submission::{Prerequisite, prerequisite};
 use crate::model::{Entry, LedgerEvent, Note, Offer, Standing};
 use crate::store::statement::{Sql, pieces};
 use crate::store::{Rings, dependencies, entries, history, insert, outbox};
@@ -202,6 +203,9 @@ impl<'a> Batch<'a> {
         self.free_dependents().await?;
         self.update().await?;
         insert::orders(self.transaction, &self.new, &self.entries).await?;
+        let is_open =
+            |id: &OrderId| self.entries.get(id).is_some_and(|entry| entry.standing.state.number().holds_lane());
+        self.depends_on.retain(|(id, _)| is_open(id));
         dependencies::add(self.transaction, &self.depends_on).await?;
         self.write_outbox().await?;
         let lines = history::without_repeated_late(self.transaction, self.lines).await?;
@@ -235,16 +239,16 @@ impl<'a> Batch<'a> {
     /// Orders that ended unwritten and unreplaced: what depends on them ends with them, and what
     /// depends on that.
     async fn end_dependents(&mut self) -> Result<(), Fault> {
-        let is_inactive = |state: &State| matches!(state, State::Inactive { .. });
-        let mut ended: Vec<OrderId> = self
-            .before
-            .iter()
-            .filter(|(id, before)| !is_inactive(&before.state) && !self.replaced.contains_key(id))
-            .filter(|(id, _)| self.entries.get(id).is_some_and(|entry| is_inactive(&entry.standing.state)))
-            .map(|(id, _)| *id)
-            .collect();
+        let has_ended = |state: &State| prerequisite(state) == Prerequisite::Ended;
+        let is_over = |id: &OrderId| self.entries.get(id).is_some_and(|entry| has_ended(&entry.standing.state));
+        let unreplaced =
+            self.before.iter().filter(|(id, before)| !has_ended(&before.state) && !self.replaced.contains_key(id));
+        let ended = unreplaced.map(|(id, _)| *id).chain(self.new.iter().map(|order| order.id));
+        // A new one may be over from its beginning, and what it replaced had dependents.
+        let mut ended: Vec<OrderId> = ended.filter(is_over).collect();
         while !ended.is_empty() {
-            let dependents = dependencies::waiting_for(self.transaction, &ended).await?;
+            let mut dependents = dependencies::waiting_for(self.transaction, &ended).await?;
+            dependents.extend(self.depends_on.iter().filter(|(_, on)| ended.contains(on)));
             let unread: Vec<OrderId> =
                 dependents.iter().map(|(id, _)| *id).filter(|id| !self.entries.contains_key(id)).collect();
             for (_, entry) in entries::by_ids(self.transaction, &unread).await? {
@@ -252,10 +256,10 @@ impl<'a> Batch<'a> {
             }
             ended.clear();
             for (id, on) in dependents {
-                let state = self.entries.get(&on).map(|entry| &entry.standing.state);
-                let why = match state {
+                let why = match self.entries.get(&on).map(|entry| &entry.standing.state) {
                     Some(State::Inactive { reason }) => reason.to_string(),
-                    _ => "over".to_owned(),
+                    Some(other) => other.number().to_string(),
+                    None => "gone".to_owned(),
                 };
                 let note = Note::new(LEDGER, format!("depends on order {on}, which is {why}"));
                 if matches!(self.apply(id, &Event::Cancelled, note), Ok(Applied::Moved)) {
@@ -268,21 +272,24 @@ impl<'a> Batch<'a> {
 
     /// Lanes whose last unreported attempt has spoken: what waits behind it need not wait longer.
     async fn let_go(&mut self) -> Result<(), Fault> {
-        let mut lanes: Vec<String> = self
+        let spoken: HashMap<String, Timestamp> = self
             .before
             .iter()
-            .filter(|(_, before)| before.held_until.is_some() && !before.state.number().holds_lane())
-            .filter_map(|(id, _)| self.entries.get(id))
-            .filter(|entry| entry.standing.held_until.is_none())
-            .map(|entry| entry.lane.clone())
+            .filter(|(_, before)| !before.state.number().holds_lane())
+            .filter_map(|(id, before)| Some((self.entries.get(id)?, before.held_until?)))
+            .filter(|(entry, _)| entry.standing.held_until.is_none())
+            .map(|(entry, held)| (entry.lane.clone(), held))
             .collect();
-        lanes.sort();
-        lanes.dedup();
-        for (_, orders) in entries::of_lanes(self.transaction, &lanes).await? {
+        let lanes: Vec<String> = spoken.keys().cloned().collect();
+        for (lane, orders) in entries::of_lanes(self.transaction, &lanes, self.now).await? {
             for entry in orders {
                 let id = entry.id;
                 self.include(entry);
-                self.change(id, |entry| entry.standing.held_until = None);
+                // Another hold is another attempt's, which has not spoken.
+                let held = self.entries.get(&id).and_then(|entry| entry.standing.held_until);
+                if held.is_some() && held == spoken.get(&lane).copied() {
+                    self.change(id, |entry| entry.standing.held_until = None);
+                }
             }
         }
         Ok(())
@@ -338,12 +345,12 @@ impl<'a> Batch<'a> {
             })
             .map(|(id, _)| *id)
             .collect();
-        for (id, fulfilled) in dependencies::fulfil(self.transaction, &fulfilled).await? {
-            if !self.entries.contains_key(&id) {
-                for (_, entry) in entries::by_ids(self.transaction, &[id]).await? {
-                    self.include(entry);
-                }
-            }
+        let freed = dependencies::fulfil(self.transaction, &fulfilled).await?;
+        let unread: Vec<OrderId> = freed.keys().filter(|id| !self.entries.contains_key(id)).copied().collect();
+        for (_, entry) in entries::by_ids(self.transaction, &unread).await? {
+            self.include(entry);
+        }
+        for (id, fulfilled) in freed {
             self.change(id, |entry| {
                 entry.standing.unmet_dependencies = entry.standing.unmet_dependencies.saturating_sub(fulfilled);
             });

@@ -1,6 +1,7 @@
 //! Errored orders by the cause of their error.
 
-use crate::store::entries::{ENTRY, Full, full_of};
+use crate::model::Entry;
+use crate::store::entries::{ENTRY, entry_of};
 use crate::store::list::Filter;
 use crate::store::statement::{Sql, pieces};
 use provost_domain::{OrderId, Timestamp};
@@ -19,7 +20,7 @@ pub(crate) struct Group {
     pub(crate) first_at: Timestamp,
     pub(crate) last_at: Timestamp,
     /// The oldest of them.
-    pub(crate) example: Full,
+    pub(crate) example: Entry,
 }
 
 /// The groups, largest first.
@@ -37,15 +38,15 @@ pub(crate) async fn groups(connection: &impl ConnectionTrait, filter: &Filter) -
     let sequences: Vec<i64> = rows.iter().map(|row| row.try_get("", "example")).collect::<Result<_, _>>()?;
     let mut examples = std::collections::HashMap::new();
     for piece in pieces(&sequences) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY},payload FROM orders WHERE sequence IN "));
+        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE state = 3 AND sequence IN "));
         for row in sql.list(piece).all(connection).await? {
-            let full = full_of(&row)?;
-            examples.insert(full.entry.sequence, full);
+            let entry = entry_of(&row)?;
+            examples.insert(entry.sequence, entry);
         }
     }
     let mut groups = Vec::with_capacity(rows.len());
     for (row, sequence) in rows.iter().zip(&sequences) {
-        // Gone between the two statements: then its state is another by now.
+        // Unblocked between the two statements: the next look counts anew.
         let Some(example) = examples.remove(sequence) else { continue };
         groups.push(Group {
             cause: row.try_get("", "error_cause")?,

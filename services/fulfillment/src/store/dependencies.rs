@@ -61,7 +61,9 @@ pub(crate) async fn waiting_for(
 /// The order that stands for `id` after some were replaced, each by the next.
 pub(crate) fn successor(id: OrderId, replaced: &HashMap<OrderId, OrderId>) -> OrderId {
     let mut last = id;
-    while let Some(newer) = replaced.get(&last) {
+    // No longer than there are replacements: whatever a caller put in, this ends.
+    for _ in 0..replaced.len() {
+        let Some(newer) = replaced.get(&last) else { break };
         last = *newer;
     }
     last

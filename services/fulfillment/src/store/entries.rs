@@ -274,20 +274,22 @@ pub(crate) async fn overtaken(
     Ok(found)
 }
 
-/// Of each of `lanes`: the newest order, and every order that is not yet settled; oldest first.
+/// Of each of `lanes`: the newest order, every order that is not yet settled, and every one that holds the
+/// lane at `now` for an attempt that has not reported; oldest first.
 ///
 /// # Errors
 /// As [`by_ids`].
 pub(crate) async fn of_lanes(
     connection: &impl ConnectionTrait,
     lanes: &[String],
+    now: Timestamp,
 ) -> Result<HashMap<String, Vec<Entry>>, Fault> {
     let mut found: HashMap<String, Vec<Entry>> = HashMap::new();
     for piece in pieces(lanes) {
         let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders o WHERE o.lane IN "));
-        sql.list(piece).push(
-            " AND (o.state IN (1,2,3,5,7) OR NOT EXISTS \
-             (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) ORDER BY o.sequence",
+        sql.list(piece).push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis()).push(
+            " OR NOT EXISTS (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) \
+             ORDER BY o.sequence",
         );
         for row in sql.all(connection).await? {
             let entry = entry_of(&row)?;

@@ -29,6 +29,10 @@ impl Filter {
             let numbers: Vec<_> = self.states.iter().map(|state| state.number().to_string()).collect();
             sql.push(&format!(" AND state IN ({})", numbers.join(",")));
         }
+        if !self.error_cause.is_empty() {
+            // Nothing else has a cause; said here, it is an index of few orders instead of a walk through all.
+            sql.push(" AND state = 3");
+        }
         if !self.resource_types.is_empty() {
             sql.push(" AND resource_type IN ").list(&self.resource_types);
         }

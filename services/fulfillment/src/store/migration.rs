@@ -135,7 +135,7 @@ impl MigrationTrait for M0001Ledger {
             text("reason"),
         ];
         manager.create_table(table("order_history", history)).await?;
-        // Dependencies that are not fulfilled yet; a line goes when its order is Executed or Verified.
+        // Dependencies that are not fulfilled yet; a line goes when what it names is Executed or Verified.
         let mut dependencies = table("order_dependencies", vec![id("order_id"), id("depends_on")]);
         dependencies.primary_key(Index::create().col(Alias::new("order_id")).col(Alias::new("depends_on")));
         manager.create_table(dependencies).await?;

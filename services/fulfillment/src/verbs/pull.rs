@@ -76,9 +76,13 @@ impl Ledger {
             let now = self.now();
             let look = claim::look(self.read(), &pull.presence.connections, now).await?;
             if look.is_ready {
-                let leased = self.lease_front(&pull).await?;
+                let (leased, was_offered) = self.lease_front(&pull).await?;
                 if !leased.is_empty() {
                     return Ok(leased);
+                }
+                if was_offered {
+                    // What was offered was not to be had, and is offered no more: others may stand behind it.
+                    continue;
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -90,7 +94,8 @@ impl Ledger {
         }
     }
 
-    async fn lease_front(&self, pull: &Pull) -> Result<Vec<LeasedOrder>, Fault> {
+    /// Leases what is at the front; whether there was anything at all.
+    async fn lease_front(&self, pull: &Pull) -> Result<(Vec<LeasedOrder>, bool), Fault> {
         let connections = &pull.presence.connections;
         let transaction = self.begin().await?;
         let now = self.now();
@@ -100,6 +105,7 @@ impl Ledger {
         let lease = Lease { agent: pull.agent.clone(), until: now.plus(self.lease) };
         let event = Event::Leased { lease: lease.clone() };
         let mut batch = Batch::of(&transaction, front.iter().map(|full| full.entry.clone()), now);
+        let was_offered = !front.is_empty();
         let mut leased = Vec::with_capacity(front.len());
         for full in front {
             if let Some(failure) = retry::lost(&full.entry, now) {
@@ -122,7 +128,7 @@ impl Ledger {
         }
         let rings = batch.save().await?;
         self.commit(transaction, Rings { offers: false, ..rings }).await?;
-        Ok(leased)
+        Ok((leased, was_offered))
     }
 }
 

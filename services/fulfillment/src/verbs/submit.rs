@@ -88,7 +88,7 @@ impl Ledger {
         names.dedup();
         let mut lanes: HashMap<String, Vec<OrderId>> = HashMap::new();
         let mut batch = Batch::of(&transaction, known.into_values(), now);
-        for (lane, orders) in entries::of_lanes(&transaction, &names).await? {
+        for (lane, orders) in entries::of_lanes(&transaction, &names, now).await? {
             lanes.insert(lane, orders.iter().map(|entry| entry.id).collect());
             orders.into_iter().for_each(|entry| batch.include(entry));
         }
@@ -97,7 +97,11 @@ impl Ledger {
                 submission.aliases.insert(id, *newest);
             }
         }
-        let needed: Vec<OrderId> = needed.iter().map(|id| dependencies::successor(*id, &submission.aliases)).collect();
+        // An order of this message may turn out to be what its lane has already.
+        let twins = orders.iter().filter(|order| needed.contains(&order.id));
+        let twins = twins.filter_map(|order| lanes.get(&submission::lane(order))).flatten().copied();
+        let needed = needed.iter().map(|id| dependencies::successor(*id, &submission.aliases));
+        let needed: Vec<OrderId> = needed.chain(twins).collect();
         submission.ahead = dependencies::all_ahead(&transaction, &needed).await?;
         submission.note_blocked(&transaction, &batch, &lanes, &orders).await?;
         for order in orders {
@@ -146,6 +150,8 @@ impl Submission {
             self.answer.duplicates += 1;
             return;
         }
+        // The id is an order's own from here on, whatever it stood for before.
+        self.aliases.remove(&order.id);
         let unmet = match self.unmet(batch, lane, &order) {
             Ok(unmet) => unmet,
             Err(fault) => return self.reject(order.id.to_string(), ProvisioningState::None, &fault),
@@ -206,15 +212,20 @@ impl Submission {
         Ok(())
     }
 
-    /// The order of `lane` that `id` waits for, be it through others. What depends on an order depends on
-    /// what replaces it, so an order of the lane that depended on `id` would wait for itself.
+    /// The order of `lane` that would be replaced, and that `id` waits for, be it through others. What
+    /// depends on an order depends on what replaces it, so the replacement would wait for itself.
     fn waits_for_one_of(&self, batch: &Batch<'_>, id: OrderId, lane: &[OrderId]) -> Option<OrderId> {
+        let is_replaced = |entry: &Entry| {
+            submission::gives_way(&entry.standing.state) && entry.standing.state.live_lease(batch.now()).is_none()
+        };
+        let replaced: Vec<OrderId> =
+            lane.iter().filter(|id| batch.entry(**id).is_some_and(is_replaced)).copied().collect();
         let mut seen = HashSet::from([id]);
         let mut unread = vec![id];
         while let Some(id) = unread.pop() {
             let stored = self.ahead.get(&id).into_iter().flatten().copied();
             for on in stored.chain(batch.new_dependencies(id)).map(|on| batch.current(on)) {
-                if lane.contains(&on) {
+                if replaced.contains(&on) {
                     return Some(on);
                 }
                 if seen.insert(on) {

@@ -1,7 +1,7 @@
 //! Unblocking the Errored orders of one cause: one as a probe, or all, at once or little by little.
 //!
-//! The rule that must hold: each step is a transaction of its own, so that a million orders hold up
-//! nobody; whoever dies between two steps leaves the rest Errored, and the next call goes on.
+//! The rule that must hold: each step is a short transaction of its own, so that a million orders hold
+//! up nobody; whoever dies between two steps leaves the rest Errored, and the next call goes on.
 
 use crate::model::{Entry, Note};
 use crate::store::{Ledger, causes, entries};
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Most orders a minute.
 const PER_MINUTE_MAX: i32 = 1_000_000;
+/// Orders of one step when each has an instant of its own, and so a statement of its own.
+const PACED_STEP: i64 = 100;
 /// Most refusals that an answer lists.
 const REFUSALS_MAX: usize = 1_000;
 
@@ -74,7 +76,7 @@ impl Ledger {
         let (mut seen, mut after) = (0, 0);
         loop {
             let wanted = if orders_max == 0 { all - seen } else { i64::from(orders_max) - answer.unblocked };
-            let limit = wanted.min(all - seen).min(ITEMS_MAX as i64);
+            let limit = wanted.min(all - seen).min(if per_minute == 0 { ITEMS_MAX as i64 } else { PACED_STEP });
             let Some((last, count)) = self.unblock_step(&unblocking, after, limit, &mut answer).await? else { break };
             (seen, after) = (seen + count, last);
         }

@@ -63,16 +63,20 @@ async fn round(ledger: &Ledger, review: &ReviewServiceClient<Channel>) -> Result
     });
     let answered: Vec<Option<Line>> = futures::stream::iter(calls).buffer_unordered(CALLS).collect().await;
     let answered: Vec<Line> = answered.into_iter().flatten().collect();
-    outbox::done(ledger.database.write(), &answered).await?;
+    // Before the lines go: whoever dies between the two asks again, and finds out again.
     let opened: Vec<OrderId> =
         answered.iter().filter(|line| line.action == Action::Request).map(|line| line.id).collect();
     withdraw_overtaken(ledger, &opened).await?;
+    outbox::done(ledger.database.write(), &answered).await?;
     Ok(is_full && !answered.is_empty())
 }
 
 /// Withdraws reviews that were opened for orders that by then waited for none: another replica may
 /// have told the withdrawal first.
 async fn withdraw_overtaken(ledger: &Ledger, opened: &[OrderId]) -> Result<(), Fault> {
+    if opened.is_empty() {
+        return Ok(());
+    }
     let transaction = ledger.begin().await?;
     let entries = entries::by_ids(&transaction, opened).await?;
     let is_waiting = |entry: &Entry| matches!(entry.standing.state, State::AwaitingApproval);
@@ -110,13 +114,18 @@ async fn tell(
         Ok(()) => true,
         // It was decided meanwhile; the decision feed tells.
         Err(status) if line.action == Action::Withdraw && status.code() == Code::FailedPrecondition => true,
+        // Somebody else asked for it in our place. Deciding on it does nothing to an order that is over.
+        Err(status) if line.action == Action::Withdraw && status.code() == Code::PermissionDenied => {
+            tracing::error!(order_id = %line.id, message = status.message(), "review is left open");
+            true
+        }
         // It was never opened.
         Err(status) if line.action == Action::Withdraw && status.code() == Code::NotFound => line.tries >= UNKNOWN_MAX,
         Err(status) => {
             let (code, message) = (status.code(), status.message());
             match code {
                 // Nothing gets better by itself: somebody must look.
-                Code::InvalidArgument | Code::AlreadyExists | Code::PermissionDenied => {
+                Code::InvalidArgument | Code::AlreadyExists => {
                     tracing::error!(order_id = %line.id, action = ?line.action, ?code, message, "review refuses");
                 }
                 _ => tracing::info!(order_id = %line.id, action = ?line.action, ?code, message, "review is told later"),

@@ -133,6 +133,9 @@ async fn every_wrong_field_of_an_unblocking_is_named_and_nothing_moves() {
         let violations = refused.get_details_bad_request().unwrap().field_violations;
         let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
         assert_eq!(fields, ["error_cause", "connection", "comment", "orders_max", "per_minute"]);
+        let filter = Some(OrderFilter { connector: "a\0".into(), ..Default::default() });
+        let refused = world.orders().list_error_causes(ListErrorCausesRequest { filter }).await.unwrap_err();
+        assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, "filter.connector");
         // An unknown cause is one without orders.
         let unknown = ErrorCause { error_cause: "0".into(), connection: "x".into(), ..Default::default() };
         assert_eq!(unblock(world, &unknown, 0, 0).await, UnblockErrorCauseResponse::default());

@@ -151,3 +151,49 @@ async fn silent_attempt_holds_its_lane_no_longer_than_its_lease() {
     })
     .await;
 }
+
+/// The hold is the lane's, whatever came and went in between.
+#[tokio::test]
+async fn hold_outlives_an_order_that_came_and_went_behind_it() {
+    on_each_engine(async |world| {
+        let (first, gone, next) = (order("ada", "1"), order("ada", "2"), order("ada", "3"));
+        world.submit(vec![first.clone()]).await;
+        world.pull_as("agent-1", 10).await;
+        world.pass(61);
+        world.pull_as("agent-2", 10).await;
+        world.submit(vec![gone.clone()]).await;
+        world.cancel(&[&gone.order_id]).await;
+        world.report(vec![executed(&first.order_id, 1)]).await;
+        world.submit(vec![next.clone()]).await;
+        assert!(world.pull().await.is_empty(), "{}", world.engine);
+        world.report(vec![executed(&first.order_id, 2)]).await;
+        assert_eq!(ids(&world.pull().await), [next.order_id]);
+    })
+    .await;
+}
+
+/// One attempt that speaks at last does not speak for another order's.
+#[tokio::test]
+async fn late_word_of_one_order_lets_go_of_its_own_hold_alone() {
+    on_each_engine(async |world| {
+        let (first, second, third) = (order("ada", "1"), order("ada", "2"), order("ada", "3"));
+        world.submit(vec![first.clone()]).await;
+        world.pull_as("agent-1", 10).await;
+        world.pass(61);
+        world.pull_as("agent-2", 10).await;
+        world.submit(vec![second.clone()]).await;
+        world.report(vec![executed(&first.order_id, 1)]).await;
+        world.pass(61);
+        // The first hold ran out; the second order gets one of its own.
+        world.pull_as("agent-1", 10).await;
+        world.pass(61);
+        world.pull_as("agent-2", 10).await;
+        world.submit(vec![third.clone()]).await;
+        world.report(vec![executed(&second.order_id, 1)]).await;
+        world.report(vec![executed(&first.order_id, 2)]).await;
+        assert!(world.pull().await.is_empty(), "{}", world.engine);
+        world.report(vec![executed(&second.order_id, 2)]).await;
+        assert_eq!(ids(&world.pull().await), [third.order_id]);
+    })
+    .await;
+}

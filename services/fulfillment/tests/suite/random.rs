@@ -4,7 +4,7 @@
 use crate::world::{START, World, executed, failed, handed_over, ids, on_each_engine, order, reviewed};
 use provost_contract::fulfillment::v1::{ConfirmOrdersRequest, LeasedOrder, ManualDecision, OrderFilter};
 use provost_contract::review::v1::Verdict;
-use provost_contract::types::v1::{FailureClass, Order, OrderRecord, ProvisioningState as State};
+use provost_contract::types::v1::{FailureClass, Order, OrderRecord, ProvisioningState as State, RuleFailure};
 use provost_testkit::eventually;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -52,6 +52,11 @@ async fn check(world: &World, seed: u64) {
 async fn any_order(world: &World, dice: &mut Dice, lane: &str) -> Order {
     let title = format!("title-{}", dice.roll(4));
     let mut order = if dice.roll(4) == 0 { reviewed(lane, &title) } else { order(lane, &title) };
+    match dice.roll(12) {
+        0 => order.expired = true,
+        1 => order.rule_failure = Some(RuleFailure { rule: "r".into(), message: "m".into(), ..Default::default() }),
+        _ => {}
+    }
     if dice.roll(3) == 0 {
         let records = world.list(OrderFilter::default()).await;
         let on = records.get(dice.roll(records.len().max(1) as u64) as usize);

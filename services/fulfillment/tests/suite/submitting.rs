@@ -358,3 +358,85 @@ async fn order_that_would_wait_for_itself_is_refused() {
     })
     .await;
 }
+
+/// The id of a duplicate may come again for something else; what it stood for must not lead in a circle.
+#[tokio::test]
+async fn id_of_a_duplicate_that_comes_again_for_something_else_is_its_own() {
+    on_each_engine(async |world| {
+        let stored = order("ada", "x");
+        world.submit(vec![stored.clone()]).await;
+        let (twin, mut other) = (order("ada", "x"), order("ada", "y"));
+        other.order_id = twin.order_id.clone();
+        let mut dependent = order("mail", "x");
+        dependent.depends_on = vec![stored.order_id.clone()];
+        let messages = [vec![twin], vec![other.clone()], vec![dependent.clone()]];
+        let messages = tokio_stream::iter(messages.map(|orders| SubmitOrdersRequest { orders }));
+        let answer = world.orders().submit_orders(messages).await.unwrap().into_inner();
+        assert_eq!((answer.accepted, answer.duplicates, answer.superseded), (2, 1, 1), "{}", world.engine);
+        assert_eq!(world.get(&dependent.order_id).await.0.waits_for, [other.order_id]);
+    })
+    .await;
+}
+
+/// What replaces an order may itself be over from the beginning: nobody would ever free who waits for it.
+#[tokio::test]
+async fn dependents_end_when_what_replaces_their_order_is_over() {
+    on_each_engine(async |world| {
+        for is_expired in [true, false] {
+            let key = if is_expired { "ada" } else { "bob" };
+            let (account, mut mailbox, mut over) =
+                (order(key, "x"), order(&format!("mail-{key}"), "x"), order(key, "y"));
+            mailbox.depends_on = vec![account.order_id.clone()];
+            over.expired = is_expired;
+            over.rule_failure =
+                (!is_expired).then(|| RuleFailure { rule: "r".into(), message: "m".into(), ..Default::default() });
+            // Both stored before, and new in the same message.
+            let mut alias = order(&format!("alias-{key}"), "x");
+            alias.depends_on = vec![account.order_id.clone()];
+            world.submit(vec![account.clone(), mailbox.clone()]).await;
+            world.submit(vec![alias.clone(), over.clone()]).await;
+            for dependent in [&mailbox, &alias] {
+                let (record, history) = world.get(&dependent.order_id).await;
+                assert_eq!(record.inactive_reason(), InactiveReason::Cancelled, "{} {is_expired}", world.engine);
+                assert!(history.last().unwrap().reason.contains(&over.order_id), "{history:?}");
+            }
+        }
+        assert!(world.pull().await.is_empty());
+    })
+    .await;
+}
+
+/// What stays is no circle: an order in flight is not replaced.
+#[tokio::test]
+async fn order_behind_one_in_flight_may_depend_on_what_waits_for_that() {
+    on_each_engine(async |world| {
+        let (first, mut mailbox, mut second) = (order("ada", "1"), order("mail", "x"), order("ada", "2"));
+        mailbox.depends_on = vec![first.order_id.clone()];
+        second.depends_on = vec![mailbox.order_id.clone()];
+        world.submit(vec![first.clone(), mailbox.clone()]).await;
+        world.pull().await;
+        assert_eq!(world.submit(vec![second.clone()]).await.accepted, 1, "{}", world.engine);
+        world.report(vec![crate::world::executed(&first.order_id, 1)]).await;
+        for next in [&mailbox, &second] {
+            assert_eq!(ids(&world.pull().await), [next.order_id.as_str()]);
+            world.report(vec![crate::world::executed(&next.order_id, 1)]).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn circle_through_a_duplicate_is_refused_too() {
+    on_each_engine(async |world| {
+        let (account, mut mailbox) = (order("ada", "1"), order("mail", "x"));
+        mailbox.depends_on = vec![account.order_id.clone()];
+        world.submit(vec![account.clone(), mailbox.clone()]).await;
+        // The twin is the stored mailbox; what depends on it would replace what the mailbox waits for.
+        let (twin, mut newer) = (order("mail", "x"), order("ada", "2"));
+        newer.depends_on = vec![twin.order_id.clone()];
+        let answer = world.submit(vec![twin, newer]).await;
+        assert_eq!((answer.duplicates, answer.rejected), (1, 1), "{}", world.engine);
+        assert_eq!(ids(&world.pull().await), [account.order_id]);
+    })
+    .await;
+}

@@ -43,7 +43,8 @@ pub(super) fn request_of(request: wire::RequestReviewRequest) -> Result<(Uuid, O
     if wrong.is_empty() && !order.order_id.eq_ignore_ascii_case(&review_id) {
         wrong.add("review_id", "must be the id of the order");
     }
-    wrong.into_result((id, order))
+    // In one spelling: decisions are matched with orders by it.
+    wrong.into_result((id, Order { order_id: id.to_string(), ..order }))
 }
 
 /// Confidential values may have been withheld before they came here. Values to add or remove must

@@ -102,3 +102,17 @@ async fn decided_review_cannot_be_withdrawn() {
         }
     }
 }
+
+/// Decisions are matched with orders by the id: however it was spelled, it comes back in one spelling.
+#[tokio::test]
+async fn id_in_capitals_is_the_same_id() {
+    for desk in desks().await {
+        let id = new_id().to_string();
+        let capitals = id.to_uppercase();
+        desk.request(&capitals, order(&capitals)).await.unwrap();
+        let review = desk.request(&id, order(&id)).await.unwrap();
+        assert_eq!((review.review_id.as_str(), review.order.unwrap().order_id.as_str()), (id.as_str(), id.as_str()));
+        let decided = desk.say(Verdict::Approve, &capitals).await.unwrap();
+        assert_eq!((&decided.decisions[0].review_id, &decided.decisions[0].order_id), (&id, &id));
+    }
+}
