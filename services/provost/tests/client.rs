@@ -370,6 +370,10 @@ async fn what_a_job_did_can_be_watched_listed_and_explained() {
     world.done(&["catalog", "apply", catalog.to_str().unwrap()]).await;
     let text = world.done(&["jobs", "run", "complete", "--watch"]).await;
     assert!(text.contains("✓ export hr") && text.contains("job complete: completed"), "{text}");
+    assert!(
+        text.ends_with("  not done: 1 Errored (system), 1 Error (rule); provost orders list --state errored,error\n")
+    );
+    assert!(!text.contains('…'), "a pipe gets whole lines: {text}");
     let text = world.done(&["jobs", "runs"]).await;
     assert!(text.lines().count() == 2 && text.contains("complete") && text.contains("ada"), "{text}");
     let text = world.done(&["catalog", "show"]).await;

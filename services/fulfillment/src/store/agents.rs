@@ -6,16 +6,20 @@ use provost_contract::to_wire;
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::ConnectionTrait;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How exact "last seen" is: a write per call would cost as much as the call.
 const EXACT_TO: Duration = Duration::from_secs(5);
 
-/// What was last written about agents by this process.
+/// How long a connection stays in an agent's list after the agent last asked for it. Agents ask for each
+/// connection in calls of their own, and not while all its slots are taken.
+const SERVED_FOR: Duration = Duration::from_secs(600);
+
+/// What was last written about agents by this process: per agent and connection, when, and the version.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<HashMap<String, (Timestamp, Presence)>>);
+pub(crate) struct Seen(Mutex<HashMap<(String, String), (Timestamp, String)>>);
 
 /// What an agent says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +32,17 @@ impl Seen {
     /// Whether it is time to write that the agent was seen.
     fn is_news(&self, agent: &str, presence: &Presence, now: Timestamp) -> bool {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get(agent).is_none_or(|(at, known)| known != presence || now.since(*at) >= EXACT_TO)
+        presence.connections.iter().any(|name| {
+            let known = seen.get(&(agent.to_owned(), name.clone()));
+            known.is_none_or(|(at, version)| *version != presence.version || now.since(*at) >= EXACT_TO)
+        })
     }
 
     fn note(&self, agent: &str, presence: &Presence, now: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(agent.to_owned(), (now, presence.clone()));
+        for name in &presence.connections {
+            seen.insert((agent.to_owned(), name.clone()), (now, presence.version.clone()));
+        }
     }
 }
 
@@ -51,14 +60,15 @@ pub(crate) async fn saw(
     if !seen.is_news(agent, presence, now) {
         return Ok(());
     }
-    let mut sql = Sql::new("INSERT INTO agents (agent_id,agent_version,connections,last_seen_at) VALUES (");
-    sql.bind(agent).push(",").bind(presence.version.as_str());
-    sql.push(",").bind(presence.connections.join("\u{1f}")).push(",").bind(now.millis());
-    sql.push(
-        ") ON CONFLICT (agent_id) DO UPDATE SET agent_version = excluded.agent_version, \
-         connections = excluded.connections, last_seen_at = excluded.last_seen_at",
-    );
-    sql.run(connection).await?;
+    for name in &presence.connections {
+        let mut sql = Sql::new("INSERT INTO agents (agent_id,connection,agent_version,last_seen_at) VALUES (");
+        sql.bind(agent).push(",").bind(name.as_str()).push(",").bind(presence.version.as_str());
+        sql.push(",").bind(now.millis()).push(
+            ") ON CONFLICT (agent_id,connection) DO UPDATE SET agent_version = excluded.agent_version, \
+             last_seen_at = excluded.last_seen_at",
+        );
+        sql.run(connection).await?;
+    }
     seen.note(agent, presence, now);
     Ok(())
 }
@@ -74,18 +84,28 @@ pub(crate) async fn list(connection: &impl ConnectionTrait, now: Timestamp) -> R
     for row in sql.all(connection).await? {
         held.insert(row.try_get("", "lease_agent")?, row.try_get("", "held")?);
     }
-    let mut agents = Vec::new();
-    for row in Sql::new("SELECT * FROM agents ORDER BY agent_id").all(connection).await? {
-        let agent_id: String = row.try_get("", "agent_id")?;
-        let connections: String = row.try_get("", "connections")?;
-        let last_seen: i64 = row.try_get("", "last_seen_at")?;
-        agents.push(Agent {
-            agent_version: row.try_get("", "agent_version")?,
-            connections: connections.split('\u{1f}').map(str::to_owned).collect(),
-            last_seen_at: Some(to_wire::timestamp(Timestamp::from_millis(last_seen))),
-            in_flight: held.get(&agent_id).copied().unwrap_or(0),
-            agent_id,
-        });
+    let mut agents: BTreeMap<String, (Timestamp, String, Vec<(String, Timestamp)>)> = BTreeMap::new();
+    let rows = Sql::new("SELECT * FROM agents ORDER BY agent_id,connection").all(connection).await?;
+    for row in rows {
+        let at = Timestamp::from_millis(row.try_get("", "last_seen_at")?);
+        let (newest, version, served) =
+            agents.entry(row.try_get("", "agent_id")?).or_insert((at, String::new(), Vec::new()));
+        if at >= *newest {
+            (*newest, *version) = (at, row.try_get("", "agent_version")?);
+        }
+        served.push((row.try_get("", "connection")?, at));
     }
-    Ok(agents)
+    let agents = agents.into_iter().map(|(agent_id, (newest, agent_version, served))| Agent {
+        agent_version,
+        // Not by the clock of now: an agent that is gone is shown with what it served.
+        connections: served
+            .into_iter()
+            .filter(|(_, at)| newest.since(*at) < SERVED_FOR)
+            .map(|(name, _)| name)
+            .collect(),
+        last_seen_at: Some(to_wire::timestamp(newest)),
+        in_flight: held.get(&agent_id).copied().unwrap_or(0),
+        agent_id,
+    });
+    Ok(agents.collect())
 }

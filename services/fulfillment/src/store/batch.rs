@@ -414,6 +414,10 @@ impl<'a> Batch<'a> {
 /// The table's refusal, as the caller sees it.
 fn refusal(id: OrderId, refused: &Refused) -> Fault {
     match refused {
+        Refused::WrongState { state: ProvisioningState::Error, event: "unblocked" } => Fault::wrong_state(
+            format!("order {id}"),
+            format!("order {id}: {refused}; mend the rule or the data that it names, and run the job again"),
+        ),
         Refused::UnknownAttempt { .. } => Fault::invalid("attempt", format!("of order {id}: {refused}")),
         Refused::WrongState { .. }
         | Refused::InFlight { .. }

@@ -139,13 +139,11 @@ impl MigrationTrait for M0001Ledger {
         let mut dependencies = table("order_dependencies", vec![id("order_id"), id("depends_on")]);
         dependencies.primary_key(Index::create().col(Alias::new("order_id")).col(Alias::new("depends_on")));
         manager.create_table(dependencies).await?;
-        let agents = vec![
-            text("agent_id").primary_key().to_owned(),
-            text("agent_version"),
-            text("connections"),
-            instant("last_seen_at"),
-        ];
-        manager.create_table(table("agents", agents)).await?;
+        // One line per agent and connection: agents ask for their connections one by one.
+        let agents = vec![text("agent_id"), text("connection"), text("agent_version"), instant("last_seen_at")];
+        let mut agents = table("agents", agents);
+        agents.primary_key(Index::create().col(Alias::new("agent_id")).col(Alias::new("connection")));
+        manager.create_table(agents).await?;
         let outbox = vec![
             id("order_id").primary_key().to_owned(),
             // 1: request a review; 2: withdraw it.

@@ -301,6 +301,37 @@ async fn agents_are_listed_with_what_they_hold() {
     .await;
 }
 
+/// Agents ask for each connection in a call of its own.
+#[tokio::test]
+async fn agent_is_listed_with_all_that_it_served_lately() {
+    on_each_engine(async |world| {
+        let ask = async |name: &str| {
+            let request = PullOrdersRequest {
+                agent_id: "agent-1".into(),
+                connections: vec![name.into()],
+                max_orders: 1,
+                agent_version: "2".into(),
+                ..Default::default()
+            };
+            world.dispatch().pull_orders(request).await.unwrap();
+        };
+        let served = async || {
+            let agents = world.dispatch().list_agents(ListAgentsRequest {}).await.unwrap().into_inner().agents;
+            let [agent] = agents.as_slice() else { panic!("one agent: {agents:?}") };
+            agent.connections.clone()
+        };
+        for name in ["b", "a", "b"] {
+            ask(name).await;
+        }
+        assert_eq!(served().await, ["a", "b"], "{}", world.engine);
+        world.clock.advance(Duration::from_secs(601));
+        assert_eq!(served().await, ["a", "b"], "an agent that is gone keeps what it served");
+        ask("b").await;
+        assert_eq!(served().await, ["b"]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
     on_each_engine(async |world| {

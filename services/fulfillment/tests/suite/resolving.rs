@@ -42,6 +42,8 @@ async fn error_ends_when_it_was_evaluated_again_and_not_by_an_operator() {
         broken.rule_failure = Some(RuleFailure { rule: "scalar title".into(), ..RuleFailure::default() });
         world.submit(vec![broken.clone()]).await;
         assert_eq!(code(&world.cancel(&[&broken.order_id]).await[0]), Code::FailedPrecondition);
+        let refused = world.unblock(&[&broken.order_id]).await.remove(0).error.unwrap();
+        assert!(refused.message.contains("mend the rule or the data"), "{}", refused.message);
         assert_eq!(world.state(&broken.order_id).await, ProvisioningState::Error);
         let order_ids = vec![broken.order_id.clone()];
         let request = CancelOrdersRequest { order_ids, reason: "mended".into(), reevaluated: true };

@@ -126,7 +126,7 @@ mod tests {
         assert!(!path.join("left-over").exists());
 
         let ours = DataDirectory::open(&path).unwrap();
-        assert_eq!([adopt(&ours).unwrap(), adopt(&ours).unwrap()], [true, false]);
+        assert_eq!([adopt(ours.path()).unwrap(), adopt(ours.path()).unwrap()], [true, false]);
         drop(ours);
         assert!(Stage::prepare(&path).await.is_err(), "somebody works with it");
 

@@ -59,13 +59,13 @@ impl Progress {
             let margin = self.margin;
             let shown: Vec<_> = run.tasks.iter().filter(|task| self.is_shown(task)).collect();
             let news: Vec<_> = shown.into_iter().filter(|task| self.is_news(task)).collect();
-            return console.lines(news.iter().map(|task| format!("{margin}{}", line(task, style))));
+            return console.lines(news.iter().map(|task| format!("{margin}{}", line(task, style, usize::MAX))));
         }
         console.clear_above(self.drawn)?;
         let tasks: Vec<_> = run.tasks.iter().filter(|task| self.is_shown(task)).collect();
         self.drawn = tasks.len();
         let margin = self.margin;
-        console.lines(tasks.into_iter().map(|task| format!("{margin}{}", line(task, style))))
+        console.lines(tasks.into_iter().map(|task| format!("{margin}{}", line(task, style, MESSAGE_MAX))))
     }
 }
 
@@ -77,7 +77,10 @@ fn is_over(task: &JobTaskRun) -> bool {
     !matches!(state(task), JobRunState::Unspecified | JobRunState::Waiting | JobRunState::Running)
 }
 
-fn line(task: &JobTaskRun, style: Style) -> String {
+/// Longest message of a line that is drawn anew in place: it must not take a second one.
+const MESSAGE_MAX: usize = 90;
+
+fn line(task: &JobTaskRun, style: Style, message_max: usize) -> String {
     let mark = match state(task) {
         JobRunState::Completed => style.green("✓"),
         JobRunState::Warning => style.yellow("!"),
@@ -93,12 +96,21 @@ fn line(task: &JobTaskRun, style: Style) -> String {
         (done, total) => format!("{done}/{total}"),
     };
     let took = elapsed(task.started_at.as_ref(), task.ended_at.as_ref());
-    let text = format!("{:<30} {amount:>11} {took:>8}  {}", task.name, super::shortened(&task.message, 90));
+    let text = format!("{:<30} {amount:>11} {took:>8}  {}", task.name, super::shortened(&task.message, message_max));
     format!("{mark} {}", text.trim_end())
 }
 
-/// How a run ended, in a line, and what to do next when it needs somebody.
+/// How a run ended, in a line, and what to do next when it needs somebody. Before that the messages that
+/// were cut while it was drawn in place.
 pub fn ending(run: &JobRun, style: Style) -> Vec<String> {
+    let was_cut = |task: &&JobTaskRun| style.is_terminal() && task.message.chars().count() > MESSAGE_MAX;
+    let whole = |task: &JobTaskRun| format!("  {}: {}", task.name, task.message);
+    let mut lines: Vec<String> = run.tasks.iter().filter(was_cut).map(whole).collect();
+    lines.extend(last_lines(run, style));
+    lines
+}
+
+fn last_lines(run: &JobRun, style: Style) -> Vec<String> {
     let state = JobRunState::try_from(run.state).unwrap_or(JobRunState::Unspecified);
     let took = elapsed(run.started_at.as_ref(), run.ended_at.as_ref());
     let mut text = format!("job {}: {}", run.job, job_state(state));

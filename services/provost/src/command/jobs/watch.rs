@@ -5,7 +5,9 @@ use crate::client::{Clients, Service};
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 use crate::show::{Progress, ending};
+use provost_contract::fulfillment::v1::{CountOrdersRequest, OrderFilter};
 use provost_contract::generator::v1::{JobRun, JobRunState, WatchJobRunRequest};
+use provost_contract::types::v1::ProvisioningState;
 use provost_service_kit::channel::Backoff;
 
 /// How often a broken stream is opened anew without any progress in between: about a minute.
@@ -39,10 +41,30 @@ pub(super) async fn until_over(run_id: &str, session: &mut Session) -> Result<Ou
     if !json {
         let lines = ending(&run, session.console.style());
         session.console.lines(lines)?;
+        if run.state() == JobRunState::Completed {
+            let lines = left_over(&clients).await;
+            session.console.lines(lines)?;
+        }
     }
     Ok(match JobRunState::try_from(run.state) {
         Ok(JobRunState::Completed | JobRunState::Warning) => Outcome::Done,
         _ => Outcome::Failed,
+    })
+}
+
+/// What needs somebody although the run went through: orders in Errored or Error, of this run or of an
+/// earlier one. Nothing where the ledger cannot be asked, since the run itself is told.
+async fn left_over(clients: &Clients) -> Option<String> {
+    let states = vec![ProvisioningState::Errored.into(), ProvisioningState::Error.into()];
+    let filter = Some(OrderFilter { states, ..OrderFilter::default() });
+    let answer = clients.orders().count_orders(clients.request(CountOrdersRequest { filter })).await;
+    let counts = clients.answer(Service::Fulfillment, answer).ok()?.counts;
+    let of = |state| counts.iter().filter(|count| count.state() == state).map(|count| count.count).sum::<i64>();
+    let (errored, error) = (of(ProvisioningState::Errored), of(ProvisioningState::Error));
+    (errored + error > 0).then(|| {
+        format!(
+            "  not done: {errored} Errored (system), {error} Error (rule); provost orders list --state errored,error"
+        )
     })
 }
 
