@@ -73,6 +73,24 @@ pub(crate) async fn saw(
     Ok(())
 }
 
+/// One agent's lines, put together.
+#[derive(Default)]
+struct Known {
+    /// When it last asked for anything, and the version that it had then.
+    newest: Option<Timestamp>,
+    version: String,
+    /// Its connections, each with when it last asked for it.
+    served: Vec<(String, Timestamp)>,
+}
+
+impl Known {
+    /// What it serves. Not by the clock of now: an agent that is gone is shown with what it served.
+    fn connections(self) -> Vec<String> {
+        let is_served = |at: Timestamp| self.newest.is_some_and(|newest| newest.since(at) < SERVED_FOR);
+        self.served.into_iter().filter(|(_, at)| is_served(*at)).map(|(name, _)| name).collect()
+    }
+}
+
 /// All agents, with how many orders each holds under live leases.
 ///
 /// # Errors
@@ -84,26 +102,20 @@ pub(crate) async fn list(connection: &impl ConnectionTrait, now: Timestamp) -> R
     for row in sql.all(connection).await? {
         held.insert(row.try_get("", "lease_agent")?, row.try_get("", "held")?);
     }
-    let mut agents: BTreeMap<String, (Timestamp, String, Vec<(String, Timestamp)>)> = BTreeMap::new();
+    let mut agents: BTreeMap<String, Known> = BTreeMap::new();
     let rows = Sql::new("SELECT * FROM agents ORDER BY agent_id,connection").all(connection).await?;
     for row in rows {
         let at = Timestamp::from_millis(row.try_get("", "last_seen_at")?);
-        let (newest, version, served) =
-            agents.entry(row.try_get("", "agent_id")?).or_insert((at, String::new(), Vec::new()));
-        if at >= *newest {
-            (*newest, *version) = (at, row.try_get("", "agent_version")?);
+        let known = agents.entry(row.try_get("", "agent_id")?).or_default();
+        if known.newest.is_none_or(|newest| at >= newest) {
+            (known.newest, known.version) = (Some(at), row.try_get("", "agent_version")?);
         }
-        served.push((row.try_get("", "connection")?, at));
+        known.served.push((row.try_get("", "connection")?, at));
     }
-    let agents = agents.into_iter().map(|(agent_id, (newest, agent_version, served))| Agent {
-        agent_version,
-        // Not by the clock of now: an agent that is gone is shown with what it served.
-        connections: served
-            .into_iter()
-            .filter(|(_, at)| newest.since(*at) < SERVED_FOR)
-            .map(|(name, _)| name)
-            .collect(),
-        last_seen_at: Some(to_wire::timestamp(newest)),
+    let agents = agents.into_iter().map(|(agent_id, known)| Agent {
+        agent_version: known.version.clone(),
+        last_seen_at: known.newest.map(to_wire::timestamp),
+        connections: known.connections(),
         in_flight: held.get(&agent_id).copied().unwrap_or(0),
         agent_id,
     });
