@@ -392,6 +392,21 @@ async fn values_are_added_and_removed_as_the_directory_compares_them() {
     assert_eq!(failure(package.as_ref(), &gone).await.class, FailureClass::MissingDependency);
 }
 
+#[tokio::test]
+async fn groups_that_were_joined_before_are_not_joined_again() {
+    let system = LdapSystem::start().await;
+    system.put("ada", "Analyst", &["staff"]).await;
+    // In this group she is, but it has another name than the mapping makes: joining it would fail.
+    let member = format!("uid=ada,ou=people,{}", Slapd::SUFFIX);
+    let attributes =
+        [("objectClass", &["groupOfNames"][..]), ("cn", &["joined"]), ("o", &["x"]), ("member", &[&member])];
+    system.slapd.add(&format!("cn=joined+o=x,ou=groups,{}", Slapd::SUFFIX), &attributes).await;
+    let join = update("ada", vec![delta(ChangeOperation::Add, &["finance", "joined", "staff"])]);
+    assert_eq!(note(system.package().as_ref(), &join).await, "updated");
+    assert_eq!(system.account("ada").await.unwrap().groups, groups(&["finance", "joined", "staff"]));
+    assert_eq!(note(system.package().as_ref(), &join).await, ALREADY_SO);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn directory_that_hangs_lets_go_of_every_order_and_serves_again_later() {
     let system = LdapSystem::start().await;
