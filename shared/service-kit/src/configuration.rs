@@ -100,14 +100,14 @@ fn merge(sources: &Sources) -> (Map<String, Value>, Vec<Place>, Vec<String>) {
     let mut texts = Vec::new();
     let flags = sources.flags.iter().map(|(key, text)| (key.split('.').map(str::to_owned).collect(), text.clone()));
     let variables: Vec<_> = environment(sources.prefix).map(|(place, text)| (known(&values, place), text)).collect();
-    let given = variables.into_iter().chain(flags);
-    // What stands inside a table completes the file's: without the file it would only seem to be incomplete.
-    for (place, text) in given.filter(|(place, _)| is_whole || place.len() == 1) {
+    for (place, text) in variables.into_iter().chain(flags) {
         match set(&mut values, &place, Value::String(text)) {
             Ok(()) => texts.push(place),
             Err(mistake) => mistakes.push(mistake),
         }
     }
+    // A table completes the file's: without the file it would only seem to be incomplete.
+    values.retain(|_, value| is_whole || !value.is_object());
     (values, texts, mistakes)
 }
 
