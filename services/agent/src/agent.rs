@@ -1,5 +1,6 @@
 //! What the loops and the API of one agent share.
 
+use crate::acknowledged::Acknowledged;
 use crate::connections::Connections;
 use crate::flight::Flight;
 use crate::journal::Journal;
@@ -30,6 +31,8 @@ pub(crate) struct Agent {
     pub(crate) connections: Connections,
     /// What it did.
     pub(crate) journal: Journal,
+    /// What it did and the journal has just forgotten.
+    pub(crate) acknowledged: Acknowledged,
     /// What it is doing.
     pub(crate) flight: Flight,
     /// The tasks that write orders.

@@ -1,5 +1,6 @@
 //! Putting the agent together.
 
+use crate::acknowledged::Acknowledged;
 use crate::agent::{Agent, Seen};
 use crate::api::Api;
 use crate::config::Config;
@@ -82,6 +83,7 @@ pub async fn assemble_with(
         id: config.agent_id,
         connections,
         journal,
+        acknowledged: Acknowledged::default(),
         flight: Flight::default(),
         executions: TaskTracker::new(),
         results: Notify::new(),

@@ -69,6 +69,8 @@ impl Configuration for Config {
 
     const HAS_DATABASE: bool = false;
 
+    const SECRET: &'static [&'static str] = &["connections"];
+
     fn located(&mut self, folder: &Path) {
         self.folder = folder.to_owned();
     }

@@ -186,3 +186,54 @@ async fn secrets_can_stand_in_a_file() {
         assert!(mistakes.contains(expected), "{mistakes}");
     }
 }
+
+#[tokio::test]
+async fn secret_without_quotes_is_told_by_its_place() {
+    let mistakes = from_toml::<Config>("[connections.dir]\nbind_password = hunter2\n").unwrap_err().to_string();
+    assert!(mistakes.contains("line 2, column 17: "), "{mistakes}");
+    assert!(!mistakes.contains("hunter2"), "{mistakes}");
+}
+
+#[tokio::test]
+async fn connection_that_is_no_table_is_told_without_its_value_and_hides_nothing() {
+    let text = "[connections]\napp = 'postgres://u:hunter2@h/db'\npin = 271828\n\
+                [connections.dir]\npackage = 'ldap'\nurl = true\nbind_dn = 271828\nconcurrency = 'hunter2'\n\
+                [connections.dir.entities.A]\nbase_dn = ['hunter2']\nrdn_attribute = 'uid'\n";
+    let mistakes = from_toml::<Config>(text).unwrap_err().to_string();
+    for expected in [
+        "connections.app: must be a table",
+        "connections.pin: must be a table",
+        "connections.dir: url: must be text, in quotes",
+        "connections.dir: bind_dn: invalid type: integer, expected",
+        "connections.dir: concurrency: invalid type: string, expected u32",
+        "connections.dir: entities.A: base_dn: invalid type: sequence, expected a string",
+    ] {
+        assert!(mistakes.contains(expected), "'{expected}' is not in {mistakes}");
+    }
+    let whole = from_toml::<Config>("connections = 'hunter2, expected nothing'").unwrap_err().to_string();
+    assert!(whole.contains("connections: invalid type: string, expected a map"), "{whole}");
+    for text in [mistakes, whole] {
+        assert!(!text.contains("hunter2") && !text.contains("271828"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn variable_without_its_key_is_told_without_its_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    std::fs::write(&file, WHOLE.replace("rdn_attribute = \"uid\"", "")).unwrap();
+    // A flag takes the way of a variable, and needs no process of its own.
+    let load_with = |file: &Path, key: &str| {
+        let flags = vec![(key.to_owned(), "postgres://u:hunter2@h/db".to_owned())];
+        let sources = Sources { file: Some(file.to_owned()), prefix: "PROVOST_NOBODY_SETS_THIS", flags };
+        load::<Config>(&sources).unwrap_err().to_string()
+    };
+    let mistakes = load_with(&file, "connections.app-sql");
+    for expected in ["connections.app-sql: must be a table", "connections.dir: entities.LdapAccount: missing field"] {
+        assert!(mistakes.contains(expected), "'{expected}' is not in {mistakes}");
+    }
+    assert!(!mistakes.contains("hunter2"), "{mistakes}");
+    let mistakes = load_with(&folder.path().join("nowhere.toml"), "connections.app-sql.url");
+    assert!(mistakes.contains("nowhere.toml cannot be read"), "{mistakes}");
+    assert_eq!(mistakes.lines().count(), 2, "{mistakes}");
+}

@@ -4,6 +4,7 @@
 //! the loops that pull orders and export tasks. It only ever dials out. The rule that must hold:
 //! what it reports is what happened, also after being killed.
 
+mod acknowledged;
 mod agent;
 mod api;
 mod assemble;

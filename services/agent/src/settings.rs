@@ -22,10 +22,11 @@ const CONCURRENCY: u32 = 4;
 /// The most that may be set.
 const CONCURRENCY_MAX: u32 = 256;
 
-/// The settings of one connection, unread. Its `Debug` prints nothing: there are secrets in it.
+/// The settings of one connection, unread: a value that is no table at all is a mistake of this connection, and hides
+/// those of no other. Its `Debug` prints nothing: there are secrets in it.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub struct ConnectionSettings(Map<String, Value>);
+pub struct ConnectionSettings(Value);
 
 impl fmt::Debug for ConnectionSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,11 +49,16 @@ impl ConnectionSettings {
     /// # Errors
     /// All mistakes, one sentence each.
     pub(crate) fn read(&self, folder: &Path) -> Result<Settings, Vec<String>> {
-        match self.0.get("package").and_then(Value::as_str) {
-            Some("csv") => csv(self.parts(), folder),
-            Some("sql") => sql(self.parts(), folder),
-            Some("ldap") => ldap(self.parts(), folder),
-            Some("manual-ticket") => match from_values(self.0.clone()) {
+        let Value::Object(table) = &self.0 else {
+            return Err(vec![
+                "must be a table; a variable that sets one of its keys ends with it, as in __URL".to_owned(),
+            ]);
+        };
+        match table.get("package").and_then(Value::as_str) {
+            Some("csv") => csv(parts(table), folder),
+            Some("sql") => sql(parts(table), folder),
+            Some("ldap") => ldap(parts(table), folder),
+            Some("manual-ticket") => match from_values(table.clone()) {
                 Ok(TicketPart { concurrency, .. }) => Ok(Settings::ManualTicket { concurrency }),
                 Err(mistakes) => Err(mistakes.0),
             },
@@ -62,31 +68,31 @@ impl ConnectionSettings {
             None => Err(vec!["package: missing; there are csv, sql, ldap, manual-ticket".to_owned()]),
         }
     }
+}
 
-    /// The connection's own keys and its entities, each read by itself, so that no mistake hides another one.
-    fn parts<T: Configuration, P: Configuration>(&self) -> Read<T, P> {
-        let (mut own, mut mistakes, mut entities) = (self.0.clone(), Vec::new(), BTreeMap::new());
-        match own.remove("entities") {
-            Some(Value::Object(tables)) => {
-                for (name, table) in tables {
-                    let part = match table {
-                        Value::Object(table) => from_values::<P>(table).map_err(|wrong| wrong.0),
-                        _ => Err(vec!["must be a table".to_owned()]),
-                    };
-                    match part {
-                        Ok(part) => drop(entities.insert(name, part)),
-                        Err(wrong) => {
-                            mistakes.extend(wrong.into_iter().map(|mistake| format!("entities.{name}: {mistake}")));
-                        }
+/// The connection's own keys and its entities, each read by itself, so that no mistake hides another one.
+fn parts<T: Configuration, P: Configuration>(table: &Map<String, Value>) -> Read<T, P> {
+    let (mut own, mut mistakes, mut entities) = (table.clone(), Vec::new(), BTreeMap::new());
+    match own.remove("entities") {
+        Some(Value::Object(tables)) => {
+            for (name, table) in tables {
+                let part = match table {
+                    Value::Object(table) => from_values::<P>(table).map_err(|wrong| wrong.0),
+                    _ => Err(vec!["must be a table".to_owned()]),
+                };
+                match part {
+                    Ok(part) => drop(entities.insert(name, part)),
+                    Err(wrong) => {
+                        mistakes.extend(wrong.into_iter().map(|mistake| format!("entities.{name}: {mistake}")));
                     }
                 }
             }
-            Some(_) => mistakes.push("entities: must be a table, with one table for each entity type".to_owned()),
-            None => mistakes.push("entities: missing; say where each entity type is kept".to_owned()),
         }
-        let own = from_values(own).map_err(|wrong| mistakes.extend(wrong.0.into_iter().map(discreet))).ok();
-        Read { own, entities, mistakes }
+        Some(_) => mistakes.push("entities: must be a table, with one table for each entity type".to_owned()),
+        None => mistakes.push("entities: missing; say where each entity type is kept".to_owned()),
     }
+    let own = from_values(own).map_err(|wrong| mistakes.extend(wrong.0.into_iter().map(discreet))).ok();
+    Read { own, entities, mistakes }
 }
 
 /// A mistake without the value of a secret: a password of digits is told with its type.

@@ -17,6 +17,9 @@ pub trait Configuration: DeserializeOwned {
     /// Whether there is a key `database_url`, which has an argument of its own.
     const HAS_DATABASE: bool = true;
 
+    /// Top-level keys whose values, or values below them, may be secret: what is wrong there is told without them.
+    const SECRET: &'static [&'static str] = &["database_url"];
+
     /// Learns the folder of the configuration file, before it is asked for mistakes: relative paths in the file
     /// are meant from there.
     fn located(&mut self, _folder: &Path) {}
@@ -55,7 +58,7 @@ pub struct Sources {
 pub fn load<T: Configuration>(sources: &Sources) -> Result<T, Mistakes> {
     let (values, texts, mut mistakes) = merge(sources);
     let folder = sources.file.as_ref().and_then(|file| file.parent());
-    match read(values, &texts, folder) {
+    match read(values, &texts, folder, T::SECRET) {
         Ok(configuration) if mistakes.is_empty() => return Ok(configuration),
         Ok(_) => {}
         Err(more) => mistakes.extend(more.0),
@@ -66,9 +69,10 @@ pub fn load<T: Configuration>(sources: &Sources) -> Result<T, Mistakes> {
 /// Reads a configuration that stands inside another one.
 ///
 /// # Errors
-/// All mistakes together.
+/// All mistakes together, without the values at fault: they may be secret.
 pub fn from_values<T: Configuration>(values: Map<String, Value>) -> Result<T, Mistakes> {
-    read(values, &[], None)
+    let all: Vec<String> = values.keys().cloned().collect();
+    read(values, &[], None, &all.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Reads a configuration from TOML text; for tests, and for configurations inside others.
@@ -76,17 +80,19 @@ pub fn from_values<T: Configuration>(values: Map<String, Value>) -> Result<T, Mi
 /// # Errors
 /// All mistakes together.
 pub fn from_toml<T: Configuration>(text: &str) -> Result<T, Mistakes> {
-    read(parse(text).map_err(|error| Mistakes(vec![error.to_string()]))?, &[], None)
+    read(parse(text).map_err(|mistake| Mistakes(vec![mistake]))?, &[], None, T::SECRET)
 }
 
 /// The values of all sources, the places of those that came as text (a flag and a variable cannot say whether
 /// `7` is a number), and what could not be taken.
 fn merge(sources: &Sources) -> (Map<String, Value>, Vec<Place>, Vec<String>) {
     let mut mistakes = Vec::new();
+    let mut is_whole = true;
     let mut values = match sources.file.as_deref().map(file) {
         Some(Ok(values)) => values,
         Some(Err(mistake)) => {
             mistakes.push(mistake);
+            is_whole = false;
             Map::new()
         }
         None => Map::new(),
@@ -100,6 +106,8 @@ fn merge(sources: &Sources) -> (Map<String, Value>, Vec<Place>, Vec<String>) {
             Err(mistake) => mistakes.push(mistake),
         }
     }
+    // A table completes the file's: without the file it would only seem to be incomplete.
+    values.retain(|_, value| is_whole || !value.is_object());
     (values, texts, mistakes)
 }
 
@@ -123,8 +131,32 @@ fn known(values: &Map<String, Value>, place: Place) -> Place {
     place.into_iter().map(key).collect()
 }
 
-fn parse(text: &str) -> Result<Map<String, Value>, config::ConfigError> {
-    Config::builder().add_source(File::from_str(text, FileFormat::Toml)).build()?.try_deserialize()
+fn parse(text: &str) -> Result<Map<String, Value>, String> {
+    let source = File::from_str(text, FileFormat::Toml);
+    let values = Config::builder().add_source(source).build().and_then(Config::try_deserialize);
+    values.map_err(|error| without_source(&error.to_string()))
+}
+
+/// The parser's place and message without the line of the file, which it draws in between: there may be a
+/// password in it.
+fn without_source(error: &str) -> String {
+    let is_drawn = |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    let mut lines = error.lines();
+    let place = lines.next().unwrap_or_default();
+    let message = lines.skip_while(is_drawn).collect::<Vec<_>>().join(", ");
+    if message.is_empty() { place.to_owned() } else { format!("{place}: {message}") }
+}
+
+/// A type error without the value that has the wrong type.
+fn without_value(error: &str) -> String {
+    for kind in ["invalid type: ", "invalid value: ", "unknown variant "] {
+        let Some((before, rest)) = error.split_once(kind) else { continue };
+        // The value may quote anything, what is expected does not: it begins after the last comma of its kind.
+        let Some((found, expected)) = rest.rsplit_once(", expected ") else { continue };
+        let found = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+        return format!("{before}{}, expected {expected}", format!("{kind}{found}").trim_end());
+    }
+    error.to_owned()
 }
 
 fn environment(prefix: &'static str) -> impl Iterator<Item = (Place, String)> {
@@ -165,6 +197,7 @@ fn read<T: Configuration>(
     mut values: Map<String, Value>,
     texts: &[Place],
     folder: Option<&Path>,
+    secret: &[&str],
 ) -> Result<T, Mistakes> {
     let mut mistakes: Vec<String> = Vec::new();
     // Keys that were noted: what is said of them afterwards is about our stand-in.
@@ -192,6 +225,8 @@ fn read<T: Configuration>(
             continue;
         }
         let culprit = culprit::<T>(&values, texts, &error);
+        let is_public = culprit.as_deref().is_some_and(|key| !secret.contains(&key));
+        let error = if is_public { error } else { without_value(&error) };
         let mistake = match &culprit {
             Some(key) if !error.contains(&format!("`{key}`")) => format!("{key}: {error}"),
             _ => error,
@@ -393,5 +428,44 @@ mod tests {
         let result: Result<Sample, _> = load(&sources);
         let text = result.map(|sample| sample.name).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
         assert!(text.contains("/nowhere/provost.toml"), "{text}");
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Stored {
+        database_url: secrecy::SecretString,
+    }
+
+    impl Configuration for Stored {
+        fn mistakes(&self) -> Vec<String> {
+            vec![format!("database_url: {} bytes", secrecy::ExposeSecret::expose_secret(&self.database_url).len())]
+        }
+    }
+
+    #[test]
+    fn database_of_a_wrong_type_is_told_without_its_value() {
+        for (toml, expected) in [
+            ("database_url = 271828", "database_url: invalid type: integer, expected a string"),
+            ("database_url = ['271828']", "database_url: invalid type: sequence, expected a string"),
+            ("database_url = x271828", "line 1, column 16: "),
+            ("database_url = 'x271828", "line 1, column 24: "),
+            ("database_url = '271828' 'x'", "line 1, column 2"),
+        ] {
+            let text = from_toml::<Stored>(toml).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+            assert!(text.contains(expected) && !text.contains("271828"), "{toml}: {text}");
+        }
+    }
+
+    #[test]
+    fn values_are_left_out_whatever_they_quote() {
+        for (error, expected) in [
+            ("invalid type: string \"a, expected b\", expected a map", "invalid type: string, expected a map"),
+            ("links: invalid value: integer `7`, expected u8", "links: invalid value: integer, expected u8"),
+            ("unknown variant `hunter2`, expected `on` or `off`", "unknown variant, expected `on` or `off`"),
+            ("unknown field `uri`, expected `url`", "unknown field `uri`, expected `url`"),
+            ("missing field `url`", "missing field `url`"),
+        ] {
+            assert_eq!(without_value(error), expected);
+        }
     }
 }

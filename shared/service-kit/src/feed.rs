@@ -19,6 +19,9 @@ use tonic::Status;
 /// Most events that a consumer handles in one transaction.
 const BATCH_MAX: usize = 500;
 
+/// A stream that was open for so long works, also when it brought nothing.
+const SETTLED: Duration = Duration::from_secs(30);
+
 /// Serves a feed: everything after `after`, then live until `stop`. `fetch` reads the next events
 /// after a cursor, in their order, with their cursors.
 pub fn serve<T, F, Fut>(
@@ -85,27 +88,7 @@ where
                 let stream = open(cursor().await?).await.map_err(|status| {
                     Fault::new(FaultKind::Unavailable, format!("{}: {}", status.code(), status.message()))
                 })?;
-                let mut batches = stream.ready_chunks(BATCH_MAX);
-                while let Some(batch) = batches.next().await {
-                    let mut events = Vec::with_capacity(batch.len());
-                    let mut broken = None;
-                    for item in batch {
-                        match item {
-                            Ok(event) => events.push(event),
-                            Err(status) => broken = Some(status),
-                        }
-                    }
-                    if !events.is_empty() {
-                        handle(events).await?;
-                        backoff.reset();
-                        trouble.is_over();
-                    }
-                    if let Some(status) = broken {
-                        let message = format!("{}: {}", status.code(), status.message());
-                        return Err(Fault::new(FaultKind::Unavailable, message));
-                    }
-                }
-                Ok(())
+                consume(stream, &mut handle, &mut backoff, &mut trouble, SETTLED).await
             }
             .await;
             if let Err(fault) = attempt {
@@ -117,6 +100,53 @@ where
     // Dropping the work between two awaits is safe: a batch and its cursor commit together.
     stop.run_until_cancelled(once).await;
     Ok(())
+}
+
+/// Hands over what an open stream brings, until it ends or breaks. The trouble before it is over with the first
+/// events that were handled, and also when the stream was open for `settled`: a quiet feed is a feed that works.
+async fn consume<T, S, H, HFut>(
+    stream: S,
+    handle: &mut H,
+    backoff: &mut Backoff,
+    trouble: &mut Trouble<'_>,
+    settled: Duration,
+) -> Result<(), Fault>
+where
+    S: Stream<Item = Result<T, Status>> + Unpin,
+    H: FnMut(Vec<T>) -> HFut,
+    HFut: Future<Output = Result<(), Fault>>,
+{
+    let mut batches = stream.ready_chunks(BATCH_MAX);
+    let mut settling = std::pin::pin!(tokio::time::sleep(settled));
+    loop {
+        let batch = tokio::select! {
+            biased;
+            batch = batches.next() => batch,
+            () = &mut settling, if !settling.is_elapsed() => {
+                backoff.reset();
+                trouble.is_over();
+                continue;
+            }
+        };
+        let Some(batch) = batch else { return Ok(()) };
+        let mut events = Vec::with_capacity(batch.len());
+        let mut broken = None;
+        for item in batch {
+            match item {
+                Ok(event) => events.push(event),
+                Err(status) => broken = Some(status),
+            }
+        }
+        if !events.is_empty() {
+            handle(events).await?;
+            backoff.reset();
+            trouble.is_over();
+        }
+        if let Some(status) = broken {
+            let message = format!("{}: {}", status.code(), status.message());
+            return Err(Fault::new(FaultKind::Unavailable, message));
+        }
+    }
 }
 
 /// What the log was told of a feed that breaks: once, not at each try, and again only when it is worse.
@@ -144,7 +174,7 @@ impl Trouble<'_> {
         }
     }
 
-    /// Events are handled.
+    /// The feed works.
     fn is_over(&mut self) {
         if self.said.take().is_some() {
             tracing::info!(feed = self.feed, "the feed goes on");
@@ -200,5 +230,31 @@ pub async fn advance(transaction: &DatabaseTransaction, feed: &str, from: i64, t
         Ok(())
     } else {
         Err(Fault::new(FaultKind::Conflict, format!("the feed {feed} was read by another replica")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream;
+
+    /// What is said of a broken feed after its stream was open and quiet, and then broke.
+    async fn said_after(settled: Duration, quiet_for: Duration) -> Option<FaultKind> {
+        let quiet = stream::once(Box::pin(async move {
+            tokio::time::timeout(quiet_for, std::future::pending::<()>()).await.ok();
+            Err::<i64, _>(Status::unavailable("gone"))
+        }));
+        let mut trouble = Trouble { feed: "orders", said: Some(FaultKind::Unavailable) };
+        let mut handle = |_: Vec<i64>| async { Ok(()) };
+        let broken = consume(quiet, &mut handle, &mut Backoff::default(), &mut trouble, settled).await;
+        assert!(broken.is_err_and(|fault| fault.kind() == FaultKind::Unavailable));
+        trouble.said
+    }
+
+    #[tokio::test]
+    async fn trouble_is_over_when_a_quiet_stream_stays_open_and_not_when_it_only_opens() {
+        let (short, long) = (Duration::from_millis(1), Duration::from_millis(200));
+        assert_eq!(said_after(short, long).await, None);
+        assert_eq!(said_after(SETTLED, short).await, Some(FaultKind::Unavailable));
     }
 }

@@ -162,11 +162,15 @@ impl Watchdog {
     /// Makes the server and its children hang, or go on.
     pub(crate) fn signal_all(&self, signal: &str) -> Result<()> {
         let pid = self.pid().with_context(|| format!("{} was not started", self.name))?;
+        let kill = |pid: &str| Command::new("kill").args(["-s", signal, pid]).stderr(Stdio::null()).status();
+        // The server first: once it hangs, it starts no further child that would be missed.
+        let status = kill(&pid.to_string()).context("run kill")?;
+        ensure!(status.success(), "{} does not take {signal}", self.name);
         let children = Command::new("pgrep").args(["-P", &pid.to_string()]).output().context("run pgrep")?;
-        let children = String::from_utf8(children.stdout)?;
-        let status =
-            Command::new("kill").args(["-s", signal, &pid.to_string()]).args(children.split_whitespace()).status();
-        ensure!(status.context("run kill")?.success(), "{} and its children do not take {signal}", self.name);
+        for child in String::from_utf8(children.stdout)?.split_whitespace() {
+            // Children may end at any time; one that is gone needs no signal.
+            kill(child).context("run kill")?;
+        }
         Ok(())
     }
 
@@ -241,6 +245,21 @@ mod tests {
             error.to_string(),
             "no-such-server is not installed; run `make test-deps` (Debian package: some-package)"
         );
+    }
+
+    #[tokio::test]
+    async fn server_whose_children_come_and_go_hangs_and_goes_on() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do /bin/true; done"]);
+        let kept = Kept { name: "restless", command: &command, setup: "", last_signal: "KILL" };
+        let mut watchdog = Watchdog::new(directory("restless", false).expect("a directory"), false, &kept).expect("sh");
+        let (directory, timeout) = (watchdog.directory().to_owned(), Duration::from_secs(20));
+        watchdog.start(timeout, async || Ok(fs::metadata(directory.join("pid")).map(drop)?)).await.expect("it starts");
+        for _ in 0..50 {
+            watchdog.signal_all("STOP").expect("it hangs");
+            watchdog.signal_all("CONT").expect("it goes on");
+        }
+        assert_eq!(watchdog.exit_code(), None);
     }
 
     #[test]

@@ -10,8 +10,9 @@ use provost_service_kit::channel::Backoff;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-/// The longest that one order may take; the packages' own limits are shorter. A package that never comes
-/// back would hold its slot, and with the last slot the connection, for ever.
+/// The longest that one order may take. A package that never comes back would hold its slot, and with the last
+/// slot the connection, for ever. SQL's limit for an order is shorter; LDAP limits each operation, and an order
+/// of very many memberships may be cut off here: asked again, it goes on where it was.
 const EXECUTION_MAX: Duration = Duration::from_secs(300);
 
 /// The most bytes of one text of an outcome. Managed systems may quote what they refuse, and a report that is

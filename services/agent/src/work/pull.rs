@@ -28,11 +28,12 @@ pub(crate) async fn run(agent: Arc<Agent>, connection: Connection, stop: Cancell
     let slots = Arc::new(Semaphore::new(connection.concurrency as usize));
     let mut patience = Patience::new("fulfillment");
     while let Some(free) = stop.run_until_cancelled(free_slots(&slots)).await {
+        let began = Instant::now();
         let Some(pulled) = stop.run_until_cancelled(pull(&agent, &connection, free.len())).await else { break };
         match pulled {
             Ok(orders) => {
                 patience.answered();
-                accept(&agent, &connection, orders, free).await;
+                accept(&agent, &connection, orders, began, free).await;
             }
             Err(status) => {
                 drop(free);
@@ -84,6 +85,7 @@ async fn accept(
     agent: &Arc<Agent>,
     connection: &Connection,
     leased: Vec<LeasedOrder>,
+    began: Instant,
     free: Vec<OwnedSemaphorePermit>,
 ) {
     let arrived: Vec<_> = leased.into_iter().filter_map(|leased| arrive(agent, connection, leased)).collect();
@@ -91,7 +93,7 @@ async fn accept(
     if executions.is_empty() {
         return;
     }
-    let to_do = match consult(agent, arrived).await {
+    let to_do = match consult(agent, arrived, began).await {
         Ok(to_do) => to_do,
         Err(error) => {
             tracing::error!(%error, orders = executions.len(), "the journal cannot be used; orders are left to their leases");
@@ -136,12 +138,17 @@ fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option
     Some(Arrived { execution, task })
 }
 
-/// Asks the journal what is known of the orders, and notes those that are about to be executed.
+/// Asks what is known of the orders of a pull that began then, and notes those that are about to be executed.
 ///
-/// Asked after they were taken into flight: what is not flying has its result in the journal, or none.
-async fn consult(agent: &Agent, arrived: Vec<Arrived>) -> Result<Vec<Arrived>, sqlx::Error> {
+/// Asked after they were taken into flight: what is not flying has its result in the journal, or none. Or its
+/// report was acknowledged while the pull was under way: such a result is looked for second, for it was put
+/// there before the journal forgot it.
+async fn consult(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Result<Vec<Arrived>, sqlx::Error> {
     let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
-    let results = agent.journal.results_of(&orders).await?;
+    let mut results = agent.journal.results_of(&orders).await?;
+    for entry in agent.acknowledged.since(began, &orders) {
+        results.entry(entry.execution.order_id).or_default().push(entry);
+    }
     let mut to_do = Vec::new();
     for Arrived { execution, task } in arrived {
         let Execution { order_id, attempt } = execution;

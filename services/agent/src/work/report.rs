@@ -11,7 +11,7 @@ use provost_contract::fulfillment::v1 as wire;
 use provost_contract::to_wire;
 use provost_contract::types::v1::ItemError;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
@@ -69,40 +69,46 @@ async fn report(agent: &Agent) -> Result<Reported, Status> {
     if entries.is_empty() {
         return Ok(Reported::Nothing);
     }
-    let (executions, feedback) = batch(entries);
+    let (entries, feedback) = batch(entries);
     let message = wire::ReportFeedbackRequest { agent_id: agent.id.clone(), feedback };
     let response = agent.dispatch.clone().report_feedback(agent.request(message, ANSWER_TIMEOUT)).await?.into_inner();
     agent.fulfillment_seen.note(agent.clock.now());
     let mut done = Vec::new();
-    let mut kept = executions
+    let mut kept = entries
         .len()
         .checked_sub(response.results.len())
         .filter(|missing| *missing > 0)
         .map(|missing| Status::internal(format!("{missing} results got no answer")));
-    for (execution, result) in executions.into_iter().zip(response.results) {
+    for (entry, result) in entries.into_iter().zip(response.results) {
         match result.error {
-            None => done.push(execution),
+            None => done.push(entry),
             Some(error) if is_final(&error) => {
-                let Execution { order_id, attempt } = execution;
+                let Execution { order_id, attempt } = entry.execution;
                 tracing::error!(%order_id, attempt, reason = error.reason, message = error.message, "a result was refused for good; it is dropped");
-                done.push(execution);
+                done.push(entry);
             }
             Some(error) => kept = Some(Status::new(Code::from(error.code), error.message)),
         }
     }
-    agent.journal.acknowledge(&done).await.map_err(journal)?;
+    let executions: Vec<_> = done.iter().map(|entry| entry.execution).collect();
+    agent.acknowledged.keep(done, Instant::now());
+    agent.journal.acknowledge(&executions).await.map_err(journal)?;
     Ok(kept.map_or(Reported::All, Reported::Some))
 }
 
 /// As many results as one message may hold, at least one. The rest is still in the journal.
-fn batch(entries: Vec<Entry>) -> (Vec<Execution>, Vec<wire::Feedback>) {
+fn batch(entries: Vec<Entry>) -> (Vec<Entry>, Vec<wire::Feedback>) {
     let mut bytes = 0;
-    let fits = |(_, feedback): &(Execution, wire::Feedback)| {
+    let fits = |(_, feedback): &(Entry, wire::Feedback)| {
         let is_first = bytes == 0;
         bytes += feedback.encoded_len();
         is_first || bytes <= BATCH_BYTES
     };
-    entries.into_iter().map(|entry| (entry.execution, feedback(entry))).take_while(fits).unzip()
+    let with_feedback = |entry: Entry| {
+        let feedback = feedback(&entry);
+        (entry, feedback)
+    };
+    entries.into_iter().map(with_feedback).take_while(fits).unzip()
 }
 
 /// Whether saying it again cannot help.
@@ -110,12 +116,12 @@ fn is_final(error: &ItemError) -> bool {
     matches!(Code::from(error.code), Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition)
 }
 
-fn feedback(entry: Entry) -> wire::Feedback {
+fn feedback(entry: &Entry) -> wire::Feedback {
     use wire::feedback::Outcome as Wire;
-    let outcome = match entry.outcome {
-        Outcome::Executed { note } => Wire::Executed(wire::Executed { note }),
-        Outcome::HandedOver { ticket } => Wire::HandedOver(wire::HandedOver { ticket }),
-        Outcome::Failed(failure) => Wire::Failed(to_wire::failure(&failure)),
+    let outcome = match &entry.outcome {
+        Outcome::Executed { note } => Wire::Executed(wire::Executed { note: note.clone() }),
+        Outcome::HandedOver { ticket } => Wire::HandedOver(wire::HandedOver { ticket: ticket.clone() }),
+        Outcome::Failed(failure) => Wire::Failed(to_wire::failure(failure)),
     };
     wire::Feedback {
         order_id: entry.execution.order_id.to_string(),
@@ -143,9 +149,9 @@ mod tests {
     #[test]
     fn calls_are_bounded_in_bytes_and_hold_at_least_one_result() {
         assert_eq!(batch(entries(1_000, 100)).0.len(), 1_000);
-        let (executions, feedback) = batch(entries(1_000, 8 * 1024));
-        assert_eq!(executions.len(), feedback.len());
-        assert!((200..256).contains(&executions.len()), "{}", executions.len());
+        let (taken, feedback) = batch(entries(1_000, 8 * 1024));
+        assert_eq!(taken.len(), feedback.len());
+        assert!((200..256).contains(&taken.len()), "{}", taken.len());
         assert_eq!(batch(entries(2, BATCH_BYTES + 1)).0.len(), 1);
     }
 }

@@ -1,8 +1,8 @@
 //! What only one kind of system can do wrong.
 
-use crate::harness::{System, accounts, exported};
+use crate::harness::{System, accounts, exported, groups};
 use crate::ldap::{LdapSystem, entities as directory_entities, settings};
-use crate::orders::{creation, deletion, delta, order, set, update};
+use crate::orders::{creation, deletion, delta, list, order, set, update};
 use crate::sql::{SqlSystem, entities};
 use provost_agent::package::ldap::{Directory, LdapSettings};
 use provost_agent::package::sql::Sql;
@@ -112,6 +112,41 @@ async fn link_rows_stay_single_without_a_constraint() {
     assert_eq!(note(system.package().as_ref(), &join).await, ALREADY_SO);
     let failure = exported(system.package().as_ref(), &accounts()).await;
     assert_eq!(failure.unwrap()[0][6].as_ref().unwrap().items().len(), 2);
+}
+
+#[tokio::test]
+async fn link_table_with_room_for_one_group_changes_hands() {
+    for system in [SqlSystem::sqlite().await, SqlSystem::postgres().await] {
+        system.sql("CREATE UNIQUE INDEX one_group ON memberships (account_login)").await;
+        system.put("ada", "Analyst", &["staff"]).await;
+        let move_to = |group| update("ada", vec![set("groups", list(&[group]))]);
+        assert_eq!(note(system.package().as_ref(), &move_to("finance")).await, "updated");
+        assert_eq!(system.account("ada").await.unwrap().groups, groups(&["finance"]));
+        assert_eq!(note(system.package().as_ref(), &move_to("finance")).await, ALREADY_SO);
+        let deltas = vec![delta(ChangeOperation::Add, &["staff"]), delta(ChangeOperation::Remove, &["finance"])];
+        assert_eq!(note(system.package().as_ref(), &update("ada", deltas)).await, "updated");
+        assert_eq!(system.account("ada").await.unwrap().groups, groups(&["staff"]));
+        let second = update("ada", vec![delta(ChangeOperation::Add, &["finance"])]);
+        let refused = failure(system.package().as_ref(), &second).await;
+        assert_eq!((refused.class, refused.property.as_deref()), (FailureClass::Conflict, Some("groups")), "{refused}");
+        assert_eq!(system.account("ada").await.unwrap().groups, groups(&["staff"]));
+    }
+}
+
+#[tokio::test]
+async fn link_that_another_resource_holds_alone_is_a_conflict_and_nothing_is_lost() {
+    for system in [SqlSystem::sqlite().await, SqlSystem::postgres().await] {
+        system.sql("CREATE UNIQUE INDEX one_holder ON memberships (group_name)").await;
+        system.put("ada", "Analyst", &["staff"]).await;
+        system.put("bob", "Analyst", &["finance"]).await;
+        for change in [set("groups", list(&["finance"])), delta(ChangeOperation::Add, &["finance"])] {
+            let refused = failure(system.package().as_ref(), &update("ada", vec![change])).await;
+            let at = (refused.class, refused.property.as_deref());
+            assert_eq!(at, (FailureClass::Conflict, Some("groups")), "{refused}");
+            assert_eq!(system.account("ada").await.unwrap().groups, groups(&["staff"]));
+        }
+        assert_eq!(system.account("bob").await.unwrap().groups, groups(&["finance"]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,7 +364,7 @@ async fn filter_without_parentheses_is_as_good() {
     bare.get_mut("Group").unwrap().filter = " objectClass=groupOfNames ".into();
     let package = Directory::new(settings(&system.slapd), bare).unwrap();
     assert_eq!(note(&package, &creation("ada", "Analyst", &["staff", "finance"])).await, "created");
-    let whole = update("ada", vec![set("groups", crate::orders::list(&["staff"]))]);
+    let whole = update("ada", vec![set("groups", list(&["staff"]))]);
     assert_eq!(note(&package, &whole).await, "updated");
     assert_eq!(exported(&package, &accounts()).await.unwrap().len(), 1);
     assert_eq!(note(&package, &deletion("ada")).await, "deleted");
@@ -343,7 +378,7 @@ async fn values_are_added_and_removed_as_the_directory_compares_them() {
     system.slapd.replace(&dn, "description", &["Night Shift", "Other"]).await;
     let package = system.package();
     let description = |operation, names: &[&str]| {
-        update("ada", vec![provost_domain::Change { operation, ..set("description", crate::orders::list(names)) }])
+        update("ada", vec![provost_domain::Change { operation, ..set("description", list(names)) }])
     };
     let add = description(ChangeOperation::Add, &["night shift", "New"]);
     assert_eq!(note(package.as_ref(), &add).await, "updated");
@@ -357,10 +392,25 @@ async fn values_are_added_and_removed_as_the_directory_compares_them() {
     assert_eq!(failure(package.as_ref(), &gone).await.class, FailureClass::MissingDependency);
 }
 
+#[tokio::test]
+async fn groups_that_were_joined_before_are_not_joined_again() {
+    let system = LdapSystem::start().await;
+    system.put("ada", "Analyst", &["staff"]).await;
+    // In this group she is, but it has another name than the mapping makes: joining it would fail.
+    let member = format!("uid=ada,ou=people,{}", Slapd::SUFFIX);
+    let attributes =
+        [("objectClass", &["groupOfNames"][..]), ("cn", &["joined"]), ("o", &["x"]), ("member", &[&member])];
+    system.slapd.add(&format!("cn=joined+o=x,ou=groups,{}", Slapd::SUFFIX), &attributes).await;
+    let join = update("ada", vec![delta(ChangeOperation::Add, &["finance", "joined", "staff"])]);
+    assert_eq!(note(system.package().as_ref(), &join).await, "updated");
+    assert_eq!(system.account("ada").await.unwrap().groups, groups(&["finance", "joined", "staff"]));
+    assert_eq!(note(system.package().as_ref(), &join).await, ALREADY_SO);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn directory_that_hangs_lets_go_of_every_order_and_serves_again_later() {
     let system = LdapSystem::start().await;
-    let package = std::sync::Arc::new(directory(settings(&system.slapd)).with_timeout(Duration::from_millis(300)));
+    let package = std::sync::Arc::new(directory(settings(&system.slapd)).with_timeout(Duration::from_secs(3)));
     assert_eq!(note(package.as_ref(), &creation("ada", "Analyst", &["staff"])).await, "created");
     system.slapd.pause().await;
     let began = Instant::now();
@@ -373,7 +423,7 @@ async fn directory_that_hangs_lets_go_of_every_order_and_serves_again_later() {
     }
     assert!(exported(package.as_ref(), &accounts()).await.unwrap_err().class.is_passing());
     // Far from 8 × the limit: those who wait for a connection share how it ended.
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     system.slapd.resume().await;
     assert_eq!(note(package.as_ref(), &deletion("ada")).await, "deleted");
 }
@@ -381,7 +431,7 @@ async fn directory_that_hangs_lets_go_of_every_order_and_serves_again_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn database_that_hangs_lets_go_of_the_order_and_serves_again_later() {
     let system = SqlSystem::own_postgres().await;
-    let package = system.package_within(Duration::from_millis(500));
+    let package = system.package_within(Duration::from_secs(3));
     assert_eq!(note(&package, &creation("ada", "Analyst", &["staff"])).await, "created");
     system.pause().await;
     let refused = failure(&package, &deletion("ada")).await;

@@ -178,6 +178,24 @@ async fn values_of_every_type_come_back_and_asking_twice_changes_nothing() {
             "2026-03-01 08:00:00",
             Some(instant("2026-03-01T08:00:00Z")),
         ),
+        (
+            "TIMESTAMP",
+            Value::from("2026-03-01T10:00:00.123456+02:00"),
+            "2026-03-01 08:00:00.123456",
+            Some(instant("2026-03-01T08:00:00.123Z")),
+        ),
+        (
+            "TIMESTAMP",
+            Value::from("2026-03-01 08:00:00.123456"),
+            "2026-03-01 08:00:00.123456",
+            text("2026-03-01 08:00:00.123456"),
+        ),
+        (
+            "TIMESTAMPTZ",
+            Value::from("2026-03-01T10:00:00.123456+02:00"),
+            "2026-03-01 08:00:00.123456+00",
+            Some(instant("2026-03-01T08:00:00.123Z")),
+        ),
         ("CHAR(5)", Value::from("ab"), "ab", text("ab")),
         ("BIT(3)", Value::from("101"), "101", text("101")),
         ("BIT VARYING", Value::from("101"), "101", text("101")),
@@ -195,6 +213,24 @@ async fn values_of_every_type_come_back_and_asking_twice_changes_nothing() {
         let tables = "SET timezone = 'UTC'; CREATE TYPE colour AS ENUM ('red', 'green'); \
                       CREATE DOMAIN money_of_ours AS NUMERIC(10,2);";
         round_trip(tables, column, ordered, held, read).await;
+    }
+}
+
+#[tokio::test]
+async fn instant_given_as_text_is_kept_by_sqlite_as_it_comes() {
+    let things =
+        Things::sqlite(&format!("CREATE TABLE things (id TEXT PRIMARY KEY, v DATETIME, w DATE); {GRANTS}")).await;
+    for (number, text) in
+        ["2026-03-01 08:00:00", "2026-03-01T10:00:00+02:00", "2026-03-01T08:00:00.123456Z"].into_iter().enumerate()
+    {
+        let key = format!("ada{number}");
+        let changes = vec![set("v", Value::from(text)), set("w", Value::from("2026-03-01"))];
+        let order = creation(&key, changes.clone());
+        assert_eq!(things.note(&order).await, "created", "{text}");
+        assert_eq!(things.note(&order).await, ALREADY_SO, "{text}");
+        assert_eq!(things.note(&update(&key, changes)).await, ALREADY_SO, "{text}");
+        let held = things.texts(&format!("SELECT v FROM things WHERE id = '{key}' AND w = '2026-03-01'")).await;
+        assert_eq!(held, [text]);
     }
 }
 

@@ -1,9 +1,13 @@
 //! Reports arrive, whatever is down; and only once where once is enough.
 
 use crate::probe::Probe;
-use crate::scene::{Scene, order};
+use crate::scene::{SOON, Scene, order};
 use crate::servers::{Reports, State};
+use provost_contract::agent::v1::GetStatusRequest;
+use provost_contract::agent::v1::agent_service_client::AgentServiceClient;
 use provost_contract::fulfillment::v1::feedback::Outcome;
+use provost_service_kit::channel;
+use provost_testkit::eventually;
 use std::time::Duration;
 use tonic::Code;
 
@@ -76,6 +80,36 @@ async fn written_order_that_comes_back_under_the_next_attempt_is_answered_from_t
     let attempts = scene.servers.with(|state| state.attempts[&person.id.to_string()]);
     let last = scene.servers.feedback_of(&person).into_iter().filter(|(attempt, _)| *attempt == attempts);
     assert!(last.into_iter().all(|(_, outcome)| matches!(outcome, Outcome::HandedOver(_))));
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_leased_again_before_its_report_and_delivered_after_the_thanks_is_not_written_again() {
+    let (scene, probe) = (Scene::new().await, Probe::closed());
+    let ada = order(1, "app", "ada");
+    scene.servers.submit([ada.clone()]);
+    let agent = scene.agent([("app", &probe)]).await;
+    let client = AgentServiceClient::new(channel::to(&format!("http://{}", agent.at)).unwrap());
+    let all_thanked = async || {
+        let status = client.clone().get_status(GetStatusRequest {}).await.unwrap().into_inner();
+        if status.unreported == 0 { Ok(()) } else { Err(format!("{} are unreported", status.unreported)) }
+    };
+    let pulls = |count| scene.servers.with(|state| state.pulls.len() >= count);
+    scene.until("the write and the next pull", || probe.running() == 1 && pulls(2)).await;
+    probe.gate.add_permits(1_000);
+    scene.reported(1).await;
+    eventually("the thanks", SOON, all_thanked).await;
+    // The answer of the pull that was under way all the time.
+    scene.servers.submit([ada.clone()]);
+    scene.reported(2).await;
+    let feedback = scene.servers.feedback_of(&ada);
+    assert!(matches!(feedback[1], (2, Outcome::Executed(_))) && probe.times("ada") == 1, "{feedback:?}");
+    eventually("the thanks", SOON, all_thanked).await;
+    // A pull that begins after the thanks: whoever leases the order now knows, and means it.
+    scene.servers.submit([order(2, "app", "bob")]);
+    scene.until("a new pull", || probe.times("bob") == 1 && pulls(4)).await;
+    scene.servers.submit([ada.clone()]);
+    scene.until("the second write", || probe.times("ada") == 2).await;
     agent.stop().await;
 }
 

@@ -126,7 +126,9 @@ fn file_and_variables_that_cannot_be_taken_are_reported_with_the_rest() {
         ("KIT_SAMPLE_NAME", "x"),
         ("KIT_SAMPLE_NAME__INNER", "y"),
         ("KIT_SAMPLE_SECONDS", "0"),
+        ("KIT_SAMPLE_LIMITS__ROWS", "what the file has beside it is not known"),
     ]);
+    assert!(!refused.contains("limits"), "{refused}");
     for wrong in ["/nowhere/kit.toml", "name is not a table", "seconds: must be at least 1"] {
         assert!(refused.contains(wrong), "{wrong} is missing in {refused}");
     }

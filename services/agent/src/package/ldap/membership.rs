@@ -38,6 +38,11 @@ impl<'a> Membership<'a> {
     pub(super) async fn apply(&self, session: &Session, member: &str, change: &Change) -> Result<u64, Failure> {
         let wanted = wanted(change)?;
         let (join, leave) = match change.operation {
+            // Each join is an operation of its own: an order that was cut off goes on where it was.
+            ChangeOperation::Add if wanted.len() > 1 => {
+                let present = self.present(session, member).await?;
+                (wanted.difference(&present).cloned().collect(), BTreeSet::new())
+            }
             ChangeOperation::Add => (wanted, BTreeSet::new()),
             ChangeOperation::Remove => (BTreeSet::new(), wanted),
             ChangeOperation::Set => {

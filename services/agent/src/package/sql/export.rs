@@ -45,8 +45,9 @@ pub(super) async fn export(sql: &Sql, entity: &Entity, rows: &RowSender) -> Resu
         });
     }
     let into = match sql.database.dialect() {
-        // A reader of SQLite keeps every writer out, the application's own too, and whoever takes the rows may
-        // be slow: the rows are kept in memory until the reading is over.
+        // A reader of SQLite keeps writers from committing, the application's own too (with a write-ahead log it
+        // only keeps the log from being cut), and whoever takes the rows may be slow: the rows are kept in
+        // memory until the reading is over.
         Dialect::Sqlite => Destination::Memory(Vec::new()),
         Dialect::Postgres => Destination::Sender(rows),
     };

@@ -19,13 +19,9 @@ use provost_domain::{Failure, FailureClass, Order, OrderKind, ValueType};
 pub(super) async fn fulfill(sql: &Sql, order: &Order) -> Result<Outcome, Failure> {
     let plan = Plan::of(sql, order).await?;
     match once(sql, &plan).await {
-        // Somebody inserted the row between our look and our insert: perhaps an earlier attempt of
-        // this very order. The second time the row is seen and compared.
-        Err(Trouble::Database { error, .. })
-            if order.kind == OrderKind::Addition && classify::is_unique_violation(&error) =>
-        {
-            once(sql, &plan).await
-        }
+        // Somebody inserted the row, or a link row, between our look and our insert: perhaps an earlier attempt
+        // of this very order. The second time it is seen and compared.
+        Err(Trouble::Database { error, .. }) if classify::is_unique_violation(&error) => once(sql, &plan).await,
         other => other,
     }
     .map_err(|trouble| trouble.into_failure(&plan))

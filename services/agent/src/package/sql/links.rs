@@ -22,30 +22,48 @@ pub(super) const fn lock(dialect: Dialect) -> &'static str {
 }
 
 /// Makes the link rows what the changes say. Returns how many rows came or went.
+///
+/// What is to go goes first: the table may have room for one row only, by a constraint of its own.
 pub(super) async fn apply(sql: &Sql, unit: &mut Unit, changes: &[LinkChange<'_>]) -> Result<u64, Trouble> {
     let mut written = 0;
     for link in changes {
-        let applied = apply_one(sql, unit, link).await;
-        written +=
-            applied.map_err(|error| Trouble::Database { error, property: Some(link.change.property.clone()) })?;
+        written += remove(sql, unit, link).await.map_err(|error| at(link, error))?;
+    }
+    for link in changes {
+        written += add(sql, unit, link).await.map_err(|error| at(link, error))?;
     }
     Ok(written)
 }
 
+fn at(link: &LinkChange<'_>, error: sqlx::Error) -> Trouble {
+    Trouble::Database { error, property: Some(link.change.property.clone()) }
+}
+
 /// The database compares, not we: it knows which texts are one value of its type (UUIDs, text without case).
-async fn apply_one(sql: &Sql, unit: &mut Unit, link: &LinkChange<'_>) -> Result<u64, sqlx::Error> {
+async fn remove(sql: &Sql, unit: &mut Unit, link: &LinkChange<'_>) -> Result<u64, sqlx::Error> {
     let mut written = 0;
-    for target in &link.targets {
-        if link.change.operation == ChangeOperation::Remove {
-            let statement = clear_builder(sql, &link.table).sql(" AND ").equals(&link.table.target, target.clone());
+    match link.change.operation {
+        ChangeOperation::Add => {}
+        ChangeOperation::Set => {
+            let statement = clear_builder(sql, &link.table).sql(" AND ").none_of(&link.table.target, &link.targets);
             written += unit.execute(&statement.done()).await?;
-        } else {
-            written += unit.execute(&insert(sql, &link.table, target.clone())).await?;
+        }
+        ChangeOperation::Remove => {
+            for target in &link.targets {
+                let statement = clear_builder(sql, &link.table).sql(" AND ").equals(&link.table.target, target.clone());
+                written += unit.execute(&statement.done()).await?;
+            }
         }
     }
-    if link.change.operation == ChangeOperation::Set {
-        let statement = clear_builder(sql, &link.table).sql(" AND ").none_of(&link.table.target, &link.targets);
-        written += unit.execute(&statement.done()).await?;
+    Ok(written)
+}
+
+async fn add(sql: &Sql, unit: &mut Unit, link: &LinkChange<'_>) -> Result<u64, sqlx::Error> {
+    let mut written = 0;
+    if link.change.operation != ChangeOperation::Remove {
+        for target in &link.targets {
+            written += unit.execute(&insert(sql, &link.table, target.clone())).await?;
+        }
     }
     Ok(written)
 }
@@ -78,7 +96,8 @@ fn clear_builder(sql: &Sql, table: &LinkTable<'_>) -> Builder {
         .equals(&table.resource, table.resource_param.clone())
 }
 
-/// Adds a row unless it is there; a table without a constraint would take it twice.
+/// Adds a row unless it is there; a table without a constraint would take it twice. A row that is in the way
+/// although it is another one is an error: to be silent about it would be to say that the link is there.
 fn insert(sql: &Sql, table: &LinkTable<'_>, target: Param) -> Statement {
     let (name, resource, column) =
         (quoted_table(&table.link.table), quoted(&table.resource.name), quoted(&table.target.name));
@@ -90,7 +109,7 @@ fn insert(sql: &Sql, table: &LinkTable<'_>, target: Param) -> Statement {
         .equals(&table.resource, table.resource_param.clone())
         .sql(" AND ")
         .equals(&table.target, target)
-        .sql(") ON CONFLICT DO NOTHING")
+        .sql(")")
         .done()
 }
 

@@ -1,5 +1,6 @@
 //! Values in and out of columns.
 
+use chrono::{DateTime, SecondsFormat};
 use provost_domain::{Timestamp, Value, ValueType};
 
 /// What a column holds, as far as it matters for writing.
@@ -126,13 +127,13 @@ impl Column {
                 None => takes("true or false"),
             },
             (ColumnKind::Instant, Value::Timestamp(instant)) => Ok(Param::Text(instant.to_string())),
-            (ColumnKind::Instant, Value::String(text)) => match Timestamp::parse(text) {
-                // A day stays a day: SQLite keeps the text as it comes.
-                Some(_) if !text.contains(':') => Ok(Param::Text(text.trim().to_owned())),
-                // In UTC: a column without a time zone would drop the offset and keep the hour.
-                Some(instant) => Ok(Param::Text(instant.to_string())),
-                None => takes("an instant"),
-            },
+            (ColumnKind::Instant, Value::String(text)) if Timestamp::parse(text).is_none() => takes("an instant"),
+            // The one type that would drop the offset and keep the hour. All others get the text as it comes:
+            // SQLite keeps it so, and what was rewritten would never be found again.
+            (ColumnKind::Instant, Value::String(text)) if self.type_name == "timestamp without time zone" => {
+                Ok(Param::Text(in_utc(text).unwrap_or_else(|| text.clone())))
+            }
+            (ColumnKind::Instant, Value::String(text)) => Ok(Param::Text(text.clone())),
             (ColumnKind::Instant, _) => takes("an instant"),
             (ColumnKind::Bytes, Value::Bytes(bytes)) => Ok(Param::Bytes(bytes.clone())),
             (ColumnKind::Bytes, Value::String(text)) => Ok(Param::Bytes(text.clone().into_bytes())),
@@ -146,6 +147,12 @@ impl Column {
             (ColumnKind::Text | ColumnKind::Other, scalar) => Ok(Param::Text(scalar.to_string())),
         }
     }
+}
+
+/// An instant that is told with its offset, in UTC, with all digits of its second; `None` for any other text.
+fn in_utc(text: &str) -> Option<String> {
+    let instant = DateTime::parse_from_rfc3339(text.trim()).ok()?.to_utc();
+    Some(instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 fn boolean(value: &Value) -> Option<bool> {
