@@ -8,7 +8,7 @@ use crate::package::csv::{Csv, CsvEntity};
 use crate::package::ldap::{Directory, LdapEntity, LdapLink, LdapSettings};
 use crate::package::manual_ticket::ManualTicket;
 use crate::package::sql::{Sql, SqlEntity, SqlLink};
-use provost_service_kit::configuration::{Configuration, from_values};
+use provost_service_kit::configuration::{Configuration, from_values, or_text};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -189,7 +189,7 @@ fn or_mistakes<T>(value: T, mistakes: Vec<String>) -> Result<T, Vec<String>> {
 struct TicketPart {
     #[serde(rename = "package")]
     _package: String,
-    #[serde(default = "concurrency")]
+    #[serde(default = "concurrency", deserialize_with = "or_text")]
     concurrency: u32,
 }
 
@@ -255,7 +255,7 @@ struct SqlPart {
     _package: String,
     url: Option<SecretString>,
     url_file: Option<PathBuf>,
-    #[serde(default = "concurrency")]
+    #[serde(default = "concurrency", deserialize_with = "or_text")]
     concurrency: u32,
 }
 
@@ -325,14 +325,15 @@ struct LdapPart {
     #[serde(rename = "package")]
     _package: String,
     url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_text")]
     start_tls: bool,
     ca_file: Option<PathBuf>,
     bind_dn: Option<String>,
     bind_password: Option<SecretString>,
     bind_password_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "or_text")]
     page_size: Option<i32>,
-    #[serde(default = "concurrency")]
+    #[serde(default = "concurrency", deserialize_with = "or_text")]
     concurrency: u32,
 }
 

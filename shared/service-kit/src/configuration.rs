@@ -4,6 +4,7 @@
 use crate::lenient::{Node, Place};
 use config::{Config, File, FileFormat};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,18 @@ pub fn load<T: Configuration>(sources: &Sources) -> Result<T, Mistakes> {
 pub fn from_values<T: Configuration>(values: Map<String, Value>) -> Result<T, Mistakes> {
     let all: Vec<String> = values.keys().cloned().collect();
     read(values, &[], None, &all.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Reads a field of a configuration inside another one, where nobody knows any more that a value came from
+/// a variable or a flag: a text is read as the number or the boolean that the key wants.
+///
+/// # Errors
+/// When it is neither.
+pub fn or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let plain = value.as_str().and_then(|text| serde_json::from_str::<Value>(text.trim()).ok());
+    let plain = plain.filter(|value| value.is_number() || value.is_boolean());
+    T::deserialize(plain.unwrap_or(value)).map_err(serde::de::Error::custom)
 }
 
 /// Reads a configuration from TOML text; for tests, and for configurations inside others.

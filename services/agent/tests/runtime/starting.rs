@@ -47,6 +47,21 @@ fn mistakes_of_file_variables_and_connections_come_together() {
     }
 }
 
+/// A variable cannot say that it is a number: one that is, is taken, and out of bounds it is told.
+#[test]
+fn numbers_of_a_connection_may_come_from_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    std::fs::write(&file, "agent_id = ''\n[connections.desk]\npackage = 'manual-ticket'\n").unwrap();
+    let with = |value: &str| {
+        let variable = ("PROVOST_AGENT_CONNECTIONS__DESK__CONCURRENCY", value);
+        said(&agent(&["--config", file.to_str().unwrap()], &[variable]))
+    };
+    assert!(!with("8").contains("concurrency"), "{}", with("8"));
+    assert!(with("999").contains("concurrency: must be 1 to 256"), "{}", with("999"));
+    assert!(with("many").contains("concurrency: "), "{}", with("many"));
+}
+
 #[test]
 fn argument_for_a_database_is_not_offered() {
     let help = String::from_utf8(agent(&["--help"], &[]).stdout).unwrap();
