@@ -1,7 +1,7 @@
 //! The projection of the ledger, as the model wants to see it: what is known of each lane's orders.
 
 use crate::generator::Generator;
-use crate::model::generate::{LaneKey, unknown_key};
+use crate::model::generate::{LaneKey, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::store::{orders, sensitive_orders};
 use provost_contract::from_wire;
@@ -22,17 +22,9 @@ pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
         let content = record.order.as_ref().and_then(|order| contents.remove(&order.order_id));
         record.order = content.or(record.order);
         let (order, known) = known(record)?;
-        lanes.entry(lane_key(order)).or_default().push(known);
+        lanes.entry(lane_of_order(&order)).or_default().push(known);
     }
     Ok(lanes)
-}
-
-fn lane_key(order: Order) -> LaneKey {
-    let key = match order.target_key.as_str() {
-        "" => unknown_key(&order.resource_type, &order.owner.entity_type, &order.owner.key),
-        _ => order.target_key,
-    };
-    (order.connector, order.entity_type, key)
 }
 
 /// One order: what was submitted, and what is known of it.

@@ -5,7 +5,7 @@
 use super::{Assignment, Situation, Wish, assign};
 use crate::model::catalog::Catalog;
 use crate::model::expected::{ExpectedResource, ExpectedValue};
-use crate::model::generate::{Generation, LaneKey, Run, generate};
+use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::model::verify;
 use proptest::prelude::*;
@@ -195,7 +195,7 @@ impl World {
     }
 
     fn submit(&mut self, order: &Order) {
-        let lane = self.lanes.entry(lane(&order.target_key)).or_default();
+        let lane = self.lanes.entry(lane_of_order(order)).or_default();
         for older in lane.iter_mut().filter(|older| older.gives_way()) {
             (older.state, older.inactive_reason) = (ProvisioningState::Inactive, Some(InactiveReason::Superseded));
         }
