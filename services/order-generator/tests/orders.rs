@@ -330,6 +330,25 @@ async fn somebody_of_the_past_with_the_same_login_is_in_nobodys_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn account_that_goes_to_a_resource_type_whose_rule_fails_is_still_ours() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog()).await;
+        let world = people(1);
+        complete(&suite, &world).await;
+        assert!(world.get("Account", "p1").is_some(), "{}", engine.name);
+        // The resource type has another name by now, and the size says nothing.
+        suite.apply(&catalog().replace("AppAccount", "Login")).await;
+        world.set("Person", "E1", "size", "large");
+        complete(&suite, &world).await;
+        assert_eq!(states_of(&suite, "Login"), ["Error"], "{}", engine.name);
+        leave(&world, "E1", "2026-02-28");
+        complete(&suite, &world).await;
+        assert_eq!(world.get("Account", "p1"), None, "{}: {:?}", engine.name, suite.ledger.table());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_out_of_date_is_refused_until_it_is_made_again() {
     for engine in engines().await {
         let suite = Suite::start(&engine.url).await;

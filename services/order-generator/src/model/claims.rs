@@ -66,6 +66,34 @@ pub(crate) fn hands_over(
     expected.period.contains(now) && expected.resources.iter().any(is_it)
 }
 
+/// What another resource type gave this owner before, and gives no more, of the resource that `to` gives now:
+/// whoever had it has it still. `previous` is what was assigned to the owner last time.
+pub(crate) fn handed_over<'a>(
+    catalog: &Catalog,
+    expected: &Expected,
+    to: &ExpectedResource,
+    previous: &'a BTreeMap<String, Assignment>,
+    now: Timestamp,
+) -> Option<&'a Assignment> {
+    let target = &catalog.resource_type(&to.resource_type)?.target;
+    previous.values().find(|before| {
+        let from = catalog.resource_type(&before.resource_type);
+        let is_of_target = match from {
+            Some(from) => from.target == *target,
+            None => before.entity_type == **target,
+        };
+        let is_given = || expected.resources.iter().any(|resource| *resource.resource_type == *before.resource_type);
+        before.is_ours()
+            && is_of_target
+            && !to.target_key.is_empty()
+            && before.target_key == to.target_key
+            && *before.resource_type != *to.resource_type
+            // Once the time is over, the resource type that gave it takes it away, if there still is one.
+            && (expected.period.contains(now) || from.is_none())
+            && !is_given()
+    })
+}
+
 impl Claims<'_> {
     /// Fails the resources that two owners would share. A resource with a failed rule keeps its failure,
     /// and its claim.
@@ -143,9 +171,12 @@ impl Claims<'_> {
             let before = self.previous.get(&owner);
             for (place, resource) in expected.resources.iter().enumerate() {
                 let Some(resource_type) = self.catalog.resource_type(&resource.resource_type) else { continue };
-                let previous = before
+                let own = before
                     .and_then(|of_owner| of_owner.get(&*resource.resource_type))
                     .filter(|previous| previous.is_ours() && previous.target_key == resource.target_key);
+                let handed_over =
+                    || before.and_then(|before| handed_over(self.catalog, expected, resource, before, self.now));
+                let previous = own.or_else(handed_over);
                 let stand = match previous {
                     Some(previous) if expected.period.contains(self.now) && previous.linked => Stand::Holds,
                     _ if expected.period.contains(self.now) => Stand::Wants,
@@ -228,6 +259,13 @@ resource_types:
     owner: Person
     target: Account
     connection: app-sql
+    type_rules: [ {} ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+  - name: Kept
+    owner: Person
+    target: Account
+    connection: app-sql
+    allow_remove: false
     type_rules: [ {} ]
     scalar_rules: [ { property: login, value: owner.id } ]
 ";
@@ -396,6 +434,14 @@ resource_types:
         let anothers = World { existing: vec!["ada"], ..World::default().had("1", "ada", false) };
         let anothers = anothers.ordered("2", "ada", ProvisioningState::Verified);
         assert!(anothers.refused(gone()).is_empty());
+    }
+
+    #[test]
+    fn whoever_gets_it_by_another_resource_type_has_it_still() {
+        let world = World::default().had("1", "ada", true);
+        let mut all = vec![somebody("1", "ada"), somebody("2", "ada")];
+        all.iter_mut().take(1).flat_map(|one| &mut one.resources).for_each(|one| one.resource_type = "Kept".into());
+        assert_eq!(world.refused(all), ["2"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Situation, assign, left_behind};
 use crate::model::catalog::ResourceType;
-use crate::model::claims::hands_over;
+use crate::model::claims::{handed_over, hands_over};
 use crate::model::evaluate::evaluate;
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::unknown_key;
@@ -100,7 +100,10 @@ impl World {
                 let name = &*resource_type.name;
                 let mut resources = expected.iter().flat_map(|expected| &expected.resources);
                 let wanted = resources.find(|resource| &*resource.resource_type == name);
-                let before = previous.get(name);
+                let own = previous.get(name);
+                // What another resource type gave until now is as much the owner's as before.
+                let given = || handed_over(&self.loaded.catalog, expected?, wanted?, previous, self.now);
+                let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
                 if wanted.is_none() && before.is_none() {
                     return None;
                 }
