@@ -349,6 +349,7 @@ impl Situation<'_> {
                 value,
                 previous: previous.and_then(|previous| previous.properties.get(name)),
                 current: current.and_then(|values| values.get(name)),
+                is_there: current.is_some(),
                 coming: coming.as_ref(),
                 lane,
                 open_state: self.open_state(),

@@ -953,6 +953,25 @@ fn drift_from_no_value_is_left_alone_too() {
 }
 
 #[test]
+fn what_was_never_seen_has_not_conformed() {
+    let mut world = World::new("Free");
+    world.compute(&ada(given("", &[])));
+    let id = World::only_order(&world.generate()).id;
+    world.execute(id);
+    let mut accounts = std::mem::take(&mut world.accounts);
+    world.compute(&ada(given("", &[])));
+    let title = world.assignment("ada").properties.get("title").expect("a property");
+    assert_eq!((title.has_conformed, title.state), (false, ProvisioningState::Executed));
+    // The system gives a title of its own to whoever is new: it is set right, and is no drift.
+    accounts.entry("ada".into()).or_default().insert("title".into(), Value::from("New"));
+    world.accounts = accounts;
+    world.synchronize();
+    let generation = world.run(&ada(given("", &[])));
+    let [change] = World::only_order(&generation).changes.as_slice() else { panic!("one change: {generation:?}") };
+    assert_eq!((change.property.as_str(), &change.proposed), ("title", &None));
+}
+
+#[test]
 fn only_a_link_that_a_rule_gave_is_cleared() {
     let at = |home| ada(Given { home, ..given("Analyst", &[]) });
     let home = |world: &World| world.accounts.get("ada").and_then(|account| account.get("home")).cloned();
