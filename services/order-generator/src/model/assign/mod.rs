@@ -242,16 +242,19 @@ impl Situation<'_> {
         let ours = self.previous.filter(|_| self.is_ours());
         let key = ours.map_or(expected.target_key.as_str(), |previous| previous.target_key.as_str());
         let properties = self.previous.map(|previous| previous.properties.clone()).unwrap_or_default();
-        // It was ordered before the rule failed, and has come to be since.
-        let has_come = |previous: &Assignment| {
-            !self.is_anothers(previous) && known_order::overlay((self.resource)(key), (self.lane)(key)).is_some()
+        // It was ordered before the rule failed, and has come to be since. What somebody made by hand, or by
+        // another's order, did not come from us.
+        let has_come = || {
+            let written = known_order::newest_written((self.lane)(key));
+            written.is_some_and(|order| order.is_of(self.owner))
+                && known_order::overlay((self.resource)(key), (self.lane)(key)).is_some()
         };
         Assignment {
             state: ProvisioningState::Error,
             note: expected.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
             why: expected.why.clone(),
             failure: expected.failure.clone(),
-            linked: ours.is_some_and(|previous| previous.linked || has_come(previous)),
+            linked: ours.is_some_and(|previous| previous.linked || has_come()),
             ours: ours.is_some(),
             properties,
             ..self.base(key, Wish::Unknown)

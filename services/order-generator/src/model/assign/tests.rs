@@ -915,6 +915,21 @@ fn account_that_was_written_before_a_rule_failed_is_still_ours() {
 }
 
 #[test]
+fn account_that_somebody_made_while_a_rule_failed_did_not_come_from_us() {
+    let failure = RuleFailure { rule: "r".into(), property: None, input: "i".into(), message: "m".into() };
+    let failing = ada(Given { failure: Some(failure), ..given("Analyst", &[]) });
+    let mut world = World::new("Reviewed");
+    world.compute(&ada(given("Analyst", &[])));
+    let id = World::only_order(&world.generate()).id;
+    world.compute(&failing);
+    world.set(id, ProvisioningState::Inactive, Some(InactiveReason::Cancelled));
+    world.accounts.insert("ada".into(), [("login".to_owned(), Value::from("ada"))].into());
+    world.synchronize();
+    world.compute(&failing);
+    assert!(!world.assignment("ada").linked);
+}
+
+#[test]
 fn unreviewed_order_does_not_stand_for_one_that_must_be_reviewed() {
     let mut world = World::new("Free");
     world.compute(&ada(given("Analyst", &[])));
