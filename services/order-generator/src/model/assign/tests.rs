@@ -2,7 +2,7 @@
 //! projection, and what the rules give.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use super::{Assignment, Situation, Wish, assign};
+use super::{Assignment, Remains, Situation, Wish, assign, left_behind};
 use crate::model::catalog::Catalog;
 use crate::model::expected::{ExpectedResource, ExpectedValue};
 use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
@@ -927,6 +927,30 @@ fn account_that_somebody_made_while_a_rule_failed_did_not_come_from_us() {
     world.synchronize();
     world.compute(&failing);
     assert!(!world.assignment("ada").linked);
+}
+
+#[test]
+fn what_a_removed_resource_type_gave_is_known_as_long_as_it_is_there_or_may_come() {
+    let mut world = World::new("Free");
+    world.compute(&ada(given("Analyst", &[])));
+    let left = |world: &World, previous: &Assignment, is_read: bool| {
+        let lane = world.lanes.get(&lane("ada")).map_or(&[][..], Vec::as_slice);
+        let resource = is_read.then(|| world.accounts.get("ada"));
+        left_behind(previous, &Remains { resource, lane })
+    };
+    assert_eq!(left(&world, world.assignment("ada"), true), None, "nothing was ordered");
+    let id = World::only_order(&world.generate()).id;
+    let ordered = left(&world, world.assignment("ada"), true).expect("an open order");
+    assert!(!ordered.linked && ordered.note.ends_with("its order is cancelled"), "{}", ordered.note);
+    // An agent took it before it was cancelled.
+    world.execute(id);
+    let written = left(&world, &ordered, true).expect("a written account");
+    assert!(written.linked && written.note.ends_with("left alone"), "{}", written.note);
+    world.synchronize();
+    world.compute(&ada(given("Analyst", &[])));
+    world.accounts.clear();
+    assert_eq!(left(&world, &written, true), None, "somebody deleted it");
+    assert!(left(&world, &written, false).is_some(), "nobody looks any more");
 }
 
 #[test]
