@@ -162,14 +162,15 @@ impl Book {
             .into_iter()
             .filter(|id| !self.open.contains_key(*id) && !self.prerequisites.contains_key(*id))
             .collect();
-        let mut found = Vec::with_capacity(unknown.len());
-        for glance in orders::glances_of(connection, engine, &unknown).await? {
-            let replacement = match glance.inactive_reason == InactiveReason::Superseded as i32 {
-                true => orders::newest_of_lane(connection, &glance.lane).await?,
-                false => None,
-            };
-            found.push((glance.order_id.clone(), became(&glance, replacement.as_ref())));
-        }
+        let glances = orders::glances_of(connection, engine, &unknown).await?;
+        let is_replaced = |glance: &&Glance| glance.inactive_reason == InactiveReason::Superseded as i32;
+        let mut lanes: Vec<&str> = glances.iter().filter(is_replaced).map(|glance| glance.lane.as_str()).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        let newest = orders::newest_of_lanes(connection, engine, &lanes).await?;
+        let replacement = |glance: &Glance| newest.get(&glance.lane).filter(|_| is_replaced(&glance));
+        let found: Vec<_> =
+            glances.iter().map(|glance| (glance.order_id.clone(), became(glance, replacement(glance)))).collect();
         self.prerequisites.extend(found);
         Ok(())
     }
