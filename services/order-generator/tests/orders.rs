@@ -225,6 +225,129 @@ async fn newcomer_with_somebody_elses_login_holds_up_only_the_newcomer() {
     }
 }
 
+/// Runs the complete job once more: nothing is ordered, and nothing that was is gone.
+async fn settles(suite: &Suite, world: &World, what: &str) {
+    let before = suite.ledger.table();
+    let run = complete(suite, world).await;
+    assert_eq!(run.state(), JobRunState::Completed, "{what}: {run:#?}");
+    assert_eq!(suite.ledger.table(), before, "{what}: a second run has nothing to say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claimants_of_one_key_are_refused_once_each() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog()).await;
+        let world = people(4);
+        (2..=4).for_each(|number| world.set("Person", &format!("E{number}"), "login", "shared"));
+        complete(&suite, &world).await;
+        assert_eq!(states_of(&suite, "AppAccount"), ["Verified", "Error", "Error", "Error"], "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+        // All but one take another login: the refusals end, and nobody's order is in another's way.
+        (3..=4).for_each(|number| world.set("Person", &format!("E{number}"), "login", format!("p{number}").as_str()));
+        complete(&suite, &world).await;
+        let states = suite.ledger.states();
+        assert_eq!((states.get("Verified"), states.get("Error")), (Some(&4), None), "{}: {states:?}", engine.name);
+        settles(&suite, &world, engine.name).await;
+        assert!(["shared", "p3", "p4"].iter().all(|login| world.get("Account", login).is_some()), "{}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_of_somebody_whose_key_another_one_wants_is_withdrawn() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog().replacen("review: false", "review: true", 1)).await;
+        let world = people(1);
+        complete(&suite, &world).await;
+        assert_eq!(states_of(&suite, "AppAccount"), ["Awaiting Approval"], "{}", engine.name);
+        hire(&world, 2, "Sales");
+        world.set("Person", "E2", "login", "p1");
+        complete(&suite, &world).await;
+        let states = states_of(&suite, "AppAccount");
+        assert_eq!(states, ["Inactive, superseded", "Error", "Error"], "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newcomer_with_somebody_elses_login_withdraws_no_review() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog()).await;
+        let world = people(1);
+        complete(&suite, &world).await;
+        suite.apply(&catalog().replacen("review: false", "review: true", 1)).await;
+        world.set("Person", "E1", "title", "Boss");
+        complete(&suite, &world).await;
+        hire(&world, 2, "Sales");
+        world.set("Person", "E2", "login", "p1");
+        complete(&suite, &world).await;
+        let states = || states_of(&suite, "AppAccount");
+        assert_eq!(states(), ["Verified", "Awaiting Approval", "Error"], "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+        // The holder needs the order no longer; that the newcomer wants the key does not keep it.
+        world.set("Person", "E1", "title", "Clerk");
+        complete(&suite, &world).await;
+        assert_eq!(states(), ["Verified", "Inactive, cancelled", "Error"], "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+        // The holder leaves: the deletion waits for its review, and the newcomer for the deletion.
+        leave(&world, "E1", "2026-02-28");
+        complete(&suite, &world).await;
+        let kept = ["Verified", "Inactive, cancelled", "Error", "Awaiting Approval"];
+        assert_eq!(states(), kept, "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+        suite.ledger.happen(orders_of(&suite, "AppAccount")[3].0, &Event::Approved);
+        complete(&suite, &world).await;
+        complete(&suite, &world).await;
+        let after = ["Verified", "Inactive, cancelled", "Inactive, superseded", "Verified", "Awaiting Approval"];
+        assert_eq!(states(), after, "{}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_of_the_past_with_the_same_login_is_in_nobodys_way() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog().replacen("review: false", "review: true", 1)).await;
+        let world = people(1);
+        hire(&world, 2, "Sales");
+        hire(&world, 3, "Sales");
+        for key in ["E2", "E3"] {
+            world.set("Person", key, "login", "p1");
+            leave(&world, key, "2026-02-28");
+        }
+        complete(&suite, &world).await;
+        assert_eq!(states_of(&suite, "AppAccount"), ["Awaiting Approval"], "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+        let past = suite.permissions("E2").await;
+        assert_eq!(past.resources[0].provisioning_state, 6, "{}: Inactive", engine.name);
+        suite.ledger.happen(orders_of(&suite, "AppAccount")[0].0, &Event::Approved);
+        complete(&suite, &world).await;
+        assert_eq!(states_of(&suite, "AppAccount"), ["Verified"], "{}", engine.name);
+        settles(&suite, &world, engine.name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn account_that_goes_to_a_resource_type_whose_rule_fails_is_still_ours() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog()).await;
+        let world = people(1);
+        complete(&suite, &world).await;
+        assert!(world.get("Account", "p1").is_some(), "{}", engine.name);
+        // The resource type has another name by now, and the size says nothing.
+        suite.apply(&catalog().replace("AppAccount", "Login")).await;
+        world.set("Person", "E1", "size", "large");
+        complete(&suite, &world).await;
+        assert_eq!(states_of(&suite, "Login"), ["Error"], "{}", engine.name);
+        leave(&world, "E1", "2026-02-28");
+        complete(&suite, &world).await;
+        assert_eq!(world.get("Account", "p1"), None, "{}: {:?}", engine.name, suite.ledger.table());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_out_of_date_is_refused_until_it_is_made_again() {
     for engine in engines().await {

@@ -509,6 +509,35 @@ async fn export_of_an_older_catalog_is_offered_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn export_that_began_before_an_entity_type_came_or_went_is_offered_again() {
+    let with_site = format!(
+        "{HR}  - name: Site
+    connector: hr
+    key: name
+    properties: [ {{ name: name, type: string }} ]
+"
+    );
+    for engine in engines().await {
+        for (before, after, words) in
+            [(HR, with_site.as_str(), "rows of Site were sent"), (&with_site, HR, "counts rows of Site")]
+        {
+            let url = if before == HR { engine.url.clone() } else { "sqlite::memory:".to_owned() };
+            let suite = Suite::start(&url).await;
+            suite.apply(before).await;
+            let (run, task) = task(&suite).await;
+            suite.clock.advance(Duration::from_secs(1));
+            suite.apply(after).await;
+            let early = suite.upload(people(1).upload(&task, "agent-1", suite.clock.now())).await.unwrap_err();
+            assert!(early.message().contains(words), "{}: {}", engine.name, early.message());
+            assert!(early.message().contains("the catalog changed meanwhile"), "{}", early.message());
+            let world = people(1);
+            let _agent = Agent::start(&suite, &world);
+            assert_eq!(suite.watch(&run.run_id).await.state(), JobRunState::Completed, "{} {words}", engine.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn property_that_was_never_read_is_not_taken_for_empty() {
     for engine in engines().await {
         let suite = Suite::start(&engine.url).await;

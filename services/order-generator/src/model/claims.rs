@@ -66,6 +66,34 @@ pub(crate) fn hands_over(
     expected.period.contains(now) && expected.resources.iter().any(is_it)
 }
 
+/// What another resource type gave this owner before, and gives no more, of the resource that `to` gives now:
+/// whoever had it has it still. `previous` is what was assigned to the owner last time.
+pub(crate) fn handed_over<'a>(
+    catalog: &Catalog,
+    expected: &Expected,
+    to: &ExpectedResource,
+    previous: &'a BTreeMap<String, Assignment>,
+    now: Timestamp,
+) -> Option<&'a Assignment> {
+    let target = &catalog.resource_type(&to.resource_type)?.target;
+    previous.values().find(|before| {
+        let from = catalog.resource_type(&before.resource_type);
+        let is_of_target = match from {
+            Some(from) => from.target == *target,
+            None => before.entity_type == **target,
+        };
+        let is_given = || expected.resources.iter().any(|resource| *resource.resource_type == *before.resource_type);
+        before.is_ours()
+            && is_of_target
+            && !to.target_key.is_empty()
+            && before.target_key == to.target_key
+            && *before.resource_type != *to.resource_type
+            // Once the time is over, the resource type that gave it takes it away, if there still is one.
+            && (expected.period.contains(now) || from.is_none())
+            && !is_given()
+    })
+}
+
 impl Claims<'_> {
     /// Fails the resources that two owners would share. A resource with a failed rule keeps its failure,
     /// and its claim.
@@ -103,35 +131,60 @@ impl Claims<'_> {
         }
     }
 
-    /// What is yet to be taken away from somebody whose rules no longer give it, or give another key.
+    /// What somebody still has whose rules no longer give it, or give another key: it is yet to be taken away,
+    /// or it is left alone.
     fn leaving(&self, all: &[Expected]) -> Vec<((String, String), Claim)> {
         let here: HashMap<(&str, &str), &Expected> =
             all.iter().map(|one| ((one.owner.entity_type.as_str(), one.owner.key.as_str()), one)).collect();
         let before = self.previous.iter().flat_map(|(owner, of_owner)| of_owner.values().map(move |one| (owner, one)));
         before
             .filter_map(|(owner, previous)| {
-                let resource_type = self.catalog.resource_type(&previous.resource_type)?;
-                let expected = here.get(&(owner.0.as_str(), owner.1.as_str()));
-                let given = expected.and_then(|expected| {
-                    expected.resources.iter().find(|resource| resource.resource_type == resource_type.name)
-                });
-                let leaves = match given {
-                    Some(given) => given.target_key != previous.target_key,
-                    None => {
-                        resource_type.allow_remove
-                            && (expected.is_some() || resource_type.remove_orphans)
-                            && !expected.is_some_and(|one| {
-                                hands_over(self.catalog, one, resource_type, &previous.target_key, self.now)
-                            })
-                    }
+                let expected = here.get(&(owner.0.as_str(), owner.1.as_str())).copied();
+                let (entity_type, stand) = match self.catalog.resource_type(&previous.resource_type) {
+                    Some(kind) => (kind.target.to_string(), self.losing(previous, kind, expected)?),
+                    None => (previous.entity_type.clone(), self.left_behind(previous, expected)?),
                 };
-                (leaves && self.may_have(previous, resource_type)).then(|| {
-                    let key = (resource_type.target.to_string(), previous.target_key.clone());
-                    let resource_type = resource_type.name.to_string();
-                    (key, Claim { stand: Stand::Leaves, place: None, owner: owner.clone(), resource_type })
-                })
+                let resource_type = previous.resource_type.clone();
+                let claim = Claim { stand, place: None, owner: owner.clone(), resource_type };
+                Some(((entity_type, previous.target_key.clone()), claim))
             })
             .collect()
+    }
+
+    fn losing(
+        &self,
+        previous: &Assignment,
+        resource_type: &ResourceType,
+        expected: Option<&Expected>,
+    ) -> Option<Stand> {
+        let given = expected.and_then(|expected| {
+            expected.resources.iter().find(|resource| resource.resource_type == resource_type.name)
+        });
+        let key = &previous.target_key;
+        let is_kept = match given {
+            Some(given) => given.target_key == *key,
+            None => expected.is_some_and(|one| hands_over(self.catalog, one, resource_type, key, self.now)),
+        };
+        if is_kept || !self.may_have(previous, resource_type) {
+            return None;
+        }
+        let is_removed = resource_type.allow_remove && (expected.is_some() || resource_type.remove_orphans);
+        match given.is_some() || is_removed {
+            true => Some(Stand::Leaves),
+            // Left alone, and ours all the same: a rule may give it, or may take it away, again.
+            false => previous.linked.then_some(Stand::Holds),
+        }
+    }
+
+    /// Its resource type is no longer in the catalog. It may come back.
+    fn left_behind(&self, previous: &Assignment, expected: Option<&Expected>) -> Option<Stand> {
+        let is_given = |resource: &ExpectedResource| {
+            let kind = self.catalog.resource_type(&resource.resource_type);
+            resource.target_key == previous.target_key && kind.is_some_and(|kind| *kind.target == *previous.entity_type)
+        };
+        let has_gone_over = expected.is_some_and(|expected| expected.resources.iter().any(is_given));
+        let is_there = previous.linked && (self.exists)(&previous.entity_type, &previous.target_key);
+        (previous.is_ours() && is_there && !has_gone_over).then_some(Stand::Holds)
     }
 
     /// What the rules give, and who has it or had it.
@@ -143,9 +196,12 @@ impl Claims<'_> {
             let before = self.previous.get(&owner);
             for (place, resource) in expected.resources.iter().enumerate() {
                 let Some(resource_type) = self.catalog.resource_type(&resource.resource_type) else { continue };
-                let previous = before
+                let own = before
                     .and_then(|of_owner| of_owner.get(&*resource.resource_type))
                     .filter(|previous| previous.is_ours() && previous.target_key == resource.target_key);
+                let handed_over =
+                    || before.and_then(|before| handed_over(self.catalog, expected, resource, before, self.now));
+                let previous = own.or_else(handed_over);
                 let stand = match previous {
                     Some(previous) if expected.period.contains(self.now) && previous.linked => Stand::Holds,
                     _ if expected.period.contains(self.now) => Stand::Wants,
@@ -228,6 +284,13 @@ resource_types:
     owner: Person
     target: Account
     connection: app-sql
+    type_rules: [ {} ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+  - name: Kept
+    owner: Person
+    target: Account
+    connection: app-sql
+    allow_remove: false
     type_rules: [ {} ]
     scalar_rules: [ { property: login, value: owner.id } ]
 ";
@@ -396,6 +459,38 @@ resource_types:
         let anothers = World { existing: vec!["ada"], ..World::default().had("1", "ada", false) };
         let anothers = anothers.ordered("2", "ada", ProvisioningState::Verified);
         assert!(anothers.refused(gone()).is_empty());
+    }
+
+    #[test]
+    fn what_is_left_alone_has_a_master() {
+        let gone = || vec![Expected { resources: vec![], ..somebody("1", "") }, somebody("2", "ada")];
+        let by = |resource_type: &str, linked| {
+            let mut world = World::default().had("1", "ada", linked);
+            let assignments = world.previous.values_mut().flat_map(BTreeMap::values_mut);
+            assignments.for_each(|one| one.resource_type = resource_type.to_owned());
+            world
+        };
+        // No rule gives it, and allow_remove is false; or its resource type is not in the catalog any more.
+        for resource_type in ["Kept", "Former"] {
+            let world = by(resource_type, true);
+            assert_eq!(world.refused(gone()), ["2"], "{resource_type}");
+            assert!(by(resource_type, false).refused(gone()).is_empty(), "{resource_type}: never seen");
+            let deleted = World { existing: vec![], ..world };
+            assert!(deleted.refused(gone()).is_empty(), "{resource_type}: deleted by somebody");
+        }
+        // Its owner is gone, and orphans stay.
+        let orphan = World::default().had("1", "ada", true);
+        assert_eq!(orphan.refused(vec![somebody("2", "ada")]), ["2"]);
+        // Its resource type has another name: it is the same owner's still, and alone.
+        assert!(by("Former", true).refused(vec![somebody("1", "ada")]).is_empty());
+    }
+
+    #[test]
+    fn whoever_gets_it_by_another_resource_type_has_it_still() {
+        let world = World::default().had("1", "ada", true);
+        let mut all = vec![somebody("1", "ada"), somebody("2", "ada")];
+        all.iter_mut().take(1).flat_map(|one| &mut one.resources).for_each(|one| one.resource_type = "Kept".into());
+        assert_eq!(world.refused(all), ["2"]);
     }
 
     #[test]

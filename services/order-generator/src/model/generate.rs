@@ -2,13 +2,14 @@
 //! resource, block causes, thresholds, and what is no longer needed.
 //!
 //! The rule that must hold: generating twice submits nothing new, and a generation that breaks a
-//! threshold submits nothing at all.
+//! threshold submits nothing at all. What is not going to be written stands in nobody else's lane: the
+//! ledger would take it for news of the resource, and withdraw what was to be written.
 
 use super::assign::{Assignment, Wanted, Wish};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::{self, KnownOrder};
 use provost_domain::{BlockCause, InactiveReason, Order, OrderId, OrderKind, Owner, ProvisioningState, Timestamp};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// How a generation was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +55,7 @@ pub struct Breach {
 }
 
 /// Turns assignments into orders. `lanes` are the lanes in which the ledger has orders, by connector,
-/// entity type and target key, each oldest first; an order whose key could not be computed is in the
-/// lane that [`lane_of`] gives. `new_id` gives the ids.
+/// entity type and target key, each oldest first, as [`lane_of_order`] says. `new_id` gives the ids.
 pub fn generate(
     catalog: &Catalog,
     assignments: &[Assignment],
@@ -64,25 +64,33 @@ pub fn generate(
     mut new_id: impl FnMut() -> OrderId,
 ) -> Generation {
     let mut generation = Generation::default();
-    let mut needed = HashSet::new();
+    let mut needed: HashMap<LaneKey, Vec<(&str, &str)>> = HashMap::new();
+    let claimants = claimants(catalog, assignments);
     let mut linked: BTreeMap<&str, usize> = BTreeMap::new();
     for assignment in assignments {
         let Some(resource_type) = catalog.resource_type(&assignment.resource_type) else { continue };
         if assignment.linked {
             *linked.entry(&*resource_type.name).or_default() += 1;
         }
-        let key = lane_of(resource_type, assignment);
-        let lane = lanes.get(&key).map_or(&[][..], Vec::as_slice);
-        let Some(order) = order(resource_type, assignment, run, &mut new_id) else { continue };
-        needed.insert(key);
-        if is_known(lane, &order) {
+        let holds_key = claimants
+            .get(&(&*resource_type.connector, &*resource_type.target, &*assignment.target_key))
+            .is_none_or(|claimants| claimants.leave_the_key_to(assignment));
+        let Some(order) = order(resource_type, assignment, holds_key, run, &mut new_id) else { continue };
+        let key = lane_of_order(&order);
+        let is_known = is_known(lanes.get(&key).map_or(&[][..], Vec::as_slice), &order);
+        needed.entry(key).or_default().push((&assignment.owner.entity_type, &assignment.owner.key));
+        if is_known {
             generation.duplicates += 1;
         } else {
             generation.orders.push(order);
         }
     }
     generation.orders = prerequisites_first(catalog, assignments, lanes, generation.orders);
-    let unneeded = lanes.iter().filter(|(key, _)| !needed.contains(*key)).flat_map(|(_, lane)| lane);
+    // That somebody else needs an order on the resource keeps nobody's.
+    let unneeded = lanes.iter().flat_map(|(key, lane)| {
+        let of: &[(&str, &str)] = needed.get(key).map_or(&[], Vec::as_slice);
+        lane.iter().filter(move |order| !of.contains(&(&order.owner.entity_type, &order.owner.key)))
+    });
     generation.cancel = unneeded.filter(|order| order.gives_way()).map(|order| order.id).collect();
     for resource_type in catalog.resource_types() {
         let linked = linked.get(&*resource_type.name).copied().unwrap_or(0);
@@ -130,8 +138,8 @@ fn prerequisites_first(
             // Its order is in Error, or is about to be: nothing can wait for that.
             return prerequisite.linked;
         }
-        let lane = lanes.get(&lane_of(kind, prerequisite)).map_or(&[][..], Vec::as_slice);
-        let newest = known_order::newest(lane);
+        let lane = (kind.connector.to_string(), kind.target.to_string(), prerequisite.target_key.clone());
+        let newest = known_order::newest(lanes.get(&lane).map_or(&[][..], Vec::as_slice));
         match newest.map(|newest| newest.state) {
             Some(
                 ProvisioningState::Pending
@@ -149,19 +157,54 @@ fn prerequisites_first(
     orders
 }
 
+/// Who has or wants one key.
+#[derive(Default)]
+struct Claimants {
+    all: usize,
+    /// Those to whom a rule gave it, and who may have it by now.
+    ours: usize,
+}
+
+impl Claimants {
+    /// Nobody else has a say in what stands in the key's lane.
+    fn leave_the_key_to(&self, assignment: &Assignment) -> bool {
+        self.all <= 1 || (assignment.is_ours() && self.ours == 1)
+    }
+}
+
+/// Who has or wants each key, by connector, entity type and key.
+fn claimants<'a>(
+    catalog: &'a Catalog,
+    assignments: &'a [Assignment],
+) -> HashMap<(&'a str, &'a str, &'a str), Claimants> {
+    let mut found: HashMap<_, Claimants> = HashMap::new();
+    for assignment in assignments.iter().filter(|assignment| !assignment.target_key.is_empty()) {
+        let counts = match assignment.wish {
+            Wish::Have | Wish::Lose | Wish::Past | Wish::Unknown => true,
+            // Nothing of theirs is ordered.
+            Wish::Later | Wish::Found | Wish::Gone => false,
+        };
+        let Some(kind) = catalog.resource_type(&assignment.resource_type).filter(|_| counts) else { continue };
+        let claimants = found.entry((&*kind.connector, &*kind.target, &*assignment.target_key)).or_default();
+        claimants.all += 1;
+        claimants.ours += usize::from(assignment.is_ours());
+    }
+    found
+}
+
 /// What tells lanes apart: connector, entity type, target key.
 pub type LaneKey = (String, String, String);
 
-/// The lane of an assignment. An order whose key is not known is in a lane of its owner's own.
-pub fn lane_of(resource_type: &ResourceType, assignment: &Assignment) -> LaneKey {
-    let key = match assignment.target_key.as_str() {
-        "" => unknown_key(&resource_type.name, &assignment.owner.entity_type, &assignment.owner.key),
+/// The lane of an order. One without a key is in a lane of its owner's own.
+pub fn lane_of_order(order: &Order) -> LaneKey {
+    let key = match order.target_key.as_str() {
+        "" => unknown_key(&order.resource_type, &order.owner.entity_type, &order.owner.key),
         key => key.to_owned(),
     };
-    (resource_type.connector.to_string(), resource_type.target.to_string(), key)
+    (order.connector.clone(), order.entity_type.clone(), key)
 }
 
-/// The stand-in for a key that could not be computed; it cannot be a real one.
+/// The stand-in for a key that could not be computed, or is somebody else's; it cannot be a real one.
 pub fn unknown_key(resource_type: &str, owner_entity_type: &str, owner_key: &str) -> String {
     format!("\u{1f}{resource_type}\u{1f}{owner_entity_type}\u{1f}{owner_key}")
 }
@@ -169,12 +212,14 @@ pub fn unknown_key(resource_type: &str, owner_entity_type: &str, owner_key: &str
 fn order(
     resource_type: &ResourceType,
     assignment: &Assignment,
+    holds_key: bool,
     run: &Run,
     new_id: &mut impl FnMut() -> OrderId,
 ) -> Option<Order> {
     let failed = assignment.failure.is_some();
-    // Without a key there is no resource that anybody could have missed.
-    let expired = assignment.wish == Wish::Past && !assignment.target_key.is_empty();
+    // Without a key there is no resource that anybody could have missed; so it is with one that is somebody
+    // else's. That the period is over, the assignment says.
+    let expired = assignment.wish == Wish::Past && !assignment.target_key.is_empty() && holds_key;
     let (kind, changes) = match &assignment.wanted {
         Some(Wanted { kind, changes }) => (*kind, changes.clone()),
         None if failed && assignment.linked => (OrderKind::Update, vec![]),
@@ -194,7 +239,8 @@ fn order(
         connection: resource_type.connection.to_string(),
         entity_type: resource_type.target.to_string(),
         owner: assignment.owner.clone(),
-        target_key: assignment.target_key.clone(),
+        // An Error is never written. Where the key is somebody else's, it stays out of their lane.
+        target_key: if failed && !holds_key { String::new() } else { assignment.target_key.clone() },
         changes,
         arguments: assignment.arguments.clone(),
         why: assignment.why.clone(),

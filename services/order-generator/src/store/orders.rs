@@ -9,10 +9,10 @@ use provost_domain::Lane;
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    Statement, StreamTrait,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement, StreamTrait,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Columns that an upsert writes.
 const COLUMNS: usize = 12;
@@ -182,13 +182,30 @@ pub(crate) async fn glances_of(
     Ok(found)
 }
 
-/// The newest order of a lane that was not replaced or cancelled.
-pub(crate) async fn newest_of_lane(connection: &impl ConnectionTrait, lane: &str) -> Result<Option<Glance>, DbErr> {
-    let query = glances()
-        .filter(Column::Lane.eq(lane))
-        .filter(Column::InactiveReason.is_not_in(GONE))
-        .order_by_desc(Column::Sequence);
-    Ok(query.into_tuple().one(connection).await?.map(glance))
+/// The newest order of each lane that was not replaced or cancelled, by lane.
+pub(crate) async fn newest_of_lanes(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    lanes: &[&str],
+) -> Result<HashMap<String, Glance>, DbErr> {
+    let mut found = HashMap::with_capacity(lanes.len());
+    // Each lane is named twice, and the reasons beside them.
+    for chunk in lanes.chunks(engine.rows_per_statement(3)) {
+        let of_lanes = || {
+            Condition::all().add(Column::Lane.is_in(chunk.iter().copied())).add(Column::InactiveReason.is_not_in(GONE))
+        };
+        // Lanes grow for years: the engine picks the newest, so that the others are not sent.
+        let newest = Entity::find()
+            .select_only()
+            .expr(Column::Sequence.max())
+            .filter(of_lanes())
+            .group_by(Column::Lane)
+            .into_query();
+        let query = glances().filter(Column::Sequence.in_subquery(newest)).filter(of_lanes());
+        let newest: Vec<GlanceColumns> = query.into_tuple().all(connection).await?;
+        found.extend(newest.into_iter().map(glance).map(|glance| (glance.lane.clone(), glance)));
+    }
+    Ok(found)
 }
 
 /// The orders that the role model looks at, oldest first: all that were not replaced, cancelled or
@@ -264,6 +281,14 @@ mod tests {
             let found = that_count(database.read()).await.unwrap();
             let ids: Vec<_> = found.into_iter().map(|record| record.order.unwrap().order_id).collect();
             assert_eq!(ids, ["declined", "after", "newest", "last", "seen", "open"], "{}", engine.name);
+
+            let lanes = ["ada", "bob", "eve", "nobody"]
+                .map(|key| lane(&Order { target_key: key.into(), ..Default::default() }));
+            let lanes: Vec<&str> = lanes.iter().map(String::as_str).collect();
+            let newest = newest_of_lanes(database.read(), database.engine(), &lanes).await.unwrap();
+            let ids: Vec<_> =
+                lanes.iter().map(|lane| newest.get(*lane).map(|newest| newest.order_id.as_str())).collect();
+            assert_eq!(ids, [Some("newest"), Some("last"), Some("open"), None], "{}", engine.name);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The projection of the ledger, as the model wants to see it: what is known of each lane's orders.
 
 use crate::generator::Generator;
-use crate::model::generate::{LaneKey, unknown_key};
+use crate::model::generate::{LaneKey, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::store::{orders, sensitive_orders};
 use provost_contract::from_wire;
@@ -18,21 +18,21 @@ pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
     let mut lanes = Lanes::new();
     let mut contents = sensitive_orders::all(generator.database.read()).await?;
     for mut record in orders::that_count(generator.database.read()).await? {
-        // The feed tells of sensitive changes without their values.
         let content = record.order.as_ref().and_then(|order| contents.remove(&order.order_id));
-        record.order = content.or(record.order);
+        record.order = record.order.map(|told| whole(told, content));
         let (order, known) = known(record)?;
-        lanes.entry(lane_key(order)).or_default().push(known);
+        lanes.entry(lane_of_order(&order)).or_default().push(known);
     }
     Ok(lanes)
 }
 
-fn lane_key(order: Order) -> LaneKey {
-    let key = match order.target_key.as_str() {
-        "" => unknown_key(&order.resource_type, &order.owner.entity_type, &order.owner.key),
-        _ => order.target_key,
-    };
-    (order.connector, order.entity_type, key)
+/// An order with the values that the feed leaves out of sensitive changes. Why it is reviewed, the ledger
+/// knows better than what was submitted.
+fn whole(told: wire::Order, content: Option<wire::Order>) -> wire::Order {
+    match content {
+        Some(content) => wire::Order { block_causes: told.block_causes, ..content },
+        None => told,
+    }
 }
 
 /// One order: what was submitted, and what is known of it.
@@ -110,6 +110,15 @@ mod tests {
         assert!(!known(record.clone()).unwrap().1.in_flight);
         record.lease = Some(wire::Lease { agent_id: "a".into(), attempt: 1, expires_at: None });
         assert!(known(record).unwrap().1.in_flight);
+    }
+
+    #[test]
+    fn causes_that_the_ledger_adds_are_known_of_sensitive_orders_too() {
+        let submitted = record().order.unwrap();
+        let told = wire::Order { block_causes: vec![3], priority: 7, ..submitted.clone() };
+        let whole = whole(told.clone(), Some(submitted.clone()));
+        assert_eq!(whole, wire::Order { block_causes: vec![3], ..submitted });
+        assert_eq!(super::whole(told.clone(), None), told);
     }
 
     #[test]

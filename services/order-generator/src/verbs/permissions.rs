@@ -128,7 +128,10 @@ impl Ordered {
     }
 
     fn is_of(&self, assignment: &Assignment) -> bool {
-        self.order.resource_type == assignment.resource_type && self.order.target_key == assignment.target_key
+        // What was refused because the key is somebody else's is an order without one.
+        let is_refused = self.order.target_key.is_empty() && assignment.failure.is_some();
+        let is_on_it = self.order.target_key == assignment.target_key || is_refused;
+        self.order.resource_type == assignment.resource_type && is_on_it
     }
 
     fn touches(&self, property: &str) -> bool {

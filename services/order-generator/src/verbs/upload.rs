@@ -150,16 +150,10 @@ async fn receive(
         })?;
         match part {
             Part::Header { .. } => return Err(Fault::invalid("header", "must come once, as the first part").into()),
-            Part::Batch(batch) => staging.add(batch).map_err(|fault| match fault.kind() {
-                FaultKind::InvalidInput if is_outdated => {
-                    let words = format!("{fault}; the catalog changed meanwhile, and the export is offered again");
-                    Broken::Off(Fault::new(FaultKind::DataLoss, words))
-                }
-                _ => Broken::from(fault),
-            })?,
+            Part::Batch(batch) => staging.add(batch).map_err(|fault| misfit(fault, is_outdated))?,
             Part::End { row_counts } => {
                 let rows = staging.rows();
-                let staged = staging.finish(&row_counts)?;
+                let staged = staging.finish(&row_counts).map_err(|fault| misfit(fault, is_outdated))?;
                 let read = renew(generator, task, rows, true).await?;
                 return Ok(synchronize(generator, &read, staged).await?);
             }
@@ -170,6 +164,18 @@ async fn receive(
             renew(generator, task, staging.rows(), false).await?;
             renewed_at = now;
         }
+    }
+}
+
+/// What arrived is not what the catalog asks for: the agent's mistake, unless the catalog changed since it
+/// was asked.
+fn misfit(fault: Fault, is_outdated: bool) -> Broken {
+    match fault.kind() {
+        FaultKind::InvalidInput | FaultKind::DataLoss if is_outdated => {
+            let words = format!("{fault}; the catalog changed meanwhile, and the export is offered again");
+            Broken::Off(Fault::new(FaultKind::DataLoss, words))
+        }
+        _ => Broken::from(fault),
     }
 }
 

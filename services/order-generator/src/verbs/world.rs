@@ -4,9 +4,9 @@ use super::compute::verification;
 use super::known::Lanes;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Situation, assign, left_behind};
+use crate::model::assign::{Assignment, Remains, Situation, assign, left_behind};
 use crate::model::catalog::ResourceType;
-use crate::model::claims::hands_over;
+use crate::model::claims::{handed_over, hands_over};
 use crate::model::evaluate::evaluate;
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::unknown_key;
@@ -93,14 +93,18 @@ impl World {
         let is_known =
             |name: &str| self.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type);
         let left = previous.values().filter(|before| !is_known(&before.resource_type) && !is_given(before));
-        let left: Vec<Assignment> = left.filter_map(left_behind).collect();
+        let left: Vec<Assignment> =
+            left.filter_map(|before| left_behind(before, &self.remains(before, lanes))).collect();
         let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
         resource_types
             .filter_map(|resource_type| {
                 let name = &*resource_type.name;
                 let mut resources = expected.iter().flat_map(|expected| &expected.resources);
                 let wanted = resources.find(|resource| &*resource.resource_type == name);
-                let before = previous.get(name);
+                let own = previous.get(name);
+                // What another resource type gave until now is as much the owner's as before.
+                let given = || handed_over(&self.loaded.catalog, expected?, wanted?, previous, self.now);
+                let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
                 if wanted.is_none() && before.is_none() {
                     return None;
                 }
@@ -116,6 +120,18 @@ impl World {
             })
             .chain(left)
             .collect()
+    }
+
+    /// What is known of a resource whose resource type is no longer in the catalog.
+    fn remains<'a>(&'a self, before: &Assignment, lanes: &'a Lanes) -> Remains<'a> {
+        let (entity_type, key) = (&before.entity_type, &before.target_key);
+        let Some(known) = self.loaded.catalog.entity_type(entity_type) else {
+            return Remains { resource: None, lane: &[] };
+        };
+        let lane = lanes.get(&(known.connector.to_string(), entity_type.clone(), key.clone()));
+        let is_read = self.readings.contains_key(entity_type);
+        let resource = || self.repository.resource(entity_type, key).map(|found| &found.values);
+        Remains { resource: is_read.then(resource), lane: lane.map_or(&[], Vec::as_slice) }
     }
 
     /// Whether synchronization shows such a resource.

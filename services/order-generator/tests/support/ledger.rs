@@ -1,8 +1,10 @@
 //! A ledger in memory that stands for fulfillment. What it assumes of the real one:
 //!
 //! - an order starts where `State::initial` says, and moves by `transition` and in no other way;
-//! - an order with the id, or the content, of one that is not over is a duplicate, unless it asks for the
-//!   review of one that is about to be written without;
+//! - orders share a lane that have connector, entity type and key in common, whoever's they are; one without a
+//!   key is in a lane of its owner's and resource type's own;
+//! - an order with the content of the newest in its lane is a duplicate, unless that is verified, or about to
+//!   be written without the review that the new one asks for;
 //! - a new order supersedes older ones of its lane that the table lets go, and queues behind a review;
 //! - an order goes to nobody before what it depends on is written; it is cancelled when that ends
 //!   without being replaced, and refused when that is over already;
@@ -19,7 +21,7 @@ use provost_contract::types::v1::{HistoryEntry, ItemError, ItemResult, OrderReco
 use provost_contract::{from_wire, to_wire};
 use provost_domain::order::state::{Facts, Transition, transition};
 use provost_domain::{
-    BlockCause, Event, Failure, FailureClass, InactiveReason, Lease, Order, OrderId, State, Timestamp,
+    BlockCause, Event, Failure, FailureClass, InactiveReason, Lane, Lease, Order, OrderId, State, Timestamp,
 };
 use provost_service_kit::Clock;
 use std::collections::BTreeMap;
@@ -253,8 +255,8 @@ fn replacement(orders: &[Held], id: OrderId) -> OrderId {
     if !matches!(held.state, State::Inactive { reason: InactiveReason::Superseded }) {
         return id;
     }
-    let lane = held.order.lane();
-    let younger = orders.iter().filter(|other| other.sequence > held.sequence && other.order.lane() == lane);
+    let lane_of = lane(&held.order);
+    let younger = orders.iter().filter(|other| other.sequence > held.sequence && lane(&other.order) == lane_of);
     younger.map(|other| other.order.id).next_back().unwrap_or(id)
 }
 
@@ -371,8 +373,15 @@ impl OrderService for Ledger {
         let now = self.clock.now();
         let mut book = self.book.lock().unwrap();
         let mut results = Vec::new();
-        for order_id in request.into_inner().order_ids {
-            results.push(match step(&mut book, order_id.parse().unwrap(), &Event::Cancelled, now) {
+        let wire::CancelOrdersRequest { order_ids, reevaluated, .. } = request.into_inner();
+        for order_id in order_ids {
+            let id: OrderId = order_id.parse().unwrap();
+            let held = book.orders.iter().find(|held| held.order.id == id);
+            let event = match held.map(|held| &held.state) {
+                Some(State::Error { .. }) if reevaluated => Event::Reevaluated,
+                _ => Event::Cancelled,
+            };
+            results.push(match step(&mut book, id, &event, now) {
                 Ok(()) => ItemResult { order_id, state: ProvisioningState::Inactive.into(), error: None },
                 Err(message) => refusal(&order_id, message),
             });
@@ -460,19 +469,42 @@ impl OrderService for Ledger {
     }
 }
 
+/// The lane; without a key, one of the owner's own.
+fn lane(order: &Order) -> Lane {
+    if order.target_key.is_empty() {
+        let Order { owner, resource_type, .. } = order;
+        let stand_in = format!("\u{1f}{resource_type}\u{1f}{}\u{1f}{}", owner.entity_type, owner.key);
+        Lane::new(&order.connector, &order.entity_type, &stand_in)
+    } else {
+        order.lane()
+    }
+}
+
+/// States in which an order with the same content makes a new one pointless.
+fn makes_duplicate(newest: &State) -> bool {
+    match newest {
+        State::Inactive { reason } => matches!(reason, InactiveReason::Declined | InactiveReason::Expired),
+        other => !matches!(other, State::Verified),
+    }
+}
+
 fn accept(book: &mut Book, mut order: Order, now: Timestamp, response: &mut wire::SubmitOrdersResponse) {
-    let is_open = |held: &&Held| !held.state.number().is_final();
-    let lane = |order: &Order| (order.lane(), order.resource_type.clone(), order.owner.key.clone());
-    let same_content = |held: &Held| match held.state {
-        State::Inactive { reason: InactiveReason::Expired } => {
-            order.expired && held.order.fingerprint() == order.fingerprint()
-        }
-        State::Pending { lease: None, .. } if held.order.block_causes.is_empty() && !order.block_causes.is_empty() => {
-            false
-        }
-        _ => is_open(&held) && held.order.fingerprint() == order.fingerprint(),
+    if book.orders.iter().any(|held| held.order.id == order.id) {
+        response.duplicates += 1;
+        return;
+    }
+    let is_gone = |state: &State| {
+        matches!(state, State::Inactive { reason: InactiveReason::Superseded | InactiveReason::Cancelled })
     };
-    if book.orders.iter().any(|held| held.order.id == order.id || same_content(held)) {
+    let is_near = |held: &&Held| lane(&held.order) == lane(&order) && !is_gone(&held.state);
+    let is_same = |newest: &&Held| {
+        let is_unreviewed =
+            matches!(newest.state, State::Pending { lease: None, .. }) && newest.order.block_causes.is_empty();
+        let must_now_be_reviewed = is_unreviewed && !order.block_causes.is_empty();
+        let asks_the_same = newest.order.fingerprint() == order.fingerprint();
+        makes_duplicate(&newest.state) && asks_the_same && !must_now_be_reviewed
+    };
+    if book.orders.iter().rfind(is_near).filter(is_same).is_some() {
         response.duplicates += 1;
         return;
     }
@@ -490,17 +522,13 @@ fn accept(book: &mut Book, mut order: Order, now: Timestamp, response: &mut wire
         response.rejections.push(refusal(&order.id.to_string(), message));
         return;
     }
-    let waits_for_review = |held: &Held| matches!(held.state, State::AwaitingApproval);
-    if book.orders.iter().any(|held| waits_for_review(held) && lane(&held.order) == lane(&order)) {
+    let near: Vec<&Held> = book.orders.iter().filter(is_near).collect();
+    let is_to_be_written = order.rule_failure.is_none() && !order.expired;
+    let is_reviewed = near.iter().any(|held| matches!(held.state, State::AwaitingApproval));
+    let older: Vec<_> = near.iter().map(|held| held.order.id).collect();
+    if is_to_be_written && is_reviewed && !order.block_causes.contains(&BlockCause::QueuedBehind) {
         order.block_causes.push(BlockCause::QueuedBehind);
     }
-    let older: Vec<_> = book
-        .orders
-        .iter()
-        .filter(is_open)
-        .filter(|held| lane(&held.order) == lane(&order))
-        .map(|held| held.order.id)
-        .collect();
     for id in older {
         if step(book, id, &Event::Superseded, now).is_ok() {
             response.superseded += 1;

@@ -15,6 +15,8 @@ pub(super) struct Question<'a> {
     pub(super) previous: Option<&'a AssignedProperty>,
     /// What synchronization shows.
     pub(super) current: Option<&'a Value>,
+    /// Synchronization shows the resource: no value is no value then, and not one that was never seen.
+    pub(super) is_there: bool,
     /// The whole resource once everything under way has arrived; none when there will be none.
     pub(super) coming: Option<&'a BTreeMap<String, Value>>,
     pub(super) lane: &'a [KnownOrder],
@@ -109,7 +111,7 @@ impl Question<'_> {
         let coming = self.coming.and_then(|values| values.get(name));
         let granted = self.granted_link(coming);
         if self.coming.is_some() && same(coming, self.policy()) {
-            let is_shown = same(self.current, self.policy());
+            let is_shown = self.is_there && same(self.current, self.policy());
             let state = if is_shown { ProvisioningState::Verified } else { ProvisioningState::Executed };
             let conformed = self.policy().filter(|_| is_shown).cloned();
             let workflow = self.written_workflow(is_shown, WorkflowState::Calculated);

@@ -169,12 +169,30 @@ pub fn assign(situation: &Situation<'_>) -> Option<Assignment> {
     }
 }
 
+/// What is known of a resource whose resource type is no longer in the catalog.
+pub struct Remains<'a> {
+    /// What synchronization shows of it; none when its entity type is no longer read either.
+    pub resource: Option<Option<&'a BTreeMap<String, Value>>>,
+    /// The orders of its lane, oldest first.
+    pub lane: &'a [KnownOrder],
+}
+
 /// What becomes of an assignment whose resource type is no longer in the catalog: what it gave and is there
-/// stays, and is shown. A catalog that says nothing of it does not say that it shall go.
-pub fn left_behind(previous: &Assignment) -> Option<Assignment> {
-    if !previous.is_ours() || !previous.linked {
+/// stays, and is shown. A catalog that says nothing of it does not say that it shall go. What was only
+/// ordered stays known until the order is cancelled: an agent may take it before.
+pub fn left_behind(previous: &Assignment, remains: &Remains<'_>) -> Option<Assignment> {
+    let Remains { resource, lane } = *remains;
+    let is_there = match resource {
+        Some(current) => known_order::overlay(current, lane).is_some(),
+        None => previous.linked,
+    };
+    let has_open_order = lane.iter().any(|order| order.is_of(&previous.owner) && order.may_be_written());
+    let is_anothers =
+        !previous.linked && known_order::newest_written(lane).is_some_and(|written| !written.is_of(&previous.owner));
+    if !previous.is_ours() || is_anothers || !(is_there || has_open_order) {
         return None;
     }
+    let what = if is_there { "left alone" } else { "its order is cancelled" };
     let (workflow, state) = (WorkflowState::NonConforming, ProvisioningState::None);
     let mut properties = previous.properties.clone();
     properties.values_mut().for_each(|property| (property.workflow, property.state) = (workflow, state));
@@ -183,7 +201,8 @@ pub fn left_behind(previous: &Assignment) -> Option<Assignment> {
         ours: true,
         workflow,
         state,
-        note: format!("the resource type {} is no longer in the catalog: left alone", previous.resource_type),
+        linked: is_there,
+        note: format!("the resource type {} is no longer in the catalog: {what}", previous.resource_type),
         properties,
         failure: None,
         wanted: None,
@@ -242,16 +261,19 @@ impl Situation<'_> {
         let ours = self.previous.filter(|_| self.is_ours());
         let key = ours.map_or(expected.target_key.as_str(), |previous| previous.target_key.as_str());
         let properties = self.previous.map(|previous| previous.properties.clone()).unwrap_or_default();
-        // It was ordered before the rule failed, and has come to be since.
-        let has_come = |previous: &Assignment| {
-            !self.is_anothers(previous) && known_order::overlay((self.resource)(key), (self.lane)(key)).is_some()
+        // It was ordered before the rule failed, and has come to be since. What somebody made by hand, or by
+        // another's order, did not come from us.
+        let has_come = || {
+            let written = known_order::newest_written((self.lane)(key));
+            written.is_some_and(|order| order.is_of(self.owner))
+                && known_order::overlay((self.resource)(key), (self.lane)(key)).is_some()
         };
         Assignment {
             state: ProvisioningState::Error,
             note: expected.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
             why: expected.why.clone(),
             failure: expected.failure.clone(),
-            linked: ours.is_some_and(|previous| previous.linked || has_come(previous)),
+            linked: ours.is_some_and(|previous| previous.linked || has_come()),
             ours: ours.is_some(),
             properties,
             ..self.base(key, Wish::Unknown)
@@ -349,6 +371,7 @@ impl Situation<'_> {
                 value,
                 previous: previous.and_then(|previous| previous.properties.get(name)),
                 current: current.and_then(|values| values.get(name)),
+                is_there: current.is_some(),
                 coming: coming.as_ref(),
                 lane,
                 open_state: self.open_state(),

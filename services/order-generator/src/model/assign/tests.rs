@@ -2,10 +2,10 @@
 //! projection, and what the rules give.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use super::{Assignment, Situation, Wish, assign};
+use super::{Assignment, Remains, Situation, Wish, assign, left_behind};
 use crate::model::catalog::Catalog;
 use crate::model::expected::{ExpectedResource, ExpectedValue};
-use crate::model::generate::{Generation, LaneKey, Run, generate};
+use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::model::verify;
 use proptest::prelude::*;
@@ -195,7 +195,7 @@ impl World {
     }
 
     fn submit(&mut self, order: &Order) {
-        let lane = self.lanes.entry(lane(&order.target_key)).or_default();
+        let lane = self.lanes.entry(lane_of_order(order)).or_default();
         for older in lane.iter_mut().filter(|older| older.gives_way()) {
             (older.state, older.inactive_reason) = (ProvisioningState::Inactive, Some(InactiveReason::Superseded));
         }
@@ -915,6 +915,45 @@ fn account_that_was_written_before_a_rule_failed_is_still_ours() {
 }
 
 #[test]
+fn account_that_somebody_made_while_a_rule_failed_did_not_come_from_us() {
+    let failure = RuleFailure { rule: "r".into(), property: None, input: "i".into(), message: "m".into() };
+    let failing = ada(Given { failure: Some(failure), ..given("Analyst", &[]) });
+    let mut world = World::new("Reviewed");
+    world.compute(&ada(given("Analyst", &[])));
+    let id = World::only_order(&world.generate()).id;
+    world.compute(&failing);
+    world.set(id, ProvisioningState::Inactive, Some(InactiveReason::Cancelled));
+    world.accounts.insert("ada".into(), [("login".to_owned(), Value::from("ada"))].into());
+    world.synchronize();
+    world.compute(&failing);
+    assert!(!world.assignment("ada").linked);
+}
+
+#[test]
+fn what_a_removed_resource_type_gave_is_known_as_long_as_it_is_there_or_may_come() {
+    let mut world = World::new("Free");
+    world.compute(&ada(given("Analyst", &[])));
+    let left = |world: &World, previous: &Assignment, is_read: bool| {
+        let lane = world.lanes.get(&lane("ada")).map_or(&[][..], Vec::as_slice);
+        let resource = is_read.then(|| world.accounts.get("ada"));
+        left_behind(previous, &Remains { resource, lane })
+    };
+    assert_eq!(left(&world, world.assignment("ada"), true), None, "nothing was ordered");
+    let id = World::only_order(&world.generate()).id;
+    let ordered = left(&world, world.assignment("ada"), true).expect("an open order");
+    assert!(!ordered.linked && ordered.note.ends_with("its order is cancelled"), "{}", ordered.note);
+    // An agent took it before it was cancelled.
+    world.execute(id);
+    let written = left(&world, &ordered, true).expect("a written account");
+    assert!(written.linked && written.note.ends_with("left alone"), "{}", written.note);
+    world.synchronize();
+    world.compute(&ada(given("Analyst", &[])));
+    world.accounts.clear();
+    assert_eq!(left(&world, &written, true), None, "somebody deleted it");
+    assert!(left(&world, &written, false).is_some(), "nobody looks any more");
+}
+
+#[test]
 fn unreviewed_order_does_not_stand_for_one_that_must_be_reviewed() {
     let mut world = World::new("Free");
     world.compute(&ada(given("Analyst", &[])));
@@ -950,6 +989,25 @@ fn drift_from_no_value_is_left_alone_too() {
         assert_eq!(title.workflow, WorkflowState::NonConforming);
     }
     assert_eq!(world.run(&ada(given("Manager", &["staff"]))).orders.len(), 1, "another value is another matter");
+}
+
+#[test]
+fn what_was_never_seen_has_not_conformed() {
+    let mut world = World::new("Free");
+    world.compute(&ada(given("", &[])));
+    let id = World::only_order(&world.generate()).id;
+    world.execute(id);
+    let mut accounts = std::mem::take(&mut world.accounts);
+    world.compute(&ada(given("", &[])));
+    let title = world.assignment("ada").properties.get("title").expect("a property");
+    assert_eq!((title.has_conformed, title.state), (false, ProvisioningState::Executed));
+    // The system gives a title of its own to whoever is new: it is set right, and is no drift.
+    accounts.entry("ada".into()).or_default().insert("title".into(), Value::from("New"));
+    world.accounts = accounts;
+    world.synchronize();
+    let generation = world.run(&ada(given("", &[])));
+    let [change] = World::only_order(&generation).changes.as_slice() else { panic!("one change: {generation:?}") };
+    assert_eq!((change.property.as_str(), &change.proposed), ("title", &None));
 }
 
 #[test]

@@ -136,14 +136,21 @@ impl Book {
         let versions = orders::versions(connection, &HOLDING).await?;
         let is_known = |(id, version): &&(String, i64)| self.open.get(id).is_some_and(|open| open.version == *version);
         let changed: Vec<&str> = versions.iter().filter(|one| !is_known(one)).map(|(id, _)| id.as_str()).collect();
-        for record in orders::by_ids(connection, engine, &changed).await? {
-            let open = Open::of(record);
+        let records = orders::by_ids(connection, engine, &changed).await?;
+        self.take(versions, records);
+        self.look_at_prerequisites(generator).await
+    }
+
+    /// Takes over which orders are open, and those of them that changed. Between the two reads an order may
+    /// have been written: it holds up nothing then.
+    fn take(&mut self, versions: Vec<(String, i64)>, records: Vec<OrderRecord>) {
+        for open in records.into_iter().map(Open::of) {
             self.open.insert(open.id.clone(), open);
         }
         self.order = versions.into_iter().map(|(id, _)| id).collect();
         let still: HashSet<&str> = self.order.iter().map(String::as_str).collect();
-        self.open.retain(|id, _| still.contains(id.as_str()));
-        self.look_at_prerequisites(generator).await
+        let is_holding = |open: &Open| HOLDING.iter().any(|state| open.state == *state as i32);
+        self.open.retain(|id, open| still.contains(id.as_str()) && is_holding(open));
     }
 
     /// Reads what became of what open orders depend on. What was written stays written.
@@ -155,14 +162,15 @@ impl Book {
             .into_iter()
             .filter(|id| !self.open.contains_key(*id) && !self.prerequisites.contains_key(*id))
             .collect();
-        let mut found = Vec::with_capacity(unknown.len());
-        for glance in orders::glances_of(connection, engine, &unknown).await? {
-            let replacement = match glance.inactive_reason == InactiveReason::Superseded as i32 {
-                true => orders::newest_of_lane(connection, &glance.lane).await?,
-                false => None,
-            };
-            found.push((glance.order_id.clone(), became(&glance, replacement.as_ref())));
-        }
+        let glances = orders::glances_of(connection, engine, &unknown).await?;
+        let is_replaced = |glance: &&Glance| glance.inactive_reason == InactiveReason::Superseded as i32;
+        let mut lanes: Vec<&str> = glances.iter().filter(is_replaced).map(|glance| glance.lane.as_str()).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        let newest = orders::newest_of_lanes(connection, engine, &lanes).await?;
+        let replacement = |glance: &Glance| newest.get(&glance.lane).filter(|_| is_replaced(&glance));
+        let found: Vec<_> =
+            glances.iter().map(|glance| (glance.order_id.clone(), became(glance, replacement(glance)))).collect();
         self.prerequisites.extend(found);
         Ok(())
     }
@@ -305,6 +313,7 @@ async fn stuck(
 mod tests {
     use super::*;
     use ProvisioningState as S;
+    use provost_contract::types::v1 as wire;
 
     fn open(id: &str, target: &str, state: ProvisioningState) -> Open {
         Open {
@@ -381,6 +390,22 @@ mod tests {
         assert_eq!(ids(&book), ["3"]);
         book.open.entry("replacement".into()).and_modify(|open| open.state = S::Pending.into());
         assert_eq!(ids(&book), ["3", "4", "5", "replacement"]);
+    }
+
+    #[test]
+    fn what_was_written_between_two_reads_holds_up_nothing() {
+        let mut book = book(vec![open("1", "ada", S::Pending), open("2", "ada", S::Pending)]);
+        let record = |id: &str, state: S, version| OrderRecord {
+            order: Some(wire::Order { order_id: id.into(), connection: "app-sql".into(), ..Default::default() }),
+            state: state.into(),
+            version,
+            ..Default::default()
+        };
+        let versions = ["1", "2", "3"].map(|id| (id.to_owned(), 2)).to_vec();
+        book.take(versions, vec![record("1", S::Executed, 3), record("3", S::Verified, 4)]);
+        assert_eq!(ids(&book), ["2"]);
+        // What depends on it asks what became of it.
+        assert!(!book.open.contains_key("1") && !book.open.contains_key("3"));
     }
 
     #[test]
