@@ -5,6 +5,9 @@ use provost_contract::{cut, printable};
 use provost_domain::{Event, Timestamp};
 use std::borrow::Cow;
 
+/// The ledger itself: who acts when it draws the consequence of a step, and who calls review.
+pub(crate) const LEDGER: &str = "fulfillment";
+
 /// Longest reason kept in the history, in characters.
 const REASON_MAX: usize = 2_000;
 

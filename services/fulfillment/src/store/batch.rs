@@ -6,7 +6,7 @@
 //! moves up; when it is fulfilled the orders that depend on it are freed, and when it ends unwritten
 //! they end too, for nothing would ever free them.
 
-use crate::model::note::Line;
+use crate::model::note::{LEDGER, Line};
 use crate::model::submission::{Prerequisite, prerequisite};
 use crate::model::{Entry, LedgerEvent, Note, Offer, Standing};
 use crate::store::statement::{Sql, pieces};
@@ -17,9 +17,6 @@ use provost_domain::{Event, Order, OrderId, ProvisioningState, State, Timestamp}
 use provost_service_kit::Fault;
 use sea_orm::{DatabaseTransaction, Value};
 use std::collections::{HashMap, HashSet};
-
-/// Who acts when the ledger itself draws the consequence of a step.
-const LEDGER: &str = "fulfillment";
 
 /// A column with its value.
 type Column = (&'static str, Value);
@@ -406,18 +403,13 @@ impl<'a> Batch<'a> {
             .copied()
             .collect();
         outbox::put(self.transaction, outbox::Action::Request, &requests, "", self.now).await?;
-        let reason = "the order no longer waits for review";
-        outbox::put(self.transaction, outbox::Action::Withdraw, &withdrawals, reason, self.now).await
+        outbox::put(self.transaction, outbox::Action::Withdraw, &withdrawals, outbox::NOT_WAITING, self.now).await
     }
 }
 
 /// The table's refusal, as the caller sees it.
 fn refusal(id: OrderId, refused: &Refused) -> Fault {
     match refused {
-        Refused::WrongState { state: ProvisioningState::Error, event: "unblocked" } => Fault::wrong_state(
-            format!("order {id}"),
-            format!("order {id}: {refused}; mend the rule or the data that it names, and run the job again"),
-        ),
         Refused::UnknownAttempt { .. } => Fault::invalid("attempt", format!("of order {id}: {refused}")),
         Refused::WrongState { .. }
         | Refused::InFlight { .. }

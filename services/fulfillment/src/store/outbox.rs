@@ -25,6 +25,9 @@ pub(crate) struct Line {
     pub(crate) tries: i32,
 }
 
+/// Why a review is withdrawn.
+pub(crate) const NOT_WAITING: &str = "the order no longer waits for review";
+
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Puts lines for `ids`; a line of the same order is replaced.

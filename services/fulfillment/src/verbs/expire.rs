@@ -1,6 +1,7 @@
 //! Orders whose validity is over without verification.
 
 use crate::model::Note;
+use crate::model::note::LEDGER;
 use crate::store::{Batch, Ledger, list};
 use provost_domain::Event;
 use provost_service_kit::Fault;
@@ -22,7 +23,7 @@ impl Ledger {
         let overdue = list::overdue(&transaction, now, BATCH).await?;
         let mut batch = Batch::load(&transaction, &overdue, now).await?;
         for id in &overdue {
-            let note = Note::new("fulfillment", "its validity is over and no synchronization has shown the values");
+            let note = Note::new(LEDGER, "its validity is over and no synchronization has shown the values");
             batch.apply(*id, &Event::ValidityOver, note)?;
         }
         let rings = batch.save().await?;

@@ -3,6 +3,7 @@
 //! The rule that must hold: no order is under two live leases, and each lease has its own attempt
 //! number.
 
+use crate::model::note::LEDGER;
 use crate::model::{Note, record, retry};
 use crate::store::agents::{self, Presence};
 use crate::store::{Batch, Ledger, Rings, claim, entries};
@@ -109,7 +110,7 @@ impl Ledger {
         let mut leased = Vec::with_capacity(front.len());
         for full in front {
             if let Some(failure) = retry::lost(&full.entry, now) {
-                let note = Note::new("fulfillment", failure.to_string());
+                let note = Note::new(LEDGER, failure.to_string());
                 batch.apply(full.entry.id, &Event::Failed { attempt: full.entry.standing.attempts, failure }, note)?;
                 continue;
             }

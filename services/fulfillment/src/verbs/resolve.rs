@@ -69,7 +69,7 @@ impl Ledger {
         let ids: Vec<OrderId> = order_ids.iter().filter_map(|id| id.parse().ok()).collect();
         let overtaken = entries::overtaken(&transaction, &ids).await?;
         let step = |_: usize, entry: &Entry, _: Timestamp| {
-            unblock(entry.id, overtaken.get(&entry.id), None, Note::new(actor, comment.as_str()))
+            unblock(entry, overtaken.get(&entry.id), None, Note::new(actor, comment.as_str()))
         };
         let (results, rings) = each_in(&transaction, &order_ids, self.now(), &step).await?;
         self.commit(transaction, rings).await?;
@@ -81,16 +81,24 @@ impl Ledger {
 /// without it: an older value must not be written over a newer one.
 ///
 /// # Errors
-/// When one did.
-pub(crate) fn unblock(id: OrderId, newer: Option<&OrderId>, at: Option<Timestamp>, note: Note) -> Result<Step, Fault> {
-    match newer {
-        None => Ok(Step { event: Event::Unblocked { at }, note, version: 0 }),
-        Some(newer) => {
-            let message = format!(
-                "cannot unblock order {id}: a newer order of the same resource, {newer}, stands; \
-                 cancel this one instead"
-            );
-            Err(Fault::wrong_state(format!("order {id}"), message))
+/// When one did, or when it is an Error, which no unblocking mends.
+pub(crate) fn unblock(
+    entry: &Entry,
+    newer: Option<&OrderId>,
+    at: Option<Timestamp>,
+    note: Note,
+) -> Result<Step, Fault> {
+    let id = entry.id;
+    let refused =
+        |why: &str| Err(Fault::wrong_state(format!("order {id}"), format!("cannot unblock order {id}: {why}")));
+    match (newer, &entry.standing.state) {
+        (_, State::Error { failure }) => {
+            let rule = &failure.rule;
+            refused(&format!("{rule} failed; mend the rule or the data that it names, and run the job again"))
         }
+        (Some(newer), _) => {
+            refused(&format!("a newer order of the same resource, {newer}, stands; cancel this one instead"))
+        }
+        (None, _) => Ok(Step { event: Event::Unblocked { at }, note, version: 0 }),
     }
 }

@@ -107,7 +107,7 @@ impl Ledger {
             free.zip(numbers).map(|(id, number)| (*id, pace.at(number))).collect();
         let step = |_: usize, entry: &Entry, _: Timestamp| {
             let (newer, at) = (overtaken.get(&entry.id), at.get(&entry.id).copied().flatten());
-            unblock(entry.id, newer, at, Note::new(actor, comment))
+            unblock(entry, newer, at, Note::new(actor, comment))
         };
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let (results, rings) = each_in(&transaction, &texts, self.now(), &step).await?;

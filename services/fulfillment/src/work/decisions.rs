@@ -1,5 +1,6 @@
 //! Following the review service's decisions.
 
+use crate::model::note::LEDGER;
 use crate::store::Ledger;
 use crate::verbs::decide::DECISIONS;
 use provost_contract::review::v1::WatchDecisionsRequest;
@@ -20,7 +21,7 @@ pub(crate) async fn follow_decisions(
     let open = |after_cursor| {
         let mut review = review.clone();
         async move {
-            let request = caller::request_as("fulfillment", WatchDecisionsRequest { after_cursor });
+            let request = caller::request_as(LEDGER, WatchDecisionsRequest { after_cursor });
             Ok(review.watch_decisions(request).await?.into_inner())
         }
     };

@@ -4,6 +4,7 @@
 //! may be repeated; no review stays open whose order waits for none, whatever overtook what.
 
 use crate::model::Entry;
+use crate::model::note::LEDGER;
 use crate::store::outbox::{self, Action, Line};
 use crate::store::{Ledger, Rings, entries};
 use crate::work::rounds;
@@ -83,8 +84,7 @@ async fn withdraw_overtaken(ledger: &Ledger, opened: &[OrderId]) -> Result<(), F
     let overtaken: Vec<OrderId> =
         entries.into_values().filter(|entry| !is_waiting(entry)).map(|entry| entry.id).collect();
     if !overtaken.is_empty() {
-        let reason = "the order no longer waits for review";
-        outbox::put(&transaction, Action::Withdraw, &overtaken, reason, ledger.now()).await?;
+        outbox::put(&transaction, Action::Withdraw, &overtaken, outbox::NOT_WAITING, ledger.now()).await?;
     }
     ledger.commit(transaction, Rings::default()).await
 }
@@ -101,11 +101,11 @@ async fn tell(
         match line.action {
             Action::Request => {
                 let request = RequestReviewRequest { review_id, order };
-                review.request_review(caller::request_as("fulfillment", request)).await.map(|_| ())
+                review.request_review(caller::request_as(LEDGER, request)).await.map(|_| ())
             }
             Action::Withdraw => {
                 let request = WithdrawReviewRequest { review_id, reason };
-                review.withdraw_review(caller::request_as("fulfillment", request)).await.map(|_| ())
+                review.withdraw_review(caller::request_as(LEDGER, request)).await.map(|_| ())
             }
         }
     };
