@@ -304,8 +304,11 @@ resource_types:
             owner: person(key),
             period: Period::default(),
             roles: vec![],
+            next_change: None,
             resources: vec![ExpectedResource {
                 resource_type: "AppAccount".into(),
+                period: Period::default(),
+                workflow: WorkflowState::Calculated,
                 target_key: target_key.into(),
                 values: BTreeMap::new(),
                 arguments: BTreeMap::new(),

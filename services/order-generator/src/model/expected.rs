@@ -1,8 +1,8 @@
 //! What the rules give one owner: the result of evaluating, before anything is compared with what
 //! exists (domain.md, "Computing the role model", steps 1, 2 and 5).
 
-use super::catalog::Name;
-use provost_domain::{Owner, Period, Reason, RuleFailure, Value};
+use super::catalog::{CONFIDENT, Name};
+use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp, Value, WorkflowState};
 use std::collections::BTreeMap;
 
 /// What the rules give one owner.
@@ -12,26 +12,38 @@ pub struct Expected {
     pub owner: Owner,
     /// When the owner counts.
     pub period: Period,
-    /// Roles, by name.
+    /// Roles, single and composite, by name.
     pub roles: Vec<ExpectedRole>,
     /// Resources, by resource type; whether the period has begun or is over is not yet judged.
     pub resources: Vec<ExpectedResource>,
+    /// The next instant at which the same rules, on the same data, may say something else; none is never.
+    pub next_change: Option<Timestamp>,
 }
 
-/// A role that a rule gives.
+/// A role that a rule or a person gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedRole {
     /// The role.
     pub role: Name,
+    /// It is a composite role.
+    pub is_composite: bool,
+    /// When it counts.
+    pub period: Period,
+    /// How it came to be approved.
+    pub workflow: WorkflowState,
     /// The rule that gave it.
     pub why: Vec<Reason>,
 }
 
-/// A resource that a type rule gives.
+/// A resource that a type rule or a person gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedResource {
     /// The resource type.
     pub resource_type: Name,
+    /// When it counts: the type rule's time, and that of all its values.
+    pub period: Period,
+    /// How it came to be approved.
+    pub workflow: WorkflowState,
     /// The target resource's key; empty when its rule failed.
     pub target_key: String,
     /// A value for every property that a rule speaks of; links as a list.
@@ -45,10 +57,18 @@ pub struct ExpectedResource {
 }
 
 /// A value that a rule gives.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedValue {
     /// The value; none means that the property shall be empty.
     pub value: Option<Value>,
+    /// How sure the rules behind it are: the least of them, 0 to 150.
+    pub confidence: u32,
     /// The rules that gave it.
     pub why: Vec<Reason>,
+}
+
+impl Default for ExpectedValue {
+    fn default() -> Self {
+        Self { value: None, confidence: CONFIDENT, why: vec![] }
+    }
 }

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod expected;
 pub mod expression;
 pub mod generate;
+pub mod grant;
 pub mod known_order;
 pub mod resource;
 pub mod verify;

@@ -355,8 +355,8 @@ impl Situation<'_> {
         };
         let previous = previous.filter(|previous| previous.target_key == *key);
         let mut changes = Vec::new();
-        let no_link = ExpectedValue { value: None, why: vec![] };
-        let no_links = ExpectedValue { value: Some(Value::List(vec![])), why: vec![] };
+        let no_link = ExpectedValue::default();
+        let no_links = ExpectedValue { value: Some(Value::List(vec![])), ..ExpectedValue::default() };
         // Links that were ours stay ours when their last rule goes: nobody else would take them away.
         let ruleless = previous.iter().flat_map(|previous| &previous.properties).filter_map(|(name, before)| {
             let (name, property) = (name.as_str(), self.target.property(name)?);

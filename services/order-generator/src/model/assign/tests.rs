@@ -290,7 +290,7 @@ fn lane(key: &str) -> LaneKey {
 
 fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
     let key = given.login.unwrap_or(key);
-    let value = |value| ExpectedValue { value, why: vec![] };
+    let value = |value| ExpectedValue { value, ..ExpectedValue::default() };
     let mut values: BTreeMap<_, _> = [
         ("login".into(), value(Some(Value::from(key)))),
         ("title".into(), value(Some(given.title).filter(|title| !title.is_empty()).map(Value::from))),
@@ -302,6 +302,8 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         values.insert("home".into(), value(home.map(Value::from)));
     }
     ExpectedResource {
+        period: Period::default(),
+        workflow: WorkflowState::Calculated,
         resource_type: resource_type.into(),
         target_key: key.into(),
         values,

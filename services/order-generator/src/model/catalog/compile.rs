@@ -9,7 +9,9 @@ mod systems;
 use super::declaration::{self, Declared};
 use super::node::Place;
 use super::reader::{Reader, Text};
-use super::{Catalog, Context, EntityType, Name, Problem, Role, RoleRef, node, suggest};
+use super::{
+    Approval, Catalog, Context, Criteria, EntityType, Name, Policy, Problem, Role, RoleRef, RoleRule, node, suggest,
+};
 use crate::model::expression::{Expression, Mistake, Wanted};
 use provost_domain::ValueType;
 use std::collections::{HashMap, HashSet};
@@ -101,6 +103,10 @@ fn assemble(reader: &mut Reader<'_>, declared: Declared) -> Catalog {
         }
     }
     Catalog {
+        policy: Policy::default(),
+        dimensions: vec![],
+        composite_roles: vec![],
+        automation_rules: vec![],
         roles_by_owner: grouped(roles.iter().map(|role| &role.owner)),
         resource_types_by_owner: grouped(resource_types.iter().map(|resource_type| &resource_type.owner)),
         role_index: index(roles.iter().map(|role| &role.name)),
@@ -245,16 +251,23 @@ fn roles_of(
                 display_name: role.display_name.map_or_else(|| name.to_string(), |text| text.text),
                 name,
                 owner: Arc::clone(&owner.name),
-                rules: rules.into_iter().flatten().collect(),
+                rules: rules.into_iter().flatten().map(role_rule).collect(),
+                approval: Approval::default(),
+                grace_period_minutes: 0,
+                max_duration_minutes: 0,
             });
         }
     }
     (roles, places)
 }
 
+fn role_rule(when: Expression) -> RoleRule {
+    RoleRule { criteria: Criteria { dimensions: vec![], when: Some(when) }, denied: false }
+}
+
 /// A context of its two expressions.
 fn context(valid_from: Option<Expression>, valid_until: Option<Expression>) -> Context {
-    Context { valid_from, valid_until }
+    Context { positions: None, valid_from, valid_until, dimensions: vec![] }
 }
 
 /// What an instant is compiled to.

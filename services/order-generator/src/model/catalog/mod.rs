@@ -16,7 +16,7 @@ mod tests;
 pub use problem::Problem;
 
 use crate::model::expression::Expression;
-use provost_domain::ValueType;
+use provost_domain::{ValueType, WorkflowState};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -29,10 +29,14 @@ pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A whole catalog, compiled. Share it with `Arc`.
 #[derive(Debug)]
 pub struct Catalog {
+    policy: Policy,
+    dimensions: Vec<Name>,
     connectors: Vec<Connector>,
     entity_types: Vec<EntityType>,
     roles: Vec<Role>,
+    composite_roles: Vec<CompositeRole>,
     resource_types: Vec<ResourceType>,
+    automation_rules: Vec<AutomationRule>,
     connector_index: HashMap<Name, usize>,
     entity_type_index: HashMap<Name, usize>,
     role_index: HashMap<Name, usize>,
@@ -114,6 +118,9 @@ pub struct EntityType {
     pub display_name: Option<Expression>,
     /// Its properties, as declared.
     pub properties: Vec<Property>,
+    /// Properties that nobody reads: computed from the others, each after those that it needs. By place in
+    /// [`EntityType::properties`].
+    pub computed: Vec<(usize, Expression)>,
     /// When its resources count, as owners.
     pub context: Option<Context>,
     property_index: HashMap<Name, usize>,
@@ -143,13 +150,71 @@ pub enum PropertyKind {
     Navigation(Name),
 }
 
-/// The context rule of an entity type (domain.md, step 1): when an owner counts.
+/// The context rule of an entity type (domain.md, step 1): when an owner counts, and by which dimensions
+/// role rules tell owners apart. With positions there is one context for each of them, and expressions
+/// read `position` beside `owner`.
 #[derive(Debug)]
 pub struct Context {
+    /// Where an owner's positions are; none means that the owner is its own only context.
+    pub positions: Option<Positions>,
     /// The first instant; none or null means always has.
     pub valid_from: Option<Expression>,
     /// The first instant no more; none or null means open end.
     pub valid_until: Option<Expression>,
+    /// The value of dimensions, each by its place in [`Catalog::dimensions`]; null is no value.
+    pub dimensions: Vec<(usize, Expression)>,
+}
+
+/// The records of an owner: contracts, posts, that follow or overlap each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Positions {
+    /// Their entity type.
+    pub entity_type: Name,
+    /// The navigation property of theirs that points at the owner.
+    pub owner: Name,
+}
+
+/// What holds where nothing more particular says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Minutes that a role stays, Prolonged, after a change of rules took it away; 0 is none.
+    pub grace_period_minutes: u32,
+    /// Most minutes that a requested assignment lasts; 0 is no limit.
+    pub max_duration_minutes: u32,
+}
+
+/// Whether people may ask for something, and how many approvals that takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody can ask for it.
+    NotAllowed,
+    /// So many people, one after the other, must approve: 0 to 3.
+    Steps(u32),
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self::Steps(1)
+    }
+}
+
+/// Whom a rule is for: all of it must hold. With nothing in it, everybody.
+#[derive(Debug, Default)]
+pub struct Criteria {
+    /// Dimensions by place in [`Catalog::dimensions`], each with the values of which it must have one. Each
+    /// dimension once, by place.
+    pub dimensions: Vec<(usize, Vec<String>)>,
+    /// The condition.
+    pub when: Option<Expression>,
+}
+
+/// Who has a role.
+#[derive(Debug, Default)]
+pub struct RoleRule {
+    /// Whom it is for.
+    pub criteria: Criteria,
+    /// They shall not have it, whatever else gives it.
+    pub denied: bool,
 }
 
 /// A single role.
@@ -161,8 +226,92 @@ pub struct Role {
     pub display_name: String,
     /// The entity type of those who can have it.
     pub owner: Name,
-    /// Any of them gives it.
-    pub rules: Vec<Expression>,
+    /// Any of them gives it, unless one denies it.
+    pub rules: Vec<RoleRule>,
+    /// Whether people may ask for it.
+    pub approval: Approval,
+    /// Minutes that it stays, Prolonged, after a change of rules took it away; 0 is none.
+    pub grace_period_minutes: u32,
+    /// Most minutes that it lasts when requested; 0 is no limit.
+    pub max_duration_minutes: u32,
+}
+
+/// Several single roles under one name.
+#[derive(Debug)]
+pub struct CompositeRole {
+    /// Its name; no single role has it.
+    pub name: Name,
+    /// Its name for people to read.
+    pub display_name: String,
+    /// The entity type of those who can have it.
+    pub owner: Name,
+    /// Any of them gives it, unless one denies it.
+    pub rules: Vec<RoleRule>,
+    /// What it gives.
+    pub roles: Vec<RoleRef>,
+    /// Whether people may ask for it.
+    pub approval: Approval,
+    /// Minutes that it stays, Prolonged, after a change of rules took it away; 0 is none.
+    pub grace_period_minutes: u32,
+    /// Most minutes that it lasts when requested; 0 is no limit.
+    pub max_duration_minutes: u32,
+}
+
+/// When a rule counts, seen from the period that it would else count for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offset {
+    /// From which end of the period.
+    pub reference: OffsetReference,
+    /// Minutes before it.
+    pub before_minutes: u32,
+    /// Minutes after it.
+    pub after_minutes: u32,
+}
+
+/// From which end of a period an [`Offset`] counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OffsetReference {
+    /// The end: from `before` before it until `after` after it; never, without an end.
+    After,
+    /// The beginning: from `before` before it until `after` after it; never, without a beginning.
+    Before,
+    /// The whole period, begun `before` earlier and ended `after` later.
+    Around,
+    /// The whole period as it is.
+    #[default]
+    Default,
+}
+
+/// How a scalar is compared with what synchronization shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Comparison {
+    /// Every letter counts.
+    #[default]
+    Exact,
+    /// Upper and lower case are the same.
+    IgnoreCase,
+    /// Accents make no difference, nor does case.
+    IgnoreDiacritics,
+    /// Only letters and digits count, without accents and case.
+    Simplified,
+    /// As simplified, and letters that sound alike are alike.
+    Approximate,
+}
+
+/// From which confidence on nobody is asked.
+pub const CONFIDENT: u32 = 100;
+
+/// What decides instead of people who do not decide.
+#[derive(Debug)]
+pub struct AutomationRule {
+    /// What it is for: a role, a composite role or a resource type; none means everything.
+    pub of: Option<Name>,
+    /// In which workflow state.
+    pub state: WorkflowState,
+    /// After so many hours in it.
+    pub after_hours: u32,
+    /// Whether it approves; else it declines.
+    pub approves: bool,
 }
 
 /// A kind of target resource with one provisioning policy.
@@ -182,6 +331,16 @@ pub struct ResourceType {
     pub connection: Name,
     /// The resource type that the same owner must have first: the account before its mailbox.
     pub depends_on: Option<Name>,
+    /// The owner's property that must have a value first.
+    pub depends_on_owner_property: Option<Name>,
+    /// Hours before an owner's time begins that its order may go out.
+    pub fulfill_ahead_hours: u32,
+    /// Whether people may ask for it by itself.
+    pub approval: Approval,
+    /// Whether an owner may have several: all that correlation finds.
+    pub correlate_multiple: bool,
+    /// Whether what a person approved gives way when the source changes; else it is Questioned.
+    pub discard_manual_assignments: bool,
     /// Whether every order waits for a review.
     pub review: bool,
     /// Any of them gives it.
@@ -190,6 +349,12 @@ pub struct ResourceType {
     pub scalar_rules: Vec<ScalarRule>,
     /// What it shall be linked to.
     pub navigation_rules: Vec<NavigationRule>,
+    /// What it shall be linked to, found by a value. Highest confidence first.
+    pub query_rules: Vec<QueryRule>,
+    /// By which an owner's existing resource is found. Highest confidence first.
+    pub correlation_rules: Vec<CorrelationRule>,
+    /// By which a resource is told to be of this type. Highest confidence first.
+    pub classification_rules: Vec<ClassificationRule>,
     /// Whether missing resources are created.
     pub allow_add: bool,
     /// Whether resources are deleted that are no longer justified.
@@ -206,14 +371,17 @@ pub struct ResourceType {
     pub arguments: BTreeMap<String, Expression>,
 }
 
-/// Who has a resource type: owners who have the role, if it names one, and for whom the expression
-/// is true, if it has one. With neither, every owner.
-#[derive(Debug)]
+/// Who has a resource type: owners who have the role, if it names one, and who meet the criteria.
+#[derive(Debug, Default)]
 pub struct TypeRule {
     /// The role.
     pub role: Option<RoleRef>,
-    /// The expression.
-    pub when: Option<Expression>,
+    /// Whom it is for.
+    pub criteria: Criteria,
+    /// They shall not have it, whatever else gives it.
+    pub denied: bool,
+    /// When it counts.
+    pub offset: Offset,
 }
 
 /// A role that a rule names.
@@ -225,27 +393,70 @@ pub struct RoleRef {
     pub place: usize,
 }
 
-/// What one scalar property shall be.
+/// What one scalar property shall be. A property may have several rules when their offsets differ.
 #[derive(Debug)]
 pub struct ScalarRule {
     /// The property of the target entity type.
     pub property: Name,
     /// Its value.
     pub value: Expression,
+    /// How it is compared; the same for all rules of a property.
+    pub comparison: Comparison,
+    /// When it counts.
+    pub offset: Offset,
 }
 
-/// One link: given to owners who have the role, if it names one, and for whom the expression is true,
-/// if it has one; with neither, to whoever has the resource.
+/// One link: given to owners who have the role, if it names one, and who meet the criteria.
 #[derive(Debug)]
 pub struct NavigationRule {
     /// The navigation property of the target entity type.
     pub property: Name,
     /// The role.
     pub role: Option<RoleRef>,
-    /// The expression.
-    pub when: Option<Expression>,
+    /// Whom it is for.
+    pub criteria: Criteria,
     /// The key of what is linked.
     pub target: String,
+    /// They shall not have it, whatever else gives it.
+    pub denied: bool,
+    /// When it counts.
+    pub offset: Offset,
+}
+
+/// A link to whatever has a value: where both sides yield the same text. The first rule of a property that
+/// finds something counts. A property has navigation rules or query rules, never both.
+#[derive(Debug)]
+pub struct QueryRule {
+    /// The navigation property of the target entity type.
+    pub property: Name,
+    /// The text that is looked for, of the owner.
+    pub source: Expression,
+    /// The text of what is linked, as `target`.
+    pub target: Expression,
+    /// How sure it is, 0 to 150; below [`CONFIDENT`] a person looks at it.
+    pub confidence: u32,
+    /// When it counts.
+    pub offset: Offset,
+}
+
+/// An existing resource is the owner's where both sides yield the same text.
+#[derive(Debug)]
+pub struct CorrelationRule {
+    /// The text that is looked for, of the owner.
+    pub source: Expression,
+    /// The text of the resource, as `target`.
+    pub target: Expression,
+    /// How sure it is, 0 to 150; below [`CONFIDENT`] a person looks at it.
+    pub confidence: u32,
+}
+
+/// A resource is of this type where the condition on `target` holds.
+#[derive(Debug)]
+pub struct ClassificationRule {
+    /// The condition.
+    pub when: Expression,
+    /// How sure it is, 0 to 150; below [`CONFIDENT`] a person looks at it.
+    pub confidence: u32,
 }
 
 /// When a generation is too large to be true (domain.md, "Generating orders"). 0 is off.
@@ -285,6 +496,31 @@ impl Catalog {
     /// Every mistake, by file, line and column.
     pub fn compile(files: &[(String, String)]) -> Result<Self, Vec<Problem>> {
         compile::catalog(files)
+    }
+
+    /// What holds where nothing more particular says otherwise.
+    pub const fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// The dimensions, as declared.
+    pub fn dimensions(&self) -> &[Name] {
+        &self.dimensions
+    }
+
+    /// The composite roles, as declared.
+    pub fn composite_roles(&self) -> &[CompositeRole] {
+        &self.composite_roles
+    }
+
+    /// A composite role, by name.
+    pub fn composite_role(&self, name: &str) -> Option<&CompositeRole> {
+        self.composite_roles.iter().find(|role| &*role.name == name)
+    }
+
+    /// What decides instead of people, as declared.
+    pub fn automation_rules(&self) -> &[AutomationRule] {
+        &self.automation_rules
     }
 
     /// The connectors, as declared.

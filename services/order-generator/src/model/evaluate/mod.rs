@@ -15,7 +15,7 @@ use super::expected::{Expected, ExpectedRole};
 use super::expression::{Expression, Scope, Session};
 use super::resource::{Lookup, Resource};
 use explain::Explain;
-use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp};
+use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp, WorkflowState};
 use std::sync::Arc;
 
 /// Most characters of a name for people.
@@ -33,7 +33,13 @@ pub fn evaluate(catalog: &Catalog, entity_type: &str, owner: &Resource, lookup: 
     };
     let roles = evaluation.roles(entity_type);
     let held = |role: &Role, verdict: &Verdict| match verdict {
-        Verdict::Given(why) => Some(ExpectedRole { role: Arc::clone(&role.name), why: why.clone() }),
+        Verdict::Given(why) => Some(ExpectedRole {
+            role: Arc::clone(&role.name),
+            is_composite: false,
+            period,
+            workflow: WorkflowState::Calculated,
+            why: why.clone(),
+        }),
         Verdict::Refused | Verdict::Failed(_) => None,
     };
     let mut expected_roles: Vec<ExpectedRole> =
@@ -41,7 +47,7 @@ pub fn evaluate(catalog: &Catalog, entity_type: &str, owner: &Resource, lookup: 
     expected_roles.sort_by(|a, b| a.role.cmp(&b.role));
     let mut resources: Vec<_> = catalog
         .resource_types_of(&entity_type.name)
-        .filter_map(|resource_type| evaluation.resource(resource_type, &roles))
+        .filter_map(|resource_type| evaluation.resource(resource_type, &roles, period))
         .map(|mut resource| {
             // Without a period nobody knows whether the owner shall have anything at all.
             if let Some(failure) = &context_failure {
@@ -57,6 +63,7 @@ pub fn evaluate(catalog: &Catalog, entity_type: &str, owner: &Resource, lookup: 
         period,
         roles: expected_roles,
         resources,
+        next_change: None,
     })
 }
 
@@ -138,7 +145,7 @@ impl Evaluation<'_> {
         let mut verdicts = vec![None; self.catalog.roles().len()];
         for role in self.catalog.roles_of(&entity_type.name) {
             let rule = |number: usize| format!("role {} / rule {number}", role.name);
-            let verdict = self.any(role.rules.iter().map(Some), rule);
+            let verdict = self.any(role.rules.iter().map(|rule| rule.criteria.when.as_ref()), rule);
             let place = self.catalog.role_ref(&role.name).map(|role| role.place);
             if let Some(slot) = place.and_then(|place| verdicts.get_mut(place)) {
                 *slot = Some(verdict);

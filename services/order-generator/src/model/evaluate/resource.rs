@@ -4,7 +4,7 @@
 use super::{Evaluation, Roles, Verdict};
 use crate::model::catalog::{EntityType, NavigationRule, Property, ResourceType, RoleRef, ScalarRule, TypeRule};
 use crate::model::expected::{ExpectedResource, ExpectedValue};
-use provost_domain::{Reason, RuleFailure, Value};
+use provost_domain::{Period, Reason, RuleFailure, Value, WorkflowState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,7 +13,12 @@ const KEY_MAX: usize = 500;
 
 impl Evaluation<'_> {
     /// The resource that type rules give; none when they give none.
-    pub(super) fn resource(&self, resource_type: &ResourceType, roles: &Roles) -> Option<ExpectedResource> {
+    pub(super) fn resource(
+        &self,
+        resource_type: &ResourceType,
+        roles: &Roles,
+        period: Period,
+    ) -> Option<ExpectedResource> {
         let target = self.catalog.entity_type(&resource_type.target)?;
         let (why, mut failure) = match self.given(resource_type, roles) {
             Verdict::Given(why) => (why, None),
@@ -22,6 +27,8 @@ impl Evaluation<'_> {
         };
         let mut expected = ExpectedResource {
             resource_type: Arc::clone(&resource_type.name),
+            period,
+            workflow: WorkflowState::Calculated,
             target_key: String::new(),
             values: BTreeMap::new(),
             arguments: BTreeMap::new(),
@@ -68,9 +75,9 @@ impl Evaluation<'_> {
 
     fn given(&self, resource_type: &ResourceType, roles: &Roles) -> Verdict {
         let mut failed = None;
-        for (index, TypeRule { role, when }) in resource_type.type_rules.iter().enumerate() {
+        for (index, TypeRule { role, criteria, .. }) in resource_type.type_rules.iter().enumerate() {
             let rule = || format!("resource type {} / type rule {}", resource_type.name, index + 1);
-            match self.role_and_condition(roles, role.as_ref(), when.as_ref(), rule) {
+            match self.role_and_condition(roles, role.as_ref(), criteria.when.as_ref(), rule) {
                 Verdict::Given(why) => return Verdict::Given(why),
                 Verdict::Refused => {}
                 Verdict::Failed(failure) => failed = failed.or(Some(failure)),
@@ -125,7 +132,7 @@ impl Evaluation<'_> {
             Ok(value) => {
                 let detail = self.explain.inputs(&rule.value, is_confidential);
                 let detail = if detail.is_empty() { "always the same".to_owned() } else { detail };
-                Ok(ExpectedValue { value, why: vec![Reason { rule: name, detail }] })
+                Ok(ExpectedValue { value, why: vec![Reason { rule: name, detail }], ..ExpectedValue::default() })
             }
             Err(message) => {
                 Err(self.explain.failure(name, Some(&rule.property), &rule.value, is_confidential, message))
@@ -174,11 +181,11 @@ impl Evaluation<'_> {
             let Some(property) = target.property(&rule.property) else { continue };
             let value = expected.values.entry(Arc::clone(&rule.property)).or_insert_with(|| ExpectedValue {
                 value: property.multi_valued.then(|| Value::List(vec![])),
-                why: vec![],
+                ..ExpectedValue::default()
             });
             let name =
                 || format!("resource type {} / navigation {} -> {}", resource_type.name, rule.property, rule.target);
-            match self.role_and_condition(roles, rule.role.as_ref(), rule.when.as_ref(), name) {
+            match self.role_and_condition(roles, rule.role.as_ref(), rule.criteria.when.as_ref(), name) {
                 Verdict::Refused => {}
                 Verdict::Failed(failure) => failed = failed.or(Some(failure)),
                 Verdict::Given(why) => {

@@ -37,6 +37,7 @@ pub(super) fn shapes(
             key,
             display_name: None,
             properties,
+            computed: vec![],
             context: None,
             property_index,
         });

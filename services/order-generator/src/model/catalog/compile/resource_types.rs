@@ -2,7 +2,8 @@
 
 use super::{Expression, Name, Reader, RoleRef, Shapes, TEXT, Taken, Text, declaration, unknown};
 use crate::model::catalog::{
-    Connector, EntityType, NavigationRule, Property, PropertyKind, ResourceType, Role, ScalarRule, TypeRule,
+    Approval, Comparison, Connector, Criteria, EntityType, NavigationRule, Offset, Property, PropertyKind,
+    ResourceType, Role, ScalarRule, TypeRule,
 };
 use crate::model::expression::Wanted;
 use std::collections::HashMap;
@@ -92,7 +93,7 @@ impl<'a> Surroundings<'a> {
             .into_iter()
             .filter_map(|rule| {
                 let (role, when) = self.conditions(reader, owner, rule.role.as_ref(), rule.when.as_ref())?;
-                Some(TypeRule { role, when })
+                Some(TypeRule { role, criteria: Criteria { dimensions: vec![], when }, ..TypeRule::default() })
             })
             .collect();
         let scalar_rules = self.scalar_rules(reader, &declared.name, declared.scalar_rules, owner, target);
@@ -110,6 +111,14 @@ impl<'a> Surroundings<'a> {
             connector: Arc::clone(&target.connector),
             connection: declared.connection.map_or_else(|| "".into(), |connection| connection.text.as_str().into()),
             depends_on: declared.depends_on.map(|name| name.text.as_str().into()),
+            depends_on_owner_property: None,
+            fulfill_ahead_hours: 0,
+            approval: Approval::default(),
+            correlate_multiple: false,
+            discard_manual_assignments: false,
+            query_rules: vec![],
+            correlation_rules: vec![],
+            classification_rules: vec![],
             review: declared.review,
             type_rules,
             scalar_rules,
@@ -216,7 +225,12 @@ impl<'a> Surroundings<'a> {
                 continue;
             };
             if is_new {
-                rules.push(ScalarRule { property: Arc::clone(&property.name), value });
+                rules.push(ScalarRule {
+                    property: Arc::clone(&property.name),
+                    value,
+                    comparison: Comparison::Exact,
+                    offset: Offset::default(),
+                });
             }
         }
         if !has_key && !target.key.is_empty() {
@@ -256,7 +270,14 @@ impl<'a> Surroundings<'a> {
                 continue;
             }
             seen.insert(same, named.place.clone());
-            rules.push(NavigationRule { property: Arc::clone(&property.name), role, when, target: linked.text });
+            rules.push(NavigationRule {
+                property: Arc::clone(&property.name),
+                role,
+                criteria: Criteria { dimensions: vec![], when },
+                target: linked.text,
+                denied: false,
+                offset: Offset::default(),
+            });
         }
         rules
     }
