@@ -314,6 +314,7 @@ resource_types:
                 arguments: BTreeMap::new(),
                 why: vec![],
                 failure: None,
+                waits_for: None,
             }],
         }
     }

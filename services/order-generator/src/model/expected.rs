@@ -54,6 +54,8 @@ pub struct ExpectedResource {
     pub why: Vec<Reason>,
     /// The first rule that failed; then nothing of this resource is written (state 7).
     pub failure: Option<RuleFailure>,
+    /// What it needs before it is created, and does not have yet, in a sentence.
+    pub waits_for: Option<String>,
 }
 
 /// A value that a rule gives.

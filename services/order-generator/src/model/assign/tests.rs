@@ -302,6 +302,7 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         values.insert("home".into(), value(home.map(Value::from)));
     }
     ExpectedResource {
+        waits_for: None,
         period: Period::default(),
         workflow: WorkflowState::Calculated,
         resource_type: resource_type.into(),

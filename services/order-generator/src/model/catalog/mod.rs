@@ -139,6 +139,8 @@ pub struct Property {
     pub sensitive: bool,
     /// Cannot be read back.
     pub write_only: bool,
+    /// How its values are compared, where no scalar rule says otherwise; of a navigation, its keys.
+    pub comparison: Comparison,
 }
 
 /// What a property holds.
@@ -296,6 +298,8 @@ pub enum Comparison {
     Simplified,
     /// As simplified, and letters that sound alike are alike.
     Approximate,
+    /// Distinguished names: case of types and values, spaces and escapes make no difference.
+    DistinguishedName,
 }
 
 /// From which confidence on nobody is asked.
@@ -400,7 +404,7 @@ pub struct ScalarRule {
     pub property: Name,
     /// Its value.
     pub value: Expression,
-    /// How it is compared; the same for all rules of a property.
+    /// How it is compared: the property's way, or another one; the same for all rules of a property.
     pub comparison: Comparison,
     /// When it counts.
     pub offset: Offset,

@@ -34,6 +34,7 @@ impl Evaluation<'_> {
             arguments: BTreeMap::new(),
             why,
             failure: None,
+            waits_for: None,
         };
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.
         let (key_rules, others): (Vec<&ScalarRule>, Vec<&ScalarRule>) =

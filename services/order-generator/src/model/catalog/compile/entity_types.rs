@@ -1,7 +1,7 @@
 //! Entity types: their properties and keys, then their display names and contexts.
 
 use super::{Expression, INSTANT, Name, Reader, Shapes, TEXT, Taken, Text, context, declaration, suggest, unknown};
-use crate::model::catalog::{Context, EntityType, Property, PropertyKind};
+use crate::model::catalog::{Comparison, Context, EntityType, Property, PropertyKind};
 use provost_domain::ValueType;
 use std::collections::HashMap;
 
@@ -87,6 +87,7 @@ fn properties(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, kn
                 multi_valued: property.multi_valued,
                 sensitive: property.sensitive,
                 write_only: property.write_only,
+                comparison: Comparison::default(),
             });
         }
     }
