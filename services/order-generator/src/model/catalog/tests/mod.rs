@@ -3,6 +3,7 @@
 
 use super::*;
 
+mod whole;
 mod wrong;
 
 fn files(files: &[(&str, &str)]) -> Vec<(String, String)> {
