@@ -132,7 +132,7 @@ impl Player {
             }
             Act::Job { name, force_review, waive_review } => return self.job(name, *force_review, *waive_review).await,
             Act::Resume(comment) => return self.resume(comment).await,
-            Act::LetGo => return self.let_go().await,
+            Act::LetGo(comment) => return self.let_go(comment).await,
             Act::Review { verdict, order, line, comment } => self.review(*verdict, order, *line, comment).await?,
             Act::Take { order, line } => {
                 self.hold(order, *line).await?;
@@ -266,11 +266,12 @@ impl Player {
         self.watch(&run_id, true).await
     }
 
-    async fn let_go(&mut self) -> Result<Answer> {
+    async fn let_go(&mut self, comment: &str) -> Result<Answer> {
         let run_id = self.run.clone().context("no job was run")?;
-        let request = pb::CancelJobRunRequest { run_id: run_id.clone(), comment: "let go".to_owned() };
+        let request = pb::CancelJobRunRequest { run_id: run_id.clone(), comment: comment.to_owned() };
         self.suite.jobs().cancel_job_run(request_as(PERSON, request)).await?;
-        self.ended(&run_id).await
+        let answer = self.ended(&run_id).await?;
+        Ok(Answer { end: answer.end.filter(|end| end != "cancelled"), ..answer })
     }
 
     /// Starts the job that reads, and lets the agent begin: what it read arrives later.

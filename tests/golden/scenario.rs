@@ -57,8 +57,8 @@ pub(crate) enum Act {
     Job { name: String, waive_review: bool, force_review: bool },
     /// Resumes the blocked run, with this comment.
     Resume(String),
-    /// Lets the blocked run go.
-    LetGo,
+    /// Lets the blocked run go, with this comment.
+    LetGo(String),
     /// Decides on an order under review.
     Review { verdict: Verdict, order: Named, line: usize, comment: String },
     /// The agent takes an order, and says nothing yet.
@@ -217,7 +217,7 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
             })
         }
         "resume" => Ok(Act::Resume(node.text("'resume'")?)),
-        "let go" => Ok(Act::LetGo),
+        "let go" => Ok(Act::LetGo(node.text("'let go'")?)),
         "review" => {
             let fields = node.fields("'review'", &["approve", "decline", "postpone", "comment"])?;
             let verdicts =
