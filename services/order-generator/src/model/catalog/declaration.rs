@@ -64,6 +64,8 @@ pub(super) struct Context {
     pub(super) valid_from: Option<Text>,
     pub(super) valid_until: Option<Text>,
     pub(super) dimensions: Vec<(Text, Option<Text>)>,
+    /// There are some that could not be read.
+    pub(super) dimensions_are_wrong: bool,
 }
 
 #[derive(Debug)]

@@ -250,7 +250,8 @@ impl<'n> Fields<'n> {
     /// A whole number that must be there.
     pub(super) fn required_number(&self, reader: &mut Reader<'_>, key: &str, from: i64, to: i64) -> Option<i64> {
         let Some(node) = self.node(key) else {
-            reader.wrong(&self.place, format!("{} has no '{key}'", self.what), format!("add {key}: {from} to {to}"));
+            let hint = format!("add {key}: and a number from {from} to {to}");
+            reader.wrong(&self.place, format!("{} has no '{key}'", self.what), hint);
             return None;
         };
         reader.number(node, &format!("'{key}' of {}", self.what), from, to)

@@ -4,7 +4,7 @@
 //! cannot know is [`Kind::Unknown`] and passes; what it refuses would fail, or be pointless, for everybody.
 
 use super::functions::{SIGNATURES, pattern_misfit};
-use super::kind::{Kind, Wanted};
+use super::kind::{Kind, Wanted, with_article};
 use super::usage::{accepts, kind_of, usage};
 use super::value::operator;
 use super::{Mistake, Reference, Variable};
@@ -146,7 +146,7 @@ impl<'p, 'a> Check<'p, 'a, '_> {
     fn value(&mut self, node: &'p IdedExpr) -> Kind<'a> {
         match self.kind(node) {
             Kind::Resource(of) => {
-                let message = format!("a {} stands where only values can", of.name);
+                let message = format!("{} stands where only values can", with_article(&of.name));
                 self.wrong(node, message, "write one of its properties".to_owned())
             }
             kind => kind,
@@ -181,10 +181,12 @@ impl<'p, 'a> Check<'p, 'a, '_> {
             ([(_, of), ..], Some(Variable::Position)) if self.named("owner").is_some() => {
                 format!("only rules for owners whose context has positions read 'position'; {} has none", of.name)
             }
-            ([(only, of)], _) => format!("the only variable is '{}', a {}", only.name(), of.name),
+            ([(only, of)], _) => format!("the only variable is '{}', {}", only.name(), with_article(&of.name)),
             (several, _) => {
-                let shown: Vec<String> =
-                    several.iter().map(|(variable, of)| format!("'{}', a {}", variable.name(), of.name)).collect();
+                let shown = |(variable, of): &(Variable, &EntityType)| {
+                    format!("'{}', {}", variable.name(), with_article(&of.name))
+                };
+                let shown: Vec<String> = several.iter().map(shown).collect();
                 format!("the variables are {}", shown.join(", and "))
             }
         }

@@ -65,10 +65,14 @@ pub(super) fn contexts(
         let mut instant = |text: &Option<Text>| shapes.compile(reader, text.as_ref()?, &variables, INSTANT);
         let (valid_from, valid_until) = (instant(&declared.valid_from), instant(&declared.valid_until));
         let mut dimensions = Vec::new();
-        let mut given = super::criteria::Given::new();
+        let mut places = Vec::new();
+        let mut is_spoilt = declared.dimensions_are_wrong;
         for (named, value) in &declared.dimensions {
-            let Some(place) = shapes.dimension(reader, named) else { continue };
-            given.insert(place);
+            let Some(place) = shapes.dimension(reader, named) else {
+                is_spoilt = true;
+                continue;
+            };
+            places.push(place);
             if let Some(value) = value.as_ref().and_then(|value| shapes.compile(reader, value, &variables, TEXT)) {
                 dimensions.push((place, value));
             }
@@ -81,7 +85,9 @@ pub(super) fn contexts(
             });
             contexts.push((place, Context { positions, valid_from, valid_until, dimensions }));
         }
-        shapes.given.entry(entity_type.name.clone()).or_default().extend(given);
+        let given = shapes.given.entry(entity_type.name.clone()).or_default();
+        given.places.extend(places);
+        given.is_spoilt |= is_spoilt;
     }
     contexts
 }

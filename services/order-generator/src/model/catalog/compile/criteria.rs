@@ -4,10 +4,16 @@ use super::shapes::Shapes;
 use super::{Name, Reader, Taken, Text, declaration, unknown};
 use crate::model::catalog::{Criteria, EntityType};
 use crate::model::expression::Wanted;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The dimensions to which a context gives a value, by place.
-pub(super) type Given = std::collections::BTreeSet<usize>;
+/// The dimensions to which a context gives a value.
+#[derive(Default)]
+pub(super) struct Given {
+    /// By place.
+    pub(super) places: BTreeSet<usize>,
+    /// Some are wrong, so nobody knows which are missing.
+    pub(super) is_spoilt: bool,
+}
 
 /// The dimensions, each once.
 pub(super) fn dimensions(reader: &mut Reader<'_>, declared: Vec<Text>) -> Vec<Name> {
@@ -60,7 +66,7 @@ impl<'a> Shapes<'a> {
 
     /// A rule on a dimension that no owner has a value of would be for nobody.
     fn has_value(&self, reader: &mut Reader<'_>, named: &Text, place: usize, owner: &EntityType) -> bool {
-        if self.given.get(&owner.name).is_some_and(|given| given.contains(&place)) {
+        if self.given.get(&owner.name).is_some_and(|given| given.is_spoilt || given.places.contains(&place)) {
             return true;
         }
         let (name, owner) = (&named.text, &owner.name);

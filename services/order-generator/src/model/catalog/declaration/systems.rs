@@ -87,7 +87,9 @@ pub(super) fn context(reader: &mut Reader<'_>, node: &Node) -> Option<Context> {
     let valid_from = fields.text(reader, "valid_from");
     let valid_until = fields.text(reader, "valid_until");
     let example = "write dimensions and expressions, for example { country: owner.country }";
+    let problems = reader.problems.len();
     let entries = reader.entries(fields.node("dimensions"), "'dimensions' of context", "a dimension", example);
+    let dimensions_are_wrong = reader.problems.len() > problems;
     let dimensions: Vec<(Text, Option<Text>)> = entries
         .into_iter()
         .map(|(name, node)| {
@@ -95,5 +97,5 @@ pub(super) fn context(reader: &mut Reader<'_>, node: &Node) -> Option<Context> {
             (name, value)
         })
         .collect();
-    Some(Context { entity_type: entity_type?, positions, valid_from, valid_until, dimensions })
+    Some(Context { entity_type: entity_type?, positions, valid_from, valid_until, dimensions, dimensions_are_wrong })
 }
