@@ -3,6 +3,7 @@
 
 use super::*;
 
+mod schema;
 mod whole;
 mod wrong;
 mod wrong_whole;
