@@ -3,6 +3,7 @@
 
 use super::*;
 
+mod readme;
 mod schema;
 mod whole;
 mod wrong;

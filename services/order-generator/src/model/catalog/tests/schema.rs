@@ -36,11 +36,11 @@ fn to_json(node: &Node) -> Json {
     }
 }
 
-fn read(text: &str) -> Json {
+pub(super) fn read(text: &str) -> Json {
     to_json(&node::read(0, "catalog.yaml", text).unwrap().unwrap())
 }
 
-fn mistakes(file: &Json) -> Vec<String> {
+pub(super) fn mistakes(file: &Json) -> Vec<String> {
     validator().iter_errors(file).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
