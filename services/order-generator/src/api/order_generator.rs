@@ -2,7 +2,7 @@
 
 use super::Api;
 use crate::store::computations::{Breach, Computed, Generated, Options};
-use crate::verbs::compute::compute;
+use crate::verbs::compute::{Whom, compute};
 use crate::verbs::generate::generate;
 use provost_contract::generator::v1 as wire;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorService;
@@ -18,7 +18,7 @@ impl OrderGeneratorService for Api {
     ) -> Result<Response<wire::ComputeRoleModelResponse>, Status> {
         let generator = Arc::clone(&self.generator);
         // Goes on when its caller goes away: half a computation helps nobody.
-        let computed = tokio::spawn(async move { compute(&generator, &|_, _| {}).await }).await;
+        let computed = tokio::spawn(async move { compute(&generator, Whom::Everybody, &|_, _| {}).await }).await;
         Ok(Response::new(computed_to_wire(computed.map_err(Fault::internal)??)))
     }
 
