@@ -6,13 +6,16 @@
 mod support;
 
 use provost_contract::generator::v1::*;
-use provost_domain::{OrderId, ProvisioningState, Timestamp, Value};
+use provost_contract::to_wire;
+use provost_domain::{OrderId, OrderKind, ProvisioningState, Timestamp, Value};
 use provost_service_kit::{Clock, Database};
 use provost_testkit::{Engine, engines, eventually};
 use sea_orm::{ConnectionTrait, Statement};
 use std::time::Duration;
 use support::organisation::{NO_LIMITS, hire, leave, people};
 use support::{Agent, Suite, World};
+use tonic::Code;
+use tonic_types::StatusExt;
 
 const CATALOG: &str = "
 connectors:
@@ -385,4 +388,130 @@ async fn what_changed_gives_what_everybody_gives_on_sqlite() {
 async fn what_changed_gives_what_everybody_gives_on_postgres() {
     let (first, second) = (engines().await, engines().await);
     live_through("PostgreSQL", [&first[1], &second[1]], 99, 25).await;
+}
+
+fn owners(keys: &[&str]) -> ComputeRoleModelRequest {
+    ComputeRoleModelRequest { owner_keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_owners_are_computed_and_the_others_wait() {
+    for engine in engines().await {
+        let side = Side::start(&engine).await;
+        let refused = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap_err();
+        assert!(refused.message().contains("there is no catalog"), "{}", refused.message());
+        side.suite.apply(&catalog("owner.title", "finance")).await;
+        side.read(&["hr", "app", "vault"]).await;
+        let refused = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{}", refused.message());
+        assert!(refused.message().contains("compute it for everybody first"), "{}", refused.message());
+        // Never computed, so everybody is concerned.
+        assert_eq!(side.compute(true).await.owners, 6, "{}", engine.name);
+        side.compute(true).await;
+        assert_eq!(side.compute(true).await.owners, 0, "{}: nothing changed", engine.name);
+
+        for key in ["E1", "E2"] {
+            side.world.set("Person", key, "title", "Boss");
+        }
+        side.read(&["hr"]).await;
+        let computed = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap().into_inner();
+        assert_eq!(computed.owners, 1, "{}", engine.name);
+        let title = async |key: &str| {
+            let resources = side.suite.permissions(key).await.resources;
+            let account = resources.into_iter().find(|resource| resource.resource_type == "AppAccount").unwrap();
+            let title = account.properties.into_iter().find(|property| property.property == "title").unwrap();
+            title.proposed.unwrap()
+        };
+        assert_eq!(title("E1").await, to_wire::value(&"Boss".into()), "{}", engine.name);
+        assert_eq!(title("E2").await, to_wire::value(&"Clerk".into()), "{}", engine.name);
+        // What was computed alone is looked at once more with the others.
+        assert_eq!(side.compute(true).await.owners, 2, "{}", engine.name);
+        assert_eq!(title("E2").await, to_wire::value(&"Boss".into()), "{}", engine.name);
+
+        let wrong = [
+            (owners(&["E99"]), Code::NotFound, "Person 'E99'"),
+            (
+                ComputeRoleModelRequest { incremental: true, ..owners(&["E1"]) },
+                Code::InvalidArgument,
+                "contradict incremental",
+            ),
+            (
+                ComputeRoleModelRequest { owner_entity_type: "Account".into(), ..owners(&["E1"]) },
+                Code::InvalidArgument,
+                "'Account' owns nothing; must be one of Person",
+            ),
+            (owners(&vec!["E1"; 1_001]), Code::InvalidArgument, "hold more than 1000 keys"),
+        ];
+        for (request, code, message) in wrong {
+            let refused = side.suite.generator().compute_role_model(request).await.unwrap_err();
+            assert_eq!(refused.code(), code, "{}", refused.message());
+            let details = format!("{} {:?}", refused.message(), refused.get_error_details());
+            assert!(details.contains(message), "{details}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_falls_due_happens_though_nobody_touches_anything() {
+    for engine in engines().await {
+        let suite = Suite::start_with(&engine.url, |config| config.due_seconds = 1).await;
+        suite.apply(&catalog("owner.title", "finance")).await;
+        let world = people(3);
+        leave(&world, "E2", "2026-03-03");
+        let _agent = Agent::working(&suite, &world);
+        let run = suite.run("complete").await;
+        assert_eq!(suite.watch(&run.run_id).await.state(), JobRunState::Completed);
+        assert!(suite.ledger.table().iter().all(|(_, kind, _, _)| kind != "Deletion"), "{:?}", suite.ledger.table());
+
+        suite.clock.advance(Duration::from_secs(2 * 86_400));
+        let run = eventually("the job due has run", Duration::from_secs(30), async || {
+            let request = ListJobRunsRequest { job: "due".into(), ..Default::default() };
+            let runs = suite.jobs().list_job_runs(request).await.unwrap().into_inner().runs;
+            runs.into_iter().find(|run| run.ended_at.is_some()).ok_or("not yet")
+        })
+        .await;
+        assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
+        assert_eq!(run.started_by, "order-generator");
+        let deleted = suite.ledger.read(|orders| {
+            let deletions = orders.iter().filter(|held| held.order.kind == OrderKind::Deletion);
+            deletions.map(|held| held.order.owner.key.clone()).collect::<Vec<_>>()
+        });
+        assert_eq!(deleted, ["E2"], "{}", engine.name);
+        // Nothing more is due: the next look starts nothing.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let request = ListJobRunsRequest { job: "due".into(), ..Default::default() };
+        assert_eq!(suite.jobs().list_job_runs(request).await.unwrap().into_inner().runs.len(), 1, "{}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_incremental_job_reads_what_it_is_told_and_orders_what_changed() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog("owner.title", "finance")).await;
+        let world = people(3);
+        let _agent = Agent::working(&suite, &world);
+        let run = suite.run("complete").await;
+        assert_eq!(suite.watch(&run.run_id).await.state(), JobRunState::Completed);
+        world.set("Person", "E2", "title", "Boss");
+        let request = RunJobRequest { job: "incremental".into(), connectors: vec!["hr".into()], ..Default::default() };
+        let run = suite.jobs().run_job(request).await.unwrap().into_inner();
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
+        let names: Vec<&str> = run.tasks.iter().map(|task| task.name.as_str()).collect();
+        let wanted =
+            ["export hr-csv", "synchronize hr-csv", "compute what changed", "generate provisioning orders", "fulfill"];
+        assert_eq!(names, wanted, "{}", engine.name);
+        assert_eq!(world.get("Account", "p2").unwrap()["title"], "Boss".into(), "{}", engine.name);
+
+        for (job, connector, message) in [
+            ("incremental", "hrr", "'hrr' is not a connector that can be read; there are hr, app, vault"),
+            ("complete", "hr", "can be chosen for the job incremental only"),
+        ] {
+            let request = RunJobRequest { job: job.into(), connectors: vec![connector.into()], ..Default::default() };
+            let refused = suite.jobs().run_job(request).await.unwrap_err();
+            let details = format!("{:?}", refused.get_error_details());
+            assert!(refused.code() == Code::InvalidArgument && details.contains(message), "{refused:?} {details}");
+        }
+    }
 }
