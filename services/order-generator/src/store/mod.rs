@@ -17,6 +17,7 @@ pub(crate) mod orders;
 pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
+pub(crate) mod texts;
 
 pub(crate) use migrations::Migrator;
 

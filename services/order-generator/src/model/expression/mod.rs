@@ -1,4 +1,5 @@
-//! Expressions of the catalog: CEL over `owner`, compiled and checked once, evaluated many times.
+//! Expressions of the catalog: CEL over `owner` and, where the place has them, `position` and `target`;
+//! compiled and checked once, evaluated many times.
 //!
 //! Answers for what an expression may say ([`Expression::compile`]) and what it yields for one owner.
 //! The rule that must hold: evaluation ends, soon and within bounded memory, and what goes wrong is
@@ -9,17 +10,21 @@ mod check;
 mod functions;
 mod kind;
 mod scope;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod value;
 
 pub use kind::Wanted;
+pub(crate) use scope::{Facts, Plain};
 pub use scope::{Scope, Session};
+pub(crate) use shape::{Equality, Read};
 
 use crate::model::catalog::EntityType;
-use cel::{Program, Value as CelValue};
+use cel::Value as CelValue;
 use provost_domain::{Timestamp, Value, ValueType};
+use shape::Shape;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -32,14 +37,41 @@ pub struct Mistake {
     pub message: String,
     /// What would be right.
     pub hint: String,
-    /// The property that is not known, when that is the mistake.
-    pub unknown_property: Option<String>,
+    /// The property or variable that is not known, when that is the mistake.
+    pub unknown_name: Option<String>,
 }
 
-/// A path that an expression reads: a property of the owner, or of what a property points at.
+/// What an expression can speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Variable {
+    /// The owner; of a computed property or a display name, the resource itself.
+    Owner,
+    /// One of the owner's positions.
+    Position,
+    /// The resource that a query, correlation or classification rule looks at.
+    Target,
+}
+
+impl Variable {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Position, Self::Target];
+
+    /// Its name in expressions.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Position => "position",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// A path that an expression reads: a property of a variable, or of what that property points at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// The owner's property.
+    /// Of which variable.
+    pub variable: Variable,
+    /// The variable's property.
     pub property: String,
     /// The property of what that one points at.
     pub of_target: Option<String>,
@@ -48,7 +80,7 @@ pub struct Reference {
 /// An expression that compiled. `Send` and `Sync`; share it with the catalog.
 pub struct Expression {
     source: String,
-    program: Program,
+    shape: Shape,
     references: Vec<Reference>,
 }
 
@@ -59,8 +91,7 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles an expression over an owner of that entity type and checks, as far as types are
-    /// known, that it yields what is wanted. `entity_type` finds what navigations point at.
+    /// Compiles an expression over an owner of that entity type, and nothing else.
     ///
     /// # Errors
     /// Every mistake that was found.
@@ -70,11 +101,27 @@ impl Expression {
         entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
         wanted: Wanted,
     ) -> Result<Self, Vec<Mistake>> {
+        Self::compile_over(source, &[(Variable::Owner, owner)], entity_type, wanted)
+    }
+
+    /// Compiles an expression over those variables, each of an entity type, and checks, as far as types are
+    /// known, that it yields what is wanted. `entity_type` finds what navigations point at.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn compile_over<'a>(
+        source: &str,
+        variables: &[(Variable, &'a EntityType)],
+        entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
+        wanted: Wanted,
+    ) -> Result<Self, Vec<Mistake>> {
         bounds::source(source)?;
         let program = functions::environment().compile(source).map_err(|errors| check::syntax(source, &errors))?;
         bounds::tree(&program)?;
-        let references = check::types(&program, owner, entity_type, wanted)?;
-        Ok(Self { source: source.to_owned(), program, references })
+        let references = check::types(&program, variables, entity_type, wanted)?;
+        let of = |wanted: Variable| variables.iter().find(|(variable, _)| *variable == wanted).map(|(_, of)| *of);
+        let shape = Shape::of(program.expression(), &references, &of);
+        Ok(Self { source: source.to_owned(), shape, references })
     }
 
     /// What was written.
@@ -82,9 +129,30 @@ impl Expression {
         &self.source
     }
 
-    /// What it reads, each path once, sorted.
+    /// What it reads, each path once, sorted. Complete: nothing is read by another way.
     pub fn references(&self) -> &[Reference] {
         &self.references
+    }
+
+    /// Whether it reads anything of a variable.
+    pub fn reads(&self, variable: Variable) -> bool {
+        self.references.iter().any(|reference| reference.variable == variable)
+    }
+
+    /// Whether it reads anything of what a property points at.
+    pub fn navigates(&self) -> bool {
+        self.references.iter().any(|reference| reference.of_target.is_some())
+    }
+
+    /// The references, by place in entity types.
+    pub(crate) fn reads_at(&self) -> &[Read] {
+        &self.shape.reads
+    }
+
+    /// The conditions on texts of the owner that it begins with: all of them must hold, and nothing before
+    /// them can fail.
+    pub(crate) fn equalities(&self) -> &[Equality] {
+        &self.shape.equalities
     }
 
     /// Whether it is true for the owner of the session.
@@ -92,7 +160,10 @@ impl Expression {
     /// # Errors
     /// What went wrong, in a sentence.
     pub fn holds(&self, session: &Session<'_>) -> Result<bool, String> {
-        self.run(session, |value| value::boolean(value))
+        match self.shape.holds(session.scope()) {
+            Some(holds) => Ok(holds),
+            None => self.run(session, |value| value::boolean(value)),
+        }
     }
 
     /// The value for the owner of the session; none for null.
@@ -100,7 +171,10 @@ impl Expression {
     /// # Errors
     /// What went wrong, in a sentence; also when the value is not of the wanted type.
     pub fn value(&self, session: &Session<'_>, of: ValueType, multi_valued: bool) -> Result<Option<Value>, String> {
-        self.run(session, |value| value::wanted(value, of, multi_valued))
+        match self.shape.value(session.scope(), of, multi_valued) {
+            Some(value) => Ok(value),
+            None => self.run(session, |value| value::wanted(value, of, multi_valued)),
+        }
     }
 
     /// The instant for the owner of the session; none for null.
@@ -130,9 +204,10 @@ impl Expression {
         session: &Session<'_>,
         take: impl FnOnce(&dyn cel::common::value::Val) -> Result<T, String>,
     ) -> Result<T, String> {
+        session.scope().prepare(self);
         // The library is not ours: a panic in it must cost one person's order, not the service.
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let value = CelValue::resolve_val(self.program.expression(), session.context());
+            let value = CelValue::resolve_val(&self.shape.code, session.context());
             value.map_err(|error| value::sentence(&error)).and_then(|value| take(value.as_ref()))
         }));
         session.scope().overrun()?;
