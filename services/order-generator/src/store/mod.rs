@@ -6,7 +6,9 @@
 
 pub(crate) mod assignments;
 pub(crate) mod catalogs;
+pub(crate) mod changes;
 pub(crate) mod computations;
+pub(crate) mod dependencies;
 pub(crate) mod entity;
 pub(crate) mod jobs;
 pub(crate) mod leases;
@@ -15,6 +17,7 @@ pub(crate) mod orders;
 pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
+pub(crate) mod texts;
 
 pub(crate) use migrations::Migrator;
 

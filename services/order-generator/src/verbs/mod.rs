@@ -3,6 +3,7 @@
 //! Leaves rules to the model, tables to the store, and the wire to the api. The rule that must hold:
 //! a verb that was interrupted anywhere can be repeated.
 
+pub(crate) mod affected;
 pub(crate) mod apply_catalog;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
@@ -15,5 +16,7 @@ pub(crate) mod poll_exports;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
+pub(crate) mod texts;
 pub(crate) mod upload;
+pub(crate) mod verify;
 pub(crate) mod world;
