@@ -190,7 +190,9 @@ impl Evaluation<'_> {
                 hull = hull.hull(given.moved(*offset));
             }
             for link in links.iter().filter(|link| is_moved(&link.rule.offset)) {
-                for own in link.judged.given.and(&Spans::of(given)).iter() {
+                let within = |spans: &Spans| spans.and(&Spans::of(given));
+                within(&link.judged.unknown).iter().for_each(|own| self.edges.span(own.moved(link.rule.offset)));
+                for own in within(&link.judged.given).iter() {
                     self.edges.span(own.moved(link.rule.offset));
                     // What denies a link keeps no resource.
                     if !link.rule.denied {
