@@ -133,7 +133,8 @@ fn shape(entity_type: &EntityType) -> EntityShape {
         name: entity_type.name.to_string(),
         connector: entity_type.connector.to_string(),
         key: entity_type.key.to_string(),
-        properties: entity_type.properties.iter().map(property).collect(),
+        // What is computed is in no managed system: nobody exports it, and nothing keeps it.
+        properties: entity_type.stored().map(property).collect(),
     }
 }
 
