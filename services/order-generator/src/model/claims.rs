@@ -285,7 +285,6 @@ fn names(claims: &[Claim]) -> String {
 mod tests {
     #![allow(clippy::expect_used)]
     use super::*;
-    use crate::model::assign::Wish;
     use provost_domain::{OrderId, OrderKind, Period, ProvisioningState, WorkflowState};
 
     const CATALOG: &str = "
@@ -341,12 +340,18 @@ resource_types:
                 why: vec![],
                 failure: None,
                 waits_for: None,
+                slot: String::new(),
+                correlated: None,
+                candidates: vec![],
             }],
         }
     }
 
-    fn over(one: Expected) -> Expected {
-        Expected { period: Period { from: None, until: Some(Timestamp::from_millis(5)) }, ..one }
+    fn over(mut one: Expected) -> Expected {
+        one.period = Period { from: None, until: Some(Timestamp::from_millis(5)) };
+        let period = one.period;
+        one.resources.iter_mut().for_each(|resource| resource.period = period);
+        one
     }
 
     /// What was assigned, whether it was seen, which orders there are, and what exists.
@@ -360,22 +365,11 @@ resource_types:
     impl World {
         fn had(mut self, key: &str, target_key: &'static str, linked: bool) -> Self {
             let assignment = Assignment {
-                owner: person(key),
-                resource_type: "AppAccount".into(),
                 entity_type: "Account".into(),
                 target_key: target_key.into(),
-                period: Period::default(),
-                wish: Wish::Have,
                 linked,
                 ours: true,
-                workflow: WorkflowState::Calculated,
-                state: ProvisioningState::None,
-                note: String::new(),
-                why: vec![],
-                properties: BTreeMap::new(),
-                arguments: BTreeMap::new(),
-                failure: None,
-                wanted: None,
+                ..Assignment::empty(person(key), "AppAccount")
             };
             if linked {
                 self.existing.push(target_key);
@@ -390,6 +384,7 @@ resource_types:
                 id: OrderId::new(uuid::Uuid::nil()),
                 kind: OrderKind::Addition,
                 owner: person(key),
+                resource_type: "AppAccount".into(),
                 state,
                 inactive_reason: None,
                 in_flight: false,

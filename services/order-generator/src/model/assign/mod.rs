@@ -136,6 +136,35 @@ impl Assignment {
         }
     }
 
+    /// One that says nothing yet but whose it is, and by which resource type.
+    pub(crate) fn empty(owner: Owner, resource_type: &str) -> Self {
+        Self {
+            owner,
+            resource_type: resource_type.to_owned(),
+            entity_type: String::new(),
+            target_key: String::new(),
+            period: Period::default(),
+            wish: Wish::Have,
+            linked: false,
+            ours: false,
+            workflow: WorkflowState::Calculated,
+            state: ProvisioningState::None,
+            note: String::new(),
+            why: vec![],
+            properties: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+            failure: None,
+            wanted: None,
+            slot: String::new(),
+            confidence: CONFIDENT,
+            correlated: None,
+            proposed: false,
+            found: false,
+            orphaned: false,
+            decided: 0,
+        }
+    }
+
     /// Under which name an owner's assignment is kept: its resource type's, and of one beside the first the
     /// target key's as well.
     pub(crate) fn place(&self) -> String {
@@ -251,8 +280,6 @@ impl<'a> Situation<'a, '_> {
         let slot = self.expected.map(|expected| &expected.slot).or(self.previous.map(|previous| &previous.slot));
         let period = self.expected.map(|expected| expected.period).or(self.previous.map(|previous| previous.period));
         Assignment {
-            owner: self.owner.clone(),
-            resource_type: self.resource_type.name.to_string(),
             entity_type: self.resource_type.target.to_string(),
             target_key: target_key.to_owned(),
             period: period.unwrap_or_default(),
@@ -260,20 +287,10 @@ impl<'a> Situation<'a, '_> {
             linked: is_there || was_there,
             ours: matches!(wish, Wish::Have | Wish::Lose),
             workflow: self.expected.map_or(WorkflowState::Calculated, |expected| expected.workflow),
-            state: ProvisioningState::None,
-            note: String::new(),
-            why: vec![],
-            properties: BTreeMap::new(),
-            arguments: BTreeMap::new(),
-            failure: None,
-            wanted: None,
             slot: slot.cloned().unwrap_or_default(),
-            confidence: CONFIDENT,
-            correlated: None,
-            proposed: false,
-            found: false,
             orphaned: self.owner_is_gone,
             decided: self.previous.map_or(0, |previous| previous.decided),
+            ..Assignment::empty(self.owner.clone(), &self.resource_type.name)
         }
     }
 

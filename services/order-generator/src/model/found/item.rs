@@ -6,6 +6,9 @@ use provost_domain::{Owner, Reason, Value, WorkflowState, value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Most characters that each part of a position has.
+const POSITION_PART_MAX: usize = 60;
+
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,8 +118,10 @@ impl Item {
     pub fn position(&self) -> String {
         let item = self.item.as_ref().map(ToString::to_string).unwrap_or_default();
         let Owner { entity_type, key, .. } = &self.owner;
-        let id = self.id();
-        [entity_type, key, &self.resource_type, &self.target_key, &self.name, &item, &id].map(String::as_str).join("\u{1f}")
+        // An index takes only so much; the id tells apart what begins alike.
+        let begin = |text: &String| text.chars().take(POSITION_PART_MAX).collect::<String>();
+        let parts = [entity_type, key, &self.resource_type, &self.target_key, &self.name, &item].map(begin);
+        format!("{}\u{1f}{}", parts.join("\u{1f}"), self.id())
     }
 
     /// A decision on it, as it is now.
