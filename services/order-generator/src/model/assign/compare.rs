@@ -43,6 +43,22 @@ pub(super) struct Compared {
     pub(super) changes: Vec<Change>,
 }
 
+impl<'a> Question<'a> {
+    /// The newest decision to write just what is proposed, of the value or of one of these links.
+    pub(super) fn write_decision(&self, change: &Change) -> Option<&'a Decision> {
+        let is_it = |decision: &Decision, item: Option<&Value>| match item {
+            None => self.same(decision.proposed.as_ref(), change.proposed.as_ref()),
+            Some(item) => change.proposed.as_ref().is_some_and(|links| {
+                self.comparisons.holds(self.name(), links.items(), item)
+            }),
+        };
+        let written = self.decisions.iter().filter(|(decision, item)| {
+            decision.verdict == Verdict::Write && is_it(decision, *item)
+        });
+        written.map(|(decision, _)| *decision).max_by_key(|decision| decision.sequence)
+    }
+}
+
 pub(super) fn compare(question: &Question<'_>) -> Compared {
     if question.property.write_only {
         question.write_only()
@@ -116,19 +132,21 @@ impl<'a> Question<'a> {
     }
 
     fn change(&self, operation: ChangeOperation, proposed: Option<Value>) -> Change {
-        let by_decision = self.decision(None, Verdict::Write).map(|decision| provost_domain::Reason {
-            rule: "reconciliation".to_owned(),
-            detail: format!("written by the decision of {}", decision.by()),
-        });
-        Change {
+        let mut change = Change {
             property: self.name().to_owned(),
             operation,
             proposed,
             current: self.current.cloned(),
             sensitive: self.property.sensitive,
             write_only: self.property.write_only,
-            why: self.value.why.iter().cloned().chain(by_decision).collect(),
-        }
+            why: self.value.why.clone(),
+        };
+        let by_decision = self.write_decision(&change).map(|decision| provost_domain::Reason {
+            rule: "reconciliation".to_owned(),
+            detail: format!("written by the decision of {}", decision.by()),
+        });
+        change.why.extend(by_decision);
+        change
     }
 
     fn refusals(&self, item: Option<&Value>) -> Refusals<'_> {

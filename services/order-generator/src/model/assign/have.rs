@@ -2,8 +2,9 @@
 //! the difference.
 
 use super::compare::{Compared, Question, compare};
-use super::{AssignedProperty, Assignment, Situation, Wanted, Wish};
+use super::{AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
 use crate::model::catalog::{CONFIDENT, Property};
+use crate::model::decision::Verdict;
 use crate::model::expected::{Correlated, ExpectedResource, ExpectedValue};
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{
@@ -124,6 +125,7 @@ impl Situation<'_, '_> {
         });
         let ruled = expected.values.iter().filter_map(|(name, value)| Some((self.target.property(name)?, value)));
         let mut changes = Vec::new();
+        let mut newest = self.decision(key).filter(|decision| coming.is_none() && decision.verdict == Verdict::Write);
         for (property, value) in ruled.chain(ruleless) {
             let name = &*property.name;
             let shown = current.and_then(|values| values.get(name));
@@ -131,7 +133,7 @@ impl Situation<'_, '_> {
                 assignment.properties.insert(name.to_owned(), self.found_key(property, found, key, shown));
                 continue;
             }
-            let Compared { assigned, changes: of_property } = compare(&Question {
+            let question = Question {
                 property,
                 value,
                 comparisons: self.comparisons,
@@ -145,10 +147,14 @@ impl Situation<'_, '_> {
                 seen_at: self.seen_at,
                 decisions: self.decided.on_property(&self.resource_type.name, key, name).collect(),
                 discards_manual: self.resource_type.discard_manual_assignments,
-            });
+            };
+            let Compared { assigned, changes: of_property } = compare(&question);
+            let by = of_property.iter().filter_map(|change| question.write_decision(change));
+            newest = newest.into_iter().chain(by).max_by_key(|decision| decision.sequence);
             changes.extend(of_property);
             assignment.properties.insert(name.to_owned(), assigned);
         }
+        assignment.arguments.extend(newest.map(asked_by));
         changes
     }
 

@@ -1,7 +1,7 @@
 //! What the owner shall not have (any more): a period that is over, rules that no longer give it, and what
 //! was found without a rule. Nothing found goes without a rule change, a source change or a person's word.
 
-use super::{AssignedProperty, Assignment, Situation, Wanted, Wish};
+use super::{AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::expected::ExpectedResource;
 use crate::model::known_order::{self, KnownOrder};
@@ -131,6 +131,7 @@ impl Situation<'_, '_> {
             };
         } else {
             assignment.why.extend(delete.map(by_decision));
+            assignment.arguments.extend(delete.map(asked_by));
             assignment.state = self.open_state();
             assignment.wanted = self.deletion();
         }
@@ -170,6 +171,7 @@ impl Situation<'_, '_> {
         }
         (assignment.wish, assignment.ours) = (Wish::Lose, true);
         assignment.why = vec![by_decision(delete)];
+        assignment.arguments.extend([asked_by(delete)]);
         match failed {
             Some(order) if order.generated_at >= delete.at => {
                 assignment.workflow = WorkflowState::NonConforming;

@@ -219,6 +219,12 @@ pub struct Wanted {
     pub changes: Vec<Change>,
 }
 
+/// The argument by which an order says that a person asked for it. It makes the order another one than the order
+/// before it that asked for the same and was declined, or executed without effect.
+fn asked_by(decision: &Decision) -> (String, String) {
+    ("reconciliation".to_owned(), decision.id.clone())
+}
+
 /// Everything that the comparison of one assignment looks at.
 #[derive(Clone, Copy)]
 pub struct Situation<'a, 'r> {
