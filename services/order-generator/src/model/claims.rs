@@ -329,6 +329,7 @@ resource_types:
             owner: person(key),
             period: Period::default(),
             roles: vec![],
+            suspects: vec![],
             next_change: None,
             resources: vec![ExpectedResource {
                 resource_type: "AppAccount".into(),

@@ -4,7 +4,7 @@
 //! is taken; of those who would have one, the surest gets it; and where nobody can tell, nobody takes anything.
 
 use super::assign::{Assignment, place};
-use super::catalog::{CONFIDENT, ResourceType};
+use super::catalog::{CONFIDENT, Name, ResourceType};
 use super::decision::{Decided, Verdict, carried_out};
 use super::expected::{Candidate, Correlated, Expected, ExpectedResource};
 use provost_domain::{InactiveReason, OrderKind, Owner, Reason, RuleFailure};
@@ -27,11 +27,21 @@ pub trait Existing {
     fn text(&self, resource_type: &ResourceType, rule: usize) -> Result<Option<String>, RuleFailure>;
     /// The keys of the resources for which a correlation rule yields a text.
     fn by_rule(&self, resource_type: &ResourceType, rule: usize, text: &str) -> Vec<String>;
-    /// Nobody has the resource, and nobody's order is about to write or delete it. `place` is where the asking
-    /// assignment is kept: what it has itself is free for it.
-    fn is_free(&self, resource_type: &ResourceType, key: &str, owner: &Owner, place: &str) -> bool;
+    /// The key that the rules of a resource type would give the owner, if they gave one; none when that fails.
+    fn key(&self, resource_type: &ResourceType) -> Option<String>;
+    /// The surest classification rules take a resource for this type, or there are none.
+    fn is_of_type(&self, resource_type: &ResourceType, key: &str) -> bool;
     /// The orders of a resource's lane.
     fn lane(&self, resource_type: &ResourceType, key: &str) -> &[KnownOrder];
+}
+
+/// A resource that is the owner's by its key or by rules, and that no rule gives the owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// What it would be.
+    pub resource_type: Name,
+    /// Which it is.
+    pub candidate: Candidate,
 }
 
 /// Finds what an owner's expected resources may be, and says again what they were found to be before.
@@ -45,6 +55,11 @@ pub fn find<'c>(
 ) {
     let owner = expected.owner.clone();
     let mut others = Vec::new();
+    let is_own = |kind: &ResourceType, key: &str, place: &str| {
+        previous.iter().any(|(at, one)| {
+            at != place && one.is_ours() && !one.found && one.target_key == key && *one.entity_type == *kind.target
+        })
+    };
     for resource in &mut expected.resources {
         let Some(kind) = resource_type(&resource.resource_type) else { continue };
         others.extend(beside(resource, previous));
@@ -59,7 +74,12 @@ pub fn find<'c>(
         let has_own = own.is_some();
         let seeks = !has_own || kind.correlate_multiple;
         if seeks && resource.failure.is_none() && !resource.target_key.is_empty() {
-            match candidates(kind, resource, &owner, decided, existing) {
+            let asked = Asked { kind, key: &resource.target_key, owner: &owner, decided, existing };
+            let found = asked.candidates().map(|mut found| {
+                found.retain(|one| !is_own(kind, &one.key, &resource.resource_type));
+                found
+            });
+            match found {
                 Ok(found) if has_own => others.extend(more(resource, found, previous)),
                 Ok(found) => resource.candidates = found,
                 Err(failure) => resource.failure = Some(failure),
@@ -122,53 +142,115 @@ fn by_key(kind: &ResourceType) -> Reason {
     Reason { rule: format!("resource type {} / key", kind.name), detail: "a resource with this key exists".to_owned() }
 }
 
-/// What nobody has and may be the owner's, best first.
-fn candidates(
-    kind: &ResourceType,
-    resource: &ExpectedResource,
-    owner: &Owner,
+/// Finds what is the owner's by its key or by rules, and what no rule gives the owner. `kinds` are the resource
+/// types that the owner could have.
+pub fn suspects<'c>(
+    expected: &Expected,
+    previous: &BTreeMap<String, Assignment>,
     decided: Decided<'_>,
+    kinds: impl Iterator<Item = &'c ResourceType>,
     existing: &dyn Existing,
-) -> Result<Vec<Candidate>, RuleFailure> {
-    let mut found: BTreeMap<String, Candidate> = BTreeMap::new();
-    let mut add = |key: String, why: Reason, confidence: u32| match found.get(&key) {
-        Some(better) if better.confidence >= confidence => {}
-        _ => {
-            found.insert(key.clone(), Candidate { key, why, confidence });
-        }
+) -> Vec<Suspect> {
+    let is_given = |kind: &ResourceType| expected.resources.iter().any(|one| one.resource_type == kind.name);
+    let is_ours = |kind: &ResourceType, key: &str| {
+        let mut ours = previous.values().filter(|one| one.is_ours() && !one.found);
+        ours.any(|one| one.target_key == key && *one.entity_type == *kind.target)
     };
-    let same_key = existing.by_key(kind, &resource.target_key);
-    // Just this key is surer than another spelling of it.
-    let same_key = match same_key.contains(&resource.target_key) {
-        true => vec![resource.target_key.clone()],
-        false => same_key,
+    let is_wanted = |kind: &ResourceType, key: &str| {
+        let mut of_kind = expected.resources.iter().filter(|one| one.resource_type == kind.name);
+        of_kind.any(|one| one.target_key == key || one.candidates.iter().any(|candidate| candidate.key == key))
     };
-    for key in same_key {
-        add(key, by_key(kind), CERTAIN);
-    }
-    for (key, decision) in decided.all.map(|all| all.given_to(owner, &kind.target)).unwrap_or_default() {
-        let why = Reason { rule: "reconciliation".to_owned(), detail: format!("given by {}", decision.by()) };
-        add(key.to_owned(), why, CERTAIN);
-    }
-    for (place, rule) in kind.correlation_rules.iter().enumerate() {
-        let Some(text) = existing.text(kind, place)?.filter(|text| !text.is_empty()) else { continue };
-        let why = Reason {
-            rule: format!("resource type {} / correlation rule {}", kind.name, place + 1),
-            detail: format!("{} = '{text}', confidence {}", rule.target.source(), rule.confidence),
+    let mut found: Vec<Suspect> = Vec::new();
+    for kind in kinds {
+        let asked = |key| Asked { kind, key, owner: &expected.owner, decided, existing };
+        // What a person gave beside what the rules give is looked at, too.
+        let candidates = match is_given(kind) {
+            true => asked("").given().filter(|one| !is_wanted(kind, &one.key)).collect(),
+            // A rule that fails says nothing; whoever is given the type hears of it.
+            false => asked(&existing.key(kind).unwrap_or_default()).candidates().unwrap_or_default(),
         };
-        for key in existing.by_rule(kind, place, &text) {
-            add(key, why.clone(), rule.confidence);
+        let sure = candidates.into_iter().filter(|one| {
+            one.confidence >= CONFIDENT && !is_ours(kind, &one.key) && existing.is_of_type(kind, &one.key)
+        });
+        for candidate in sure {
+            let is_known = found.iter().any(|one| one.candidate.key == candidate.key);
+            if !is_known {
+                found.push(Suspect { resource_type: Name::clone(&kind.name), candidate });
+            }
         }
     }
-    let is_open = |candidate: &Candidate| {
-        let is_denied = candidate.confidence < CONFIDENT && is_denied(existing.lane(kind, &candidate.key), owner);
+    found
+}
+
+/// What is asked for one owner and one resource type.
+struct Asked<'a> {
+    kind: &'a ResourceType,
+    /// The key that the rules say; may be empty.
+    key: &'a str,
+    owner: &'a Owner,
+    decided: Decided<'a>,
+    existing: &'a dyn Existing,
+}
+
+impl Asked<'_> {
+    /// What a person gave the owner.
+    fn given(&self) -> impl Iterator<Item = Candidate> {
+        let given = self.decided.all.map(|all| all.given_to(self.owner, &self.kind.target)).unwrap_or_default();
+        given.into_iter().map(|(key, decision)| Candidate {
+            key: key.to_owned(),
+            why: Reason { rule: "reconciliation".to_owned(), detail: format!("given by {}", decision.by()) },
+            confidence: CERTAIN,
+        })
+    }
+
+    /// What may be the owner's, best first.
+    fn candidates(&self) -> Result<Vec<Candidate>, RuleFailure> {
+        let Self { kind, key, existing, .. } = *self;
+        let mut found: BTreeMap<String, Candidate> = BTreeMap::new();
+        let mut add = |key: String, why: Reason, confidence: u32| match found.get(&key) {
+            Some(better) if better.confidence >= confidence => {}
+            _ => {
+                found.insert(key.clone(), Candidate { key, why, confidence });
+            }
+        };
+        let same_key = if key.is_empty() { vec![] } else { existing.by_key(kind, key) };
+        // Just this key is surer than another spelling of it.
+        let same_key = if same_key.iter().any(|one| one == key) { vec![key.to_owned()] } else { same_key };
+        for key in same_key {
+            add(key, by_key(kind), CERTAIN);
+        }
+        for Candidate { key, why, confidence } in self.given() {
+            add(key, why, confidence);
+        }
+        for (place, rule) in kind.correlation_rules.iter().enumerate() {
+            let Some(text) = existing.text(kind, place)?.filter(|text| !text.is_empty()) else { continue };
+            let (source, target) = (rule.source.source(), rule.target.source());
+            let why = Reason {
+                rule: format!("resource type {} / correlation rule {}", kind.name, place + 1),
+                // Without the text itself, which may be confidential.
+                detail: format!("{target} is {source}, confidence {}", rule.confidence),
+            };
+            for key in existing.by_rule(kind, place, &text) {
+                add(key, why.clone(), rule.confidence);
+            }
+        }
+        let mut found: Vec<Candidate> = found.into_values().filter(|one| self.is_open(one)).collect();
+        found.sort_by(|a, b| b.confidence.cmp(&a.confidence).then_with(|| a.key.cmp(&b.key)));
+        Ok(found)
+    }
+
+    /// Nobody denied it, nobody decided to delete it, and no order is about to make it another one's, or to delete
+    /// it.
+    fn is_open(&self, candidate: &Candidate) -> bool {
+        let Self { kind, owner, decided, existing, .. } = *self;
+        let lane = existing.lane(kind, &candidate.key);
+        let is_denied = candidate.confidence < CONFIDENT && is_denied(lane, owner);
         let decision = decided.all.and_then(|all| all.of_resource(&kind.target, &candidate.key));
         let is_going = decision.is_some_and(|decision| decision.verdict == Verdict::Delete);
-        !is_denied && !is_going && existing.is_free(kind, &candidate.key, owner, &resource.resource_type)
-    };
-    let mut found: Vec<Candidate> = found.into_values().filter(is_open).collect();
-    found.sort_by(|a, b| b.confidence.cmp(&a.confidence).then_with(|| a.key.cmp(&b.key)));
-    Ok(found)
+        let under_way = lane.iter().rev().find(|order| order.is_under_way());
+        let is_taken = under_way.is_some_and(|order| !order.is_of(owner) || order.kind == OrderKind::Deletion);
+        !is_denied && !is_going && !is_taken
+    }
 }
 
 /// A reviewer said that the resource is not this owner's.
@@ -188,24 +270,64 @@ fn correlated(candidate: &Candidate, rule_key: &str) -> Correlated {
 
 /// Settles which of its candidates each expected resource is. Of several owners the surest has a resource;
 /// who are equally sure are left to whoever judges shared keys.
-pub fn settle<'c>(all: &mut [Expected], resource_type: impl Fn(&str) -> Option<&'c ResourceType>) {
-    let mut best: HashMap<(String, String), u32> = HashMap::new();
-    for resource in all.iter().flat_map(|one| &one.resources).filter(|one| !one.candidates.is_empty()) {
-        let Some(kind) = resource_type(&resource.resource_type) else { continue };
-        for Candidate { key, confidence, .. } in &resource.candidates {
-            let known = best.entry((kind.target.to_string(), key.clone())).or_default();
-            *known = (*known).max(*confidence);
-        }
-    }
-    if best.is_empty() {
+///
+/// `is_held` says whether somebody else has a resource of an entity type and key already.
+pub fn settle<'c>(
+    all: &mut [Expected],
+    resource_type: impl Fn(&str) -> Option<&'c ResourceType>,
+    is_held: impl Fn(&str, &str, &Owner) -> bool,
+) {
+    let has_some = |one: &Expected| {
+        !one.suspects.is_empty() || one.resources.iter().any(|resource| !resource.candidates.is_empty())
+    };
+    if !all.iter().any(has_some) {
         return;
     }
+    // Who wants a resource by a rule goes before whoever it only looks like, and then the surer one.
+    let mut best: HashMap<(String, String), (bool, u32)> = HashMap::new();
+    let mut note = |kind: &ResourceType, candidate: &Candidate, is_given: bool| {
+        let known = best.entry((kind.target.to_string(), candidate.key.clone())).or_default();
+        *known = (*known).max((is_given, candidate.confidence));
+    };
+    for expected in all.iter_mut() {
+        let owner = expected.owner.clone();
+        for resource in &mut expected.resources {
+            let Some(kind) = resource_type(&resource.resource_type) else { continue };
+            resource.candidates.retain(|one| !is_held(&kind.target, &one.key, &owner));
+            resource.candidates.iter().for_each(|one| note(kind, one, true));
+        }
+        expected.suspects.retain(|one| {
+            resource_type(&one.resource_type).is_some_and(|kind| !is_held(&kind.target, &one.candidate.key, &owner))
+        });
+        for Suspect { resource_type: name, candidate } in &expected.suspects {
+            if let Some(kind) = resource_type(name) {
+                note(kind, candidate, false);
+            }
+        }
+    }
+    let mut suspected: HashMap<(String, String), usize> = HashMap::new();
+    for one in all.iter_mut() {
+        one.suspects.retain(|one| {
+            let Some(kind) = resource_type(&one.resource_type) else { return false };
+            let key = (kind.target.to_string(), one.candidate.key.clone());
+            let is_best = best.get(&key) == Some(&(false, one.candidate.confidence));
+            *suspected.entry(key).or_default() += usize::from(is_best);
+            is_best
+        });
+    }
     for expected in all {
+        // Where it may be that of several, it is nobody's.
+        expected.suspects.retain(|one| {
+            let target = resource_type(&one.resource_type).map(|kind| kind.target.to_string());
+            target.is_some_and(|target| suspected.get(&(target, one.candidate.key.clone())) == Some(&1))
+        });
         let mut others = Vec::new();
         for resource in &mut expected.resources {
             let Some(kind) = resource_type(&resource.resource_type) else { continue };
             let mut found = std::mem::take(&mut resource.candidates);
-            found.retain(|one| best.get(&(kind.target.to_string(), one.key.clone())) == Some(&one.confidence));
+            found.retain(|one| {
+                best.get(&(kind.target.to_string(), one.key.clone())) == Some(&(true, one.confidence))
+            });
             others.extend(take(kind, resource, found));
         }
         // What was wanted beside the first, and went to somebody surer.

@@ -2,6 +2,7 @@
 //! exists (domain.md, "Computing the role model", steps 1, 2 and 5).
 
 use super::catalog::{CONFIDENT, Name};
+use super::correlate::Suspect;
 use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp, Value, WorkflowState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub struct Expected {
     pub roles: Vec<ExpectedRole>,
     /// Resources, by resource type; whether the period has begun or is over is not yet judged.
     pub resources: Vec<ExpectedResource>,
+    /// Existing resources that are the owner's by their key or by rules, and that no rule gives the owner.
+    pub suspects: Vec<Suspect>,
     /// The next instant at which the same rules, on the same data, may say something else; none is never.
     pub next_change: Option<Timestamp>,
 }

@@ -17,16 +17,11 @@ use super::known_order::KnownOrder;
 use super::{Catalog, Resource};
 use provost_domain::{Owner, Timestamp, WorkflowState};
 
-/// Most owners that a note names.
-const NAMED_MAX: usize = 3;
-
-/// What the look at one resource asks of the rules and of the repository.
+/// What the look at one resource asks of the rules and of what was known before.
 pub trait Rules {
     /// Whether a classification rule, by its place, holds for the resource. One that fails does not.
     fn classifies(&self, resource_type: &ResourceType, rule: usize) -> bool;
-    /// Whose the resource may be by the key and the correlation rules of a resource type, in no order.
-    fn owners(&self, resource_type: &ResourceType) -> Vec<(Owner, Candidate)>;
-    /// Somebody has, or had, something by the resource type: it was looked at before.
+    /// Resources were looked at by the resource type before: what is new was not there when all began.
     fn is_known(&self, resource_type: &ResourceType) -> bool;
 }
 
@@ -50,8 +45,12 @@ pub struct Unclaimed<'a> {
     pub now: Timestamp,
 }
 
-/// What the resource is: none when no resource type is about it.
-pub fn found(unclaimed: &Unclaimed<'_>, rules: &dyn Rules) -> Option<Assignment> {
+/// What the resource is, which is nobody's, or `owner`'s by a candidate: none when no resource type is about it.
+pub fn found(
+    unclaimed: &Unclaimed<'_>,
+    owner: Option<(&Owner, &Candidate)>,
+    rules: &dyn Rules,
+) -> Option<Assignment> {
     let Unclaimed { catalog, entity_type, resource, previous, lane, decisions, seen_at, now } = *unclaimed;
     let (resource_type, confidence) = classified(catalog, entity_type, rules)?;
     let itself = Owner {
@@ -59,40 +58,39 @@ pub fn found(unclaimed: &Unclaimed<'_>, rules: &dyn Rules) -> Option<Assignment>
         key: resource.key.clone(),
         display_name: resource.key.clone(),
     };
-    let given = decisions.of_resource(&entity_type.name, &resource.key).and_then(|decision| decision.owner.clone());
-    let (owner, mut note) = match given {
-        Some(owner) => (owner, "nobody's by the rules".to_owned()),
-        None => owner(rules.owners(resource_type), itself),
+    let mut note = match owner {
+        Some((_, by)) => format!("found in the managed system; no rule gives it to its owner ({})", by.why.rule),
+        None => "found in the managed system; nobody owns it".to_owned(),
     };
     if confidence < CONFIDENT {
         note = format!("{note}; taken for a {} with confidence {confidence}", resource_type.name);
     }
+    let owner = owner.map_or(&itself, |(owner, _)| owner);
     let previous = previous.filter(|before| *before.resource_type == *resource_type.name);
     let values = &resource.values;
     let situation = Situation {
         resource_type,
         target: entity_type,
         comparisons: Comparisons::new(catalog, entity_type, Some(resource_type)),
-        owner: &owner,
+        owner,
         owner_is_gone: false,
         expected: None,
         previous,
         resource: &|key| (*key == *resource.key).then_some(values),
         lane: &|key| if *key == *resource.key { lane } else { &[] },
-        decided: Decided::of(decisions, &owner),
+        decided: Decided::of(decisions, owner),
         seen_at,
         now,
     };
     let mut assignment = situation.found(&resource.key, &note);
-    // New in a system that was looked at before: it was not there when all began.
-    if previous.is_none() && assignment.workflow == WorkflowState::PreExisting && rules.is_known(resource_type) {
-        assignment.workflow = WorkflowState::NonConforming;
-        let pre_existing = |workflow: &mut WorkflowState| {
+    if previous.is_none() && rules.is_known(resource_type) {
+        let since = |workflow: &mut WorkflowState| {
             if *workflow == WorkflowState::PreExisting {
                 *workflow = WorkflowState::NonConforming;
             }
         };
-        assignment.properties.values_mut().for_each(|property| pre_existing(&mut property.workflow));
+        since(&mut assignment.workflow);
+        assignment.properties.values_mut().for_each(|property| since(&mut property.workflow));
     }
     assignment.found = true;
     assignment.slot.clone_from(&resource.key);
@@ -102,7 +100,7 @@ pub fn found(unclaimed: &Unclaimed<'_>, rules: &dyn Rules) -> Option<Assignment>
 
 /// The resource type that a resource is of: by the surest classification rule that holds, or the only one there
 /// is. A resource type without rules of that kind is meant where no other one says more.
-fn classified<'a>(
+pub(crate) fn classified<'a>(
     catalog: &'a Catalog,
     entity_type: &EntityType,
     rules: &dyn Rules,
@@ -125,31 +123,4 @@ fn classified<'a>(
     by_rule.sort_by_key(|(.., confidence)| std::cmp::Reverse(*confidence));
     let holds = by_rule.into_iter().find(|(kind, place, _)| rules.classifies(kind, *place))?;
     Some((holds.0, holds.2))
-}
-
-/// Whose it is, and a sentence on that. Who only may be the owner is named.
-fn owner(mut owners: Vec<(Owner, Candidate)>, itself: Owner) -> (Owner, String) {
-    owners.sort_by(|(a, one), (b, other)| {
-        other.confidence.cmp(&one.confidence).then_with(|| (&a.entity_type, &a.key).cmp(&(&b.entity_type, &b.key)))
-    });
-    owners.dedup_by(|(a, _), (b, _)| a.entity_type == b.entity_type && a.key == b.key);
-    let Some(surest) = owners.first().map(|(_, candidate)| candidate.confidence) else {
-        return (itself, "found in the managed system; nobody owns it".to_owned());
-    };
-    let equal: Vec<&(Owner, Candidate)> =
-        owners.iter().take_while(|(_, candidate)| candidate.confidence == surest).collect();
-    if let ([(owner, candidate)], true) = (equal.as_slice(), surest >= CONFIDENT) {
-        let note = format!("found in the managed system; no rule gives it to its owner ({})", candidate.why.rule);
-        return (owner.clone(), note);
-    }
-    let mut named: Vec<String> =
-        equal.iter().take(NAMED_MAX).map(|(owner, _)| format!("{} {}", owner.entity_type, owner.key)).collect();
-    if equal.len() > NAMED_MAX {
-        named.push("others".to_owned());
-    }
-    let note = format!(
-        "found in the managed system; nobody owns it, it may be that of {} (confidence {surest})",
-        named.join(" or ")
-    );
-    (itself, note)
 }

@@ -14,7 +14,7 @@ use crate::model::catalog::Catalog;
 use crate::model::comparison::Comparisons;
 use crate::model::decision::{Decided, Decision, Decisions, Verdict};
 use crate::model::found::{Item, items};
-use crate::model::expected::{Correlated, ExpectedResource, ExpectedValue};
+use crate::model::expected::{Candidate, Correlated, ExpectedResource, ExpectedValue};
 use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::model::verify;
@@ -138,6 +138,7 @@ struct Given {
     correlated: Option<Correlated>,
     workflow: WorkflowState,
     confidence: u32,
+    candidates: Vec<Candidate>,
 }
 
 fn given(title: &'static str, groups: &[&'static str]) -> Given {
@@ -154,6 +155,7 @@ fn given(title: &'static str, groups: &[&'static str]) -> Given {
         correlated: None,
         workflow: WorkflowState::Calculated,
         confidence: 100,
+        candidates: vec![],
     }
 }
 
@@ -431,7 +433,7 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         waits_for: given.waits_for.map(str::to_owned),
         slot: String::new(),
         correlated: given.correlated.clone(),
-        candidates: vec![],
+        candidates: given.candidates.clone(),
         period: given.period,
         workflow: given.workflow,
         resource_type: resource_type.into(),
