@@ -7,6 +7,7 @@
 //! the same answer, in whatever order they come.
 
 pub mod assign;
+pub mod baseline;
 pub mod catalog;
 pub(crate) mod claims;
 pub mod comparison;

@@ -109,6 +109,14 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// It narrows nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { kinds, resource_type, owner_key, property, workflow_states } = self;
+        kinds.is_empty()
+            && workflow_states.is_empty()
+            && [resource_type, owner_key, property].iter().all(|text| text.is_empty())
+    }
+
     fn select(&self) -> Select<Entity> {
         let Self { kinds, resource_type, owner_key, property, workflow_states } = self;
         let mut query = Entity::find();
@@ -151,6 +159,24 @@ pub(crate) async fn by_ids(
         let rows = Entity::find().filter(Column::ItemId.is_in(chunk.iter().copied())).all(connection).await?;
         for row in rows {
             found.insert(row.item_id, from_json(&row.body)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The roles that these owners seem to have, by id.
+pub(crate) async fn roles_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<Vec<(String, Item)>, Fault> {
+    let mut found = Vec::new();
+    for chunk in owners.chunks(engine.rows_per_statement(3)) {
+        let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        let query = Entity::find().filter(these).filter(Column::Kind.eq(Kind::Role.number()));
+        for row in query.order_by_asc(Column::Position).all(connection).await? {
+            found.push((row.item_id, from_json(&row.body)?));
         }
     }
     Ok(found)

@@ -12,6 +12,7 @@ pub(crate) mod jobs;
 pub(crate) mod known;
 pub(crate) mod permissions;
 pub(crate) mod poll_exports;
+pub(crate) mod reconcile;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
