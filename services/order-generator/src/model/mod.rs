@@ -21,6 +21,7 @@ pub mod found;
 pub mod generate;
 pub mod grant;
 pub mod known_order;
+pub mod need;
 pub mod resource;
 pub mod verify;
 

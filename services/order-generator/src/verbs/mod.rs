@@ -3,6 +3,7 @@
 //! Leaves rules to the model, tables to the store, and the wire to the api. The rule that must hold:
 //! a verb that was interrupted anywhere can be repeated.
 
+pub(crate) mod affected;
 pub(crate) mod apply_catalog;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
@@ -10,11 +11,14 @@ pub(crate) mod generate;
 pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
+mod look;
 pub(crate) mod permissions;
 pub(crate) mod poll_exports;
 pub(crate) mod reconcile;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
+pub(crate) mod texts;
 pub(crate) mod upload;
+pub(crate) mod verify;
 pub(crate) mod world;

@@ -26,7 +26,7 @@ impl Evaluation<'_> {
         let mut judged = Judged::default();
         // What reads nothing of the position says the same in each context.
         let mut once: Option<Result<bool, String>> = None;
-        for context in &self.contexts.all {
+        for (place, context) in self.contexts.all.iter().enumerate() {
             let dimensions = matched(context, criteria);
             if matches!(dimensions, Match::No) {
                 continue;
@@ -41,6 +41,7 @@ impl Evaluation<'_> {
                 (Match::Unknown(failure), _) => failure.clone(),
                 (_, Ok(true)) => {
                     judged.given.add(context.span);
+                    judged.context.get_or_insert(place);
                     continue;
                 }
                 (_, Err(message)) => match &criteria.when {
@@ -65,7 +66,7 @@ impl Evaluation<'_> {
         if criteria.dimensions.is_empty() && criteria.when.is_none() {
             return by_role.clone();
         }
-        by_role.clone().and(&self.judge(criteria, rule))
+        Judged { context: None, ..by_role.clone() }.and(&self.judge(criteria, rule))
     }
 
     /// Why a rule gives what it gives, outermost first.
@@ -74,8 +75,7 @@ impl Evaluation<'_> {
         if let Some(role) = role {
             detail.extend(["has role ", &role.name]);
         }
-        let given = self.contexts.all.iter().find(|context| judged.given.overlaps(context.span));
-        if let Some(context) = given {
+        if let Some(context) = judged.context.and_then(|place| self.contexts.all.get(place)) {
             self.append_seen(&mut detail, criteria, context);
         }
         if detail.is_empty() {
@@ -83,7 +83,7 @@ impl Evaluation<'_> {
         }
         let mut why = vec![Reason { rule: rule.to_owned(), detail }];
         if let Some(held) = role.and_then(|role| self.roles.get(role.place)) {
-            why.extend(held.why(self.now).iter().cloned());
+            why.extend(held.why().iter().cloned());
         }
         why
     }

@@ -118,28 +118,12 @@ fn is_computed_of_another(catalog: &Catalog, property: &Property, read: &Read) -
     of.is_some_and(|of| of.place(field).is_some_and(|place| of.computed.iter().any(|(computed, _)| *computed == place)))
 }
 
+/// What is computed of what is confidential is declared to be so: catalogs without that do not compile.
 fn is_secret(scope: &Scope<'_>, read: &Read) -> bool {
-    scope.facts(read.variable).is_some_and(|facts| reads_secret(scope.catalog(), facts.entity_type(), read))
-}
-
-fn reads_secret(catalog: &Catalog, entity_type: &EntityType, read: &Read) -> bool {
-    let Some(property) = entity_type.properties.get(read.place) else { return false };
-    if is_secret_property(catalog, entity_type, read.place) {
-        return true;
-    }
-    let Some(field) = &read.field else { return false };
-    let Some(of) = target(catalog, property) else { return false };
-    of.place(field).is_some_and(|place| is_secret_property(catalog, of, place))
-}
-
-/// Whether a property is confidential, or computed of one that is.
-pub(super) fn is_secret_property(catalog: &Catalog, entity_type: &EntityType, place: usize) -> bool {
-    let is_sensitive = entity_type.properties.get(place).is_some_and(|property| property.sensitive);
-    // Computed properties need each other in no cycle, so this ends.
-    is_sensitive
-        || entity_type.computed.iter().any(|(computed, expression)| {
-            *computed == place && expression.reads_at().iter().any(|read| reads_secret(catalog, entity_type, read))
-        })
+    let Some(facts) = scope.facts(read.variable) else { return false };
+    let Some(property) = facts.entity_type().properties.get(read.place) else { return false };
+    let of_field = |field: &str| target(scope.catalog(), property).and_then(|of| of.property(field));
+    property.sensitive || read.field.as_deref().and_then(of_field).is_some_and(|field| field.sensitive)
 }
 
 fn shorten(text: &mut String, max: usize) {

@@ -183,6 +183,7 @@ impl Evaluation<'_> {
             let mut hull = offsets.iter().fold(span, |hull, offset| hull.hull(span.moved(*offset)));
             for link in links.iter().filter(|link| link.rule.offset.reference != OffsetReference::Default) {
                 for own in link.judged.given.and(&Spans::of(span)).iter() {
+                    self.edges.span(own.moved(link.rule.offset));
                     hull = hull.hull(own.moved(link.rule.offset));
                 }
             }

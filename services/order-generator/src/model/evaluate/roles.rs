@@ -6,7 +6,7 @@
 use super::trace::{Considered, Finding, RoleSeen};
 use super::verdict::{Given, Judged, Verdict};
 use super::{Evaluation, spans::Span, spans::Spans};
-use crate::model::catalog::{Name, RoleRule};
+use crate::model::catalog::{CompositeRole, Name, RoleRule};
 use crate::model::evaluate::rules::{Ask, Matcher};
 use crate::model::expected::ExpectedRole;
 use crate::model::grant::{Grant, Granted};
@@ -31,7 +31,7 @@ impl Held {
         &self.verdict.judged
     }
 
-    pub(super) fn why(&self, _now: i64) -> &[Reason] {
+    pub(super) fn why(&self) -> &[Reason] {
         self.given.as_ref().map_or(&[], |given| &given.why)
     }
 
@@ -205,8 +205,11 @@ impl<'a> Evaluation<'a> {
             verdict.gain(judged, WorkflowState::GivenByARole, || {
                 let own =
                     Reason { rule: format!("composite role {name}"), detail: format!("gives role {}", subject.name) };
-                std::iter::once(own).chain(held.why(self.now).iter().cloned()).collect()
+                std::iter::once(own).chain(held.why().iter().cloned()).collect()
             });
+        }
+        if let Some(seen) = &mut seen {
+            seen.extend(self.composites_without(subject));
         }
         let mut denied = Judged::default();
         for (at, rule) in deniers {
@@ -228,6 +231,20 @@ impl<'a> Evaluation<'a> {
             recorder.role(RoleSeen::of(subject, &verdict, self.now, considered));
         }
         verdict
+    }
+
+    /// The composite roles that would give a role, and that the owner does not have.
+    fn composites_without(&self, subject: &Subject<'_>) -> Vec<Considered> {
+        let has = |name: &Name| subject.from.iter().any(|(from, _)| *from == name);
+        let gives = |role: &&CompositeRole| {
+            !subject.is_composite && role.roles.iter().any(|role| role.name == *subject.name) && !has(&role.name)
+        };
+        let composites = self.ground.catalog.composite_roles().iter().filter(gives);
+        let seen = |role: &CompositeRole| {
+            let rule = format!("composite role {}", role.name);
+            Considered::of(rule, "does not have it".to_owned(), &Judged::default(), false)
+        };
+        composites.map(seen).collect()
     }
 
     /// What people decided, beside what rules say.

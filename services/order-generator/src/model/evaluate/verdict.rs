@@ -15,6 +15,8 @@ pub(super) struct Judged {
     pub(super) unknown: Spans,
     /// Why nobody knows; there when `unknown` is not empty.
     pub(super) failure: Option<Box<RuleFailure>>,
+    /// The first context in which it holds, by place.
+    pub(super) context: Option<usize>,
 }
 
 impl Judged {
@@ -26,7 +28,7 @@ impl Judged {
     pub(super) fn and(self, other: &Self) -> Self {
         let given = self.given.and(&other.given);
         if self.unknown.is_empty() && other.unknown.is_empty() {
-            return Self { given, ..Self::default() };
+            return Self { given, context: self.context.or(other.context), ..Self::default() };
         }
         let either = |one: &Self| {
             let mut all = one.given.clone();
@@ -35,7 +37,8 @@ impl Judged {
         };
         let unknown = either(&self).and(&either(other)).without(&given);
         let failure = self.failure.or_else(|| other.failure.clone());
-        Self { given, failure: failure.filter(|_| !unknown.is_empty()), unknown }
+        let context = self.context.or(other.context);
+        Self { given, failure: failure.filter(|_| !unknown.is_empty()), unknown, context }
     }
 
     /// When this holds and the other does not.
@@ -48,7 +51,7 @@ impl Judged {
         let mut unknown = self.unknown.without(&denied.given);
         unknown.or(&left.and(&denied.unknown));
         let failure = self.failure.or_else(|| denied.failure.clone());
-        Self { given, failure: failure.filter(|_| !unknown.is_empty()), unknown }
+        Self { given, failure: failure.filter(|_| !unknown.is_empty()), unknown, context: self.context }
     }
 
     /// Adds what another rule says that gives the same.
@@ -68,7 +71,12 @@ impl Judged {
             moved
         };
         let given = all(&self.given);
-        Self { unknown: all(&self.unknown).without(&given), given, failure: self.failure.clone() }
+        Self {
+            unknown: all(&self.unknown).without(&given),
+            given,
+            failure: self.failure.clone(),
+            context: self.context,
+        }
     }
 }
 

@@ -26,6 +26,9 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 /// step takes the stack of a whole expression.
 const COMPUTED_DEPTH_MAX: u8 = 3;
 
+/// How the failure of a computed property begins.
+const COMPUTED: &str = "computed property";
+
 /// What begins the name of a property that is found by its place; no identifier of a catalog does.
 const PLACED: u8 = b'#';
 
@@ -279,9 +282,13 @@ impl<'a> Scope<'a> {
             return Err(format!("computed properties nest more than {COMPUTED_DEPTH_MAX} levels deep"));
         }
         let scope = Scope::with(self.catalog, self.lookup, variables, self.depth + 1);
-        expression
-            .value(&Session::new(&scope), property.value_type(), property.multi_valued)
-            .map_err(|message| format!("computed property '{}': {message}", property.name))
+        expression.value(&Session::new(&scope), property.value_type(), property.multi_valued).map_err(|message| {
+            match message.starts_with(COMPUTED) {
+                // The one that failed says so; those that need it add nothing.
+                true => message,
+                false => format!("{COMPUTED} '{}': {message}", property.name),
+            }
+        })
     }
 
     /// A property that holds exactly what is wanted, without the library; none when it has to be asked.

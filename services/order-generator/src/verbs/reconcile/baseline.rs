@@ -9,6 +9,7 @@ use crate::model::assign::Assignment;
 use crate::model::baseline::take;
 use crate::model::found::{Item, items};
 use crate::model::known_order;
+use crate::store::changes::{self, Change};
 use crate::store::{assignments, computations, found_items, from_json, to_json};
 use crate::verbs::compute::{ROLE_MODEL, catalog};
 use crate::verbs::known::lanes;
@@ -92,6 +93,11 @@ async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline
     let rows: Vec<_> = after.iter().map(|(key, body)| (*key, body)).collect();
     assignments::save(&transaction, engine, &rows).await?;
     found_items::replace(&transaction, engine, &HashMap::new(), &lines).await?;
+    let changed = after.iter().map(|((entity_type, key, _), _)| Change::Owner {
+        entity_type: entity_type.clone(),
+        key: key.clone(),
+    });
+    changes::note(&generator.database, &transaction, changed).await?;
     transaction.commit().await?;
     Ok(done)
 }

@@ -11,13 +11,14 @@ use crate::model::decision::{Decision, Verdict};
 use crate::model::found::{Item, Kind};
 use crate::store::decisions::Kept;
 use crate::store::found_items::Filter;
+use crate::store::changes::{self, Change};
 use crate::store::{assignments, decisions, found_items, from_json, resources};
 use crate::verbs::compute::{KnownOwner, catalog};
 use provost_contract::Violations;
 use provost_domain::{Owner, Timestamp, Value};
 use provost_service_kit::{Engine, Fault, FaultKind, new_id};
 use sea_orm::ConnectionTrait;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Most items that one call names.
 const ITEMS_MAX: usize = 1_000;
@@ -93,6 +94,14 @@ pub(crate) async fn decide(generator: &Generator, wish: &Decide) -> Result<Decid
     let gone: Vec<&str> = new.gone.iter().map(String::as_str).collect();
     found_items::remove(&transaction, engine, &gone).await?;
     let decided = new.kept.len();
+    let concerned: BTreeSet<(String, String)> = new
+        .kept
+        .iter()
+        .flat_map(|kept| kept.decision.concerns())
+        .map(|owner| (owner.entity_type.clone(), owner.key.clone()))
+        .collect();
+    let changed = concerned.into_iter().map(|(entity_type, key)| Change::Owner { entity_type, key });
+    changes::note(&generator.database, &transaction, changed).await?;
     transaction.commit().await?;
     tracing::info!(actor = wish.actor, verdict = verdict.name(), decided, "decided on what was found");
     Ok(Decided { outcomes, more })

@@ -89,7 +89,7 @@ fn catalog() -> Catalog {
     compiled(CATALOG)
 }
 
-fn person(values: &[(&str, &str)]) -> Resource {
+fn somebody(values: &[(&str, &str)]) -> Resource {
     let mut all: Properties =
         [("id", "1"), ("first", "Ada"), ("last", "Byron"), ("login", "ada"), ("cost_center", "200")]
             .map(|(name, value)| (name.to_owned(), Value::from(value)))
@@ -106,7 +106,7 @@ fn person(values: &[(&str, &str)]) -> Resource {
 }
 
 fn evaluated(values: &[(&str, &str)]) -> Expected {
-    evaluated_in(&catalog(), &person(values), &Repository::default())
+    evaluated_in(&catalog(), &somebody(values), &Repository::default())
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn confidential_values_are_in_no_explanation() {
 
 #[test]
 fn a_manager_who_is_not_there_is_a_failure_and_not_nobody() {
-    let expected = evaluated_in(&catalog(), &person(&[("manager", "404")]), &Repository::default());
+    let expected = evaluated_in(&catalog(), &somebody(&[("manager", "404")]), &Repository::default());
     let failures: Vec<_> = expected.resources.iter().filter_map(|resource| resource.failure.clone()).collect();
     let said = |failure: &RuleFailure| failure.message.contains("manager is '404', and no such Person is known");
     assert!(failures.iter().any(said), "{failures:?}");
@@ -214,7 +214,7 @@ fn a_manager_who_is_not_there_is_a_failure_and_not_nobody() {
 fn a_manager_is_looked_up() {
     let mut repository = Repository::default();
     repository.insert("Person", Resource { key: "2".into(), values: [("login".into(), Value::from("bob"))].into() });
-    let expected = evaluated_in(&catalog(), &person(&[("manager", "2")]), &repository);
+    let expected = evaluated_in(&catalog(), &somebody(&[("manager", "2")]), &repository);
     let basic = of(&expected, "Basic").unwrap();
     assert_eq!(value(basic, "boss").value, Some(Value::from("bob")));
     assert_eq!(value(basic, "boss").why[0].detail, "manager = '2', manager.login = 'bob'");
@@ -224,11 +224,11 @@ fn a_manager_is_looked_up() {
 fn names_for_people_fall_back_on_the_key() {
     let catalog = catalog();
     let repository = Repository::default();
-    assert_eq!(display_name(&catalog, "Person", &person(&[]), &repository), "Ada Byron");
-    assert_eq!(display_name(&catalog, "Person", &person(&[("first", "")]), &repository), "1");
-    assert_eq!(display_name(&catalog, "Group", &person(&[]), &repository), "1");
+    assert_eq!(display_name(&catalog, "Person", &somebody(&[]), &repository), "Ada Byron");
+    assert_eq!(display_name(&catalog, "Person", &somebody(&[("first", "")]), &repository), "1");
+    assert_eq!(display_name(&catalog, "Group", &somebody(&[]), &repository), "1");
     let ground = Ground { catalog: &catalog, revision: 1, now: Timestamp::default(), lookup: &repository };
-    assert!(evaluate(&ground, &Case::new("Nobody", &person(&[]))).is_none());
+    assert!(evaluate(&ground, &Case::new("Nobody", &somebody(&[]))).is_none());
 }
 
 fn anything() -> impl Strategy<Value = Vec<(&'static str, String)>> {
@@ -252,7 +252,7 @@ proptest! {
         let mut types: Vec<&str> = tail.split("\n  - name:").skip(1).collect();
         types.reverse();
         let reversed = types.iter().fold(format!("{head}resource_types:"), |text, one| text + "\n  - name:" + one);
-        let other = evaluated_in(&compiled(&reversed), &person(&values), &Repository::default());
+        let other = evaluated_in(&compiled(&reversed), &somebody(&values), &Repository::default());
         prop_assert_eq!(once, other);
     }
 }
