@@ -10,6 +10,7 @@ use super::stage::Staged;
 use super::upload::held;
 use crate::generator::Generator;
 use crate::model::catalog::SynchronizationThresholds;
+use crate::model::comparison::Comparisons;
 use crate::model::generate::LaneKey;
 use crate::model::known_order;
 use crate::store::changes::{self, Change};
@@ -151,7 +152,7 @@ async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(St
             continue;
         }
         for ((_, entity_type, key), lane) in lanes_of(generator, &gone).await? {
-            if known_order::overlay(Some(&there), &lane).is_none() {
+            if known_order::overlay(Some(&there), &lane, Comparisons::EXACT).is_none() {
                 deleted.insert((entity_type, key));
             }
         }
