@@ -10,7 +10,7 @@ mod compare;
 #[cfg(test)]
 mod tests;
 
-use super::catalog::{EntityType, ResourceType};
+use super::catalog::{CONFIDENT, EntityType, ResourceType};
 use super::expected::{ExpectedResource, ExpectedValue};
 use super::known_order::{self, KnownOrder};
 use compare::{Compared, compare};
@@ -122,6 +122,16 @@ pub struct Wanted {
     pub kind: OrderKind,
     /// What it changes.
     pub changes: Vec<Change>,
+    /// How sure the rules behind it are, 0 to 150; below 100 a person looks at it.
+    #[serde(default = "confident")]
+    pub confidence: u32,
+    /// The owner's time is over, so it takes access away: it goes ahead of what others wait for.
+    #[serde(default)]
+    pub is_leavers: bool,
+}
+
+const fn confident() -> u32 {
+    CONFIDENT
 }
 
 /// Everything that the comparison of one assignment looks at.
@@ -363,6 +373,8 @@ impl Situation<'_> {
             let is_left = !before.granted.is_empty() && !expected.values.contains_key(name);
             is_left.then_some((property, if property.multi_valued { &no_links } else { &no_link }))
         });
+        // What changes is as sure as the least sure of the rules that change it.
+        let mut confidence = CONFIDENT;
         let ruled = expected.values.iter().filter_map(|(name, value)| Some((self.target.property(name)?, value)));
         for (property, value) in ruled.chain(ruleless) {
             let name = &*property.name;
@@ -378,6 +390,9 @@ impl Situation<'_> {
                 is_first: self.previous.is_none(),
                 seen_at: self.seen_at,
             });
+            if !of_property.is_empty() {
+                confidence = confidence.min(value.confidence);
+            }
             changes.extend(of_property);
             assignment.properties.insert(name.to_owned(), assigned);
         }
@@ -399,7 +414,7 @@ impl Situation<'_> {
             assignment.note = "declined, and not proposed again until a proposed value changes".into();
         } else if kind == OrderKind::Addition || !changes.is_empty() {
             assignment.state = self.open_state();
-            assignment.wanted = Some(Wanted { kind, changes });
+            assignment.wanted = Some(self.wanted(kind, changes, confidence));
         } else {
             assignment.state = self.settled(&assignment.properties, current.is_some());
         }
@@ -407,6 +422,10 @@ impl Situation<'_> {
             assignment.properties.values_mut().for_each(|property| property.state = assignment.state);
         }
         assignment
+    }
+
+    fn wanted(&self, kind: OrderKind, changes: Vec<Change>, confidence: u32) -> Wanted {
+        Wanted { kind, changes, confidence, is_leavers: self.period.is_over(self.now) }
     }
 
     /// The worst of what has settled: all Verified, or some only Executed. What cannot be read back
@@ -507,7 +526,7 @@ impl Situation<'_> {
             };
         } else {
             assignment.state = self.open_state();
-            assignment.wanted = Some(Wanted { kind: OrderKind::Deletion, changes: vec![] });
+            assignment.wanted = Some(self.wanted(OrderKind::Deletion, vec![], CONFIDENT));
         }
         let state = assignment.state;
         assignment.properties.values_mut().for_each(|property| property.state = state);

@@ -573,6 +573,11 @@ impl Catalog {
         self.resource_types.get(*self.resource_type_index.get(name)?)
     }
 
+    /// A resource type's place among [`Catalog::resource_types`], by name.
+    pub fn resource_type_place(&self, name: &str) -> Option<usize> {
+        self.resource_type_index.get(name).copied()
+    }
+
     /// The roles that owners of an entity type can have.
     pub fn roles_of(&self, owner: &str) -> impl Iterator<Item = &Role> {
         let places = self.roles_by_owner.get(owner).map_or(&[][..], Vec::as_slice);
