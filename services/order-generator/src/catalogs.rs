@@ -30,6 +30,17 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// A compiled catalog under a revision.
+    pub(crate) fn of(catalog: Catalog, revision: i64, applied_at: Timestamp) -> Self {
+        Self {
+            revision,
+            applied_at,
+            shapes: catalog.entity_types().iter().map(shape).collect(),
+            exports: exports(&catalog),
+            catalog: Arc::new(catalog),
+        }
+    }
+
     /// An entity type's shape.
     pub(crate) fn shape(&self, entity_type: &str) -> Option<EntityShape> {
         self.shapes.iter().find(|shape| shape.name == entity_type).cloned()
@@ -77,13 +88,7 @@ impl Catalogs {
                 format!("the catalog of revision {} no longer compiles: {first}; apply a right one", row.revision);
             Fault::wrong_state("catalog", why)
         })?;
-        let loaded = Arc::new(Loaded {
-            revision: row.revision,
-            applied_at: Timestamp::from_millis(row.applied_at),
-            shapes: catalog.entity_types().iter().map(shape).collect(),
-            exports: exports(&catalog),
-            catalog: Arc::new(catalog),
-        });
+        let loaded = Arc::new(Loaded::of(catalog, row.revision, Timestamp::from_millis(row.applied_at)));
         self.current.send_replace(Some(Arc::clone(&loaded)));
         Ok(Some(loaded))
     }

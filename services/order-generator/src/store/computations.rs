@@ -105,6 +105,15 @@ pub(crate) async fn generation(connection: &impl ConnectionTrait, id: &str) -> R
     row.map(|row| from_json(&row.summary)).transpose()
 }
 
+/// When a generation last ran, and what it did or would have done.
+pub(crate) async fn generation_at(
+    connection: &impl ConnectionTrait,
+    id: &str,
+) -> Result<Option<(Timestamp, Generated)>, Fault> {
+    let row = generation::Entity::find_by_id(id.to_owned()).one(connection).await?;
+    row.map(|row| Ok((Timestamp::from_millis(row.at), from_json(&row.summary)?))).transpose()
+}
+
 /// Keeps a generation. The same id again (a job's task that ran twice) keeps the later one.
 pub(crate) async fn note_generation(
     connection: &impl ConnectionTrait,

@@ -233,6 +233,11 @@ pub(crate) async fn that_count(connection: &(impl ConnectionTrait + StreamTrait)
     Ok(found)
 }
 
+/// The orders of a generation run, in no order.
+pub(crate) async fn of_run(connection: &impl ConnectionTrait, run: &str) -> Result<Vec<OrderRecord>, Fault> {
+    Entity::find().filter(Column::GenerationRun.eq(run)).all(connection).await?.iter().map(read).collect()
+}
+
 /// All orders of one owner, oldest first.
 pub(crate) async fn of_owner(
     connection: &impl ConnectionTrait,

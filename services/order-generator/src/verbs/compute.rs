@@ -18,10 +18,10 @@ use crate::store::{from_json, resources, to_json};
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
 use provost_contract::to_wire;
-use provost_domain::{Owner, Period, Reason, WorkflowState};
+use provost_domain::{Owner, Period, ProvisioningState, Reason, Timestamp, WorkflowState};
 use provost_service_kit::Fault;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -65,55 +65,132 @@ pub(crate) async fn compute(generator: &Generator, done: &Done) -> Result<Comput
 }
 
 async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) -> Result<Computed, Fault> {
-    catch_up(generator).await?;
-    let started_at = generator.clock.now();
-    let before = Before::read(generator).await?;
-    let world = World::read(generator, Arc::clone(&loaded), started_at).await?;
-    let previous = before.assignments()?;
-    let inputs = Arc::new(Inputs { world, lanes: lanes(generator).await?, previous });
+    let computation = in_memory(Basis::read(generator, loaded).await?, done).await?;
+    computation.keep(generator, done).await
+}
 
+/// Everything that a computation is made from, as it is at one moment.
+pub(crate) struct Basis {
+    loaded: Arc<Loaded>,
+    before: Before,
+    inputs: Arc<Inputs>,
+    started_at: Timestamp,
+}
+
+impl Basis {
+    /// Reads it. `loaded` may be a catalog that is not the current one.
+    ///
+    /// # Errors
+    /// [`provost_service_kit::FaultKind::WrongState`] before the managed systems were read.
+    pub(crate) async fn read(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
+        catch_up(generator).await?;
+        let started_at = generator.clock.now();
+        let before = Before::read(generator).await?;
+        let world = World::read(generator, Arc::clone(&loaded), started_at).await?;
+        let previous = before.assignments()?;
+        let inputs = Arc::new(Inputs { world, lanes: lanes(generator).await?, previous });
+        Ok(Self { loaded, before, inputs, started_at })
+    }
+}
+
+/// A computation of which nothing is kept yet.
+pub(crate) struct Computation {
+    basis: Basis,
+    owners: HashMap<OwnerKey, String>,
+    /// What everybody has or shall have.
+    pub(crate) assignments: Arc<Vec<Assignment>>,
+}
+
+/// Computes for everybody, in memory.
+pub(crate) async fn in_memory(basis: Basis, done: &Done) -> Result<Computation, Fault> {
+    let Basis { loaded, inputs, started_at, .. } = &basis;
     let owners = inputs.world.owners();
     let total = owners.len() as u64 * 2;
     let mut expected: Vec<Expected> =
-        pieces(owners, &inputs, |inputs, owner| inputs.world.expected(&owner), done, 0, total).await?;
+        pieces(owners, inputs, |inputs, owner| inputs.world.expected(&owner), done, 0, total).await?;
     Claims {
         catalog: &loaded.catalog,
         previous: &inputs.previous,
         lanes: &inputs.lanes,
         exists: &|entity_type, key| inputs.world.has(entity_type, key),
-        now: started_at,
+        now: *started_at,
     }
     .refuse_shared(&mut expected);
-    let known: HashMap<OwnerKey, String> = expected.iter().map(known_owner).collect::<Result<_, Fault>>()?;
+    let owners: HashMap<OwnerKey, String> = expected.iter().map(known_owner).collect::<Result<_, Fault>>()?;
     let work = inputs.with_the_gone(expected);
     let evaluated = total / 2;
-    let assigned: Vec<Assignment> =
-        pieces(work, &inputs, |inputs, (owner, expected)| inputs.assign(&owner, &expected), done, evaluated, total)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect();
-    let mut after: HashMap<AssignmentKey, String> = HashMap::new();
-    let mut computed = Computed { owners: known.len() as i64, ..Computed::default() };
-    for assignment in assigned {
-        computed.count(&assignment);
-        after.insert(key_of(&assignment), to_json(&assignment)?);
+    let assign = |inputs: &Inputs, (owner, expected): (OwnerKey, Option<Expected>)| inputs.assign(&owner, &expected);
+    let assigned = pieces(work, inputs, assign, done, evaluated, total).await?;
+    let mut assignments: Vec<Assignment> = assigned.into_iter().flatten().collect();
+    assignments.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
+    Ok(Computation { basis, owners, assignments: Arc::new(assignments) })
+}
+
+impl Computation {
+    /// When it was made.
+    pub(crate) const fn started_at(&self) -> Timestamp {
+        self.basis.started_at
     }
-    before.save(generator, &known, &after).await?;
-    // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
-    let verifications = inputs.world.verifications(&inputs.lanes);
-    computed.verified = verify(generator, &verifications).await?;
-    let ended_at = generator.clock.now();
-    computations::note_computation(generator.database.write(), loaded.revision, started_at, ended_at, &computed)
-        .await?;
-    done(total, total);
-    tracing::info!(
-        owners = computed.owners,
-        differing = computed.differing,
-        verified = computed.verified,
-        "role model computed"
-    );
-    Ok(computed)
+
+    /// How many owners were evaluated.
+    pub(crate) fn owners(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// The lanes, as they will be once the ledger has heard what synchronization shows.
+    pub(crate) fn lanes_once_verified(&self) -> Lanes {
+        let shown: HashSet<String> = self.verifications().into_iter().map(|one| one.order_id).collect();
+        let mut lanes = self.basis.inputs.lanes.clone();
+        for order in lanes.values_mut().flatten().filter(|order| shown.contains(&order.id.to_string())) {
+            order.state = ProvisioningState::Verified;
+        }
+        lanes
+    }
+
+    /// What was assigned to an owner last time, by resource type.
+    pub(crate) fn previous(&self) -> &HashMap<OwnerKey, BTreeMap<String, Assignment>> {
+        &self.basis.inputs.previous
+    }
+
+    /// The owners of whom something other is known than last time: before, and now.
+    pub(crate) fn changed_owners(&self) -> Result<Vec<(Option<KnownOwner>, Option<KnownOwner>)>, Fault> {
+        let (before, now) = (&self.basis.before.owners, &self.owners);
+        let mut keys: Vec<&OwnerKey> = changed(before, now).into_iter().map(|(key, _)| key).collect();
+        keys.extend(gone(before, now));
+        keys.sort();
+        let read = |text: Option<&String>| text.map(|text| from_json(text)).transpose();
+        keys.into_iter().map(|key| Ok((read(before.get(key))?, read(now.get(key))?))).collect()
+    }
+
+    fn verifications(&self) -> Vec<Verification> {
+        self.basis.inputs.world.verifications(&self.basis.inputs.lanes)
+    }
+
+    /// Keeps what differs from last time, and reports what synchronization has shown.
+    pub(crate) async fn keep(&self, generator: &Generator, done: &Done) -> Result<Computed, Fault> {
+        let mut after: HashMap<AssignmentKey, String> = HashMap::new();
+        let mut computed = Computed { owners: self.owners.len() as i64, ..Computed::default() };
+        for assignment in self.assignments.iter() {
+            computed.count(assignment);
+            after.insert(key_of(assignment), to_json(assignment)?);
+        }
+        let Basis { loaded, before, started_at, .. } = &self.basis;
+        before.save(generator, &self.owners, &after).await?;
+        // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
+        computed.verified = verify(generator, &self.verifications()).await?;
+        let ended_at = generator.clock.now();
+        computations::note_computation(generator.database.write(), loaded.revision, *started_at, ended_at, &computed)
+            .await?;
+        let total = self.owners.len() as u64 * 2;
+        done(total, total);
+        tracing::info!(
+            owners = computed.owners,
+            differing = computed.differing,
+            verified = computed.verified,
+            "role model computed"
+        );
+        Ok(computed)
+    }
 }
 
 /// Does work in pieces beside each other, off the runtime's threads.
@@ -178,6 +255,10 @@ impl Inputs {
         let previous = self.previous.get(key).unwrap_or(&nothing);
         Some(self.world.assign(expected.as_ref(), previous, &self.lanes))
     }
+}
+
+fn place_of(assignment: &Assignment) -> (&str, &str, &str) {
+    (&assignment.owner.entity_type, &assignment.owner.key, &assignment.resource_type)
 }
 
 fn key_of(assignment: &Assignment) -> AssignmentKey {

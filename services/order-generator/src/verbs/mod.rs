@@ -4,12 +4,17 @@
 //! a verb that was interrupted anywhere can be repeated.
 
 pub(crate) mod apply_catalog;
+pub(crate) mod apply_plan;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
 pub(crate) mod generate;
+pub(crate) mod held_orders;
 pub(crate) mod jobs;
 pub(crate) mod known;
 pub(crate) mod permissions;
+mod pieces;
+pub(crate) mod plan;
+pub(crate) mod planned;
 pub(crate) mod poll_exports;
 pub(crate) mod schema;
 pub(crate) mod stage;

@@ -6,6 +6,7 @@
 
 mod compile;
 mod declaration;
+pub mod difference;
 mod node;
 mod problem;
 mod reader;

@@ -20,10 +20,10 @@ mod thresholds;
 
 pub use lane::{LaneKey, lane_of_order, unknown_key};
 pub use order::{Intent, Look};
-pub use thresholds::{Breach, Counted, Verdict};
+pub use thresholds::{Breach, Counted, Verdict, verdicts};
 
 use super::assign::{Assignment, Wanted, Wish};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
 use provost_domain::{Order, OrderId, Owner, Timestamp, WorkflowState};
@@ -94,6 +94,23 @@ impl Standing {
     pub const fn needs_a_look(&self) -> bool {
         self.needs_a_look
     }
+
+    /// Whose it is, by which resource type: the owner's entity type and key, and the resource type's name.
+    pub fn key(&self, catalog: &Catalog) -> Option<(String, String, String)> {
+        let kind = catalog.resource_types().get(self.kind)?;
+        Some((kind.owner.to_string(), self.owner_key.to_string(), kind.name.to_string()))
+    }
+
+    /// Its resource type.
+    pub fn resource_type<'c>(&self, catalog: &'c Catalog) -> Option<&'c ResourceType> {
+        catalog.resource_types().get(self.kind)
+    }
+
+    /// The resource, for people: resource type and key.
+    pub fn named(&self, catalog: &Catalog) -> String {
+        let kind = catalog.resource_types().get(self.kind).map_or("", |kind| &*kind.name);
+        format!("{kind} {}", self.target_key)
+    }
 }
 
 /// What every decision of one generation is made from.
@@ -138,12 +155,6 @@ impl<'a> Ground<'a> {
         order::look(self, resource_type, place, assignment, id)
     }
 
-    /// The order of an intent, from its assignment.
-    pub fn order(&self, intent: &Intent, assignment: Assignment) -> Option<Order> {
-        let resource_type = self.catalog.resource_type(&assignment.resource_type)?;
-        order::order(self, resource_type, assignment, intent)
-    }
-
     /// Decides which orders go out and which are cancelled. `standings` are those of all assignments,
     /// and a look's place is its assignment's in them.
     pub fn decide(&self, standings: &[Standing], looks: Vec<Look>) -> Decided {
@@ -186,6 +197,12 @@ impl<'a> Ground<'a> {
     }
 }
 
+/// The order of an intent, from its assignment.
+pub fn write(catalog: &Catalog, run: &Run, intent: &Intent, assignment: Assignment) -> Option<Order> {
+    let resource_type = catalog.resource_type(&assignment.resource_type)?;
+    order::order(catalog, run, resource_type, assignment, intent)
+}
+
 /// Whose orders are needed in each lane: entity type and key.
 type Needed<'a> = HashMap<LaneKey, HashSet<(&'a str, &'a str)>>;
 
@@ -204,7 +221,7 @@ pub fn generate(
     let in_need = assignments.iter().zip(&standings).enumerate().filter(|(_, (_, standing))| standing.needs_a_look());
     let looks = in_need.filter_map(|(place, (assignment, _))| ground.look(place, assignment, new_id())).collect();
     let decided = ground.decide(&standings, looks);
-    let order = |intent: &Intent| ground.order(intent, (*assignments.get(intent.place)?).clone());
+    let order = |intent: &Intent| write(catalog, run, intent, (*assignments.get(intent.place)?).clone());
     Generation {
         orders: decided.new.iter().filter_map(order).collect(),
         duplicates: decided.known.len(),

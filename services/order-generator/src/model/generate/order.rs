@@ -1,6 +1,6 @@
 //! One assignment's order: what it is, whether the ledger has it already, and why it waits for a review.
 
-use super::{Assignment, Ground, LaneKey, Run, Wanted, Wish, lane, priority};
+use super::{Assignment, Catalog, Ground, LaneKey, Run, Wanted, Wish, lane, priority};
 use crate::model::catalog::{CONFIDENT, ResourceType};
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{BlockCause, InactiveReason, Order, OrderId, OrderKind, ProvisioningState};
@@ -67,6 +67,15 @@ impl Look {
         self.place
     }
 
+    /// The same, at another place.
+    #[must_use]
+    pub fn at(mut self, place: usize) -> Self {
+        let founds = [self.held.as_mut(), self.otherwise.as_mut().and_then(Option::as_mut)];
+        founds.into_iter().flatten().for_each(|(intent, _)| intent.place = place);
+        self.place = place;
+        self
+    }
+
     pub(super) fn decide(self, holds_key: impl FnOnce() -> bool) -> Option<Found> {
         match self.otherwise {
             Some(otherwise) if !holds_key() => otherwise,
@@ -131,10 +140,9 @@ fn found(
     if orders.is_empty() {
         return Some((intent, None));
     }
-    intent.is_queued =
-        intent.writes() && orders.iter().any(|order| order.state == ProvisioningState::AwaitingApproval);
+    intent.is_queued = intent.writes() && orders.iter().any(|order| order.state == ProvisioningState::AwaitingApproval);
     // Only here, where something is compared, does the order have to be written out.
-    let order = order(ground, resource_type, assignment.clone(), &intent)?;
+    let order = order(ground.catalog, ground.run, resource_type, assignment.clone(), &intent)?;
     intent.is_known = is_known(orders, &order);
     Some((intent, Some(lane)))
 }
@@ -157,13 +165,14 @@ fn block_causes(resource_type: &ResourceType, wanted: Option<&Wanted>, run: &Run
 }
 
 pub(super) fn order(
-    ground: &Ground<'_>,
+    catalog: &Catalog,
+    run: &Run,
     resource_type: &ResourceType,
     assignment: Assignment,
     intent: &Intent,
 ) -> Option<Order> {
     let target_key = target_key(&assignment, intent).to_owned();
-    let target = ground.catalog.entity_type(&resource_type.target);
+    let target = catalog.entity_type(&resource_type.target);
     let priority = priority::of(resource_type, target, assignment.wanted.as_ref().filter(|_| intent.writes()));
     let Intent { id, kind, expired, block_causes, depends_on, .. } = intent.clone();
     Some(Order {
@@ -181,13 +190,13 @@ pub(super) fn order(
         priority,
         not_before: None,
         period: assignment.period,
-        generation_run: ground.run.id.clone(),
+        generation_run: run.id.clone(),
         depends_on,
         block_causes,
         transmitted_validity_minutes: resource_type.transmitted_validity_minutes,
         rule_failure: assignment.failure,
         expired,
-        generated_at: ground.run.now,
+        generated_at: run.now,
     })
 }
 

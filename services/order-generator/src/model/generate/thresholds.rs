@@ -94,7 +94,7 @@ struct Counts {
 }
 
 /// The verdict on each resource type and kind that has a limit, or anything to count.
-pub(super) fn verdicts(catalog: &Catalog, standings: &[Standing], new: &[Intent]) -> Vec<Verdict> {
+pub fn verdicts(catalog: &Catalog, standings: &[Standing], new: &[Intent]) -> Vec<Verdict> {
     let mut counts = vec![Counts::default(); catalog.resource_types().len()];
     for standing in standings.iter().filter(|standing| standing.linked) {
         if let Some(counts) = counts.get_mut(standing.kind) {
