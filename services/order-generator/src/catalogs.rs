@@ -30,7 +30,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// A compiled catalog under a revision.
+    /// A compiled catalog, as if it had been applied as that revision.
     pub(crate) fn of(catalog: Catalog, revision: i64, applied_at: Timestamp) -> Self {
         Self {
             revision,
@@ -133,7 +133,8 @@ fn shape(entity_type: &EntityType) -> EntityShape {
         name: entity_type.name.to_string(),
         connector: entity_type.connector.to_string(),
         key: entity_type.key.to_string(),
-        properties: entity_type.properties.iter().map(property).collect(),
+        // What is computed is in no managed system: nobody exports it, and nothing keeps it.
+        properties: entity_type.stored().map(property).collect(),
     }
 }
 

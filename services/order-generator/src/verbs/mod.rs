@@ -9,6 +9,7 @@ pub(crate) mod catch_up;
 pub(crate) mod compute;
 pub(crate) mod generate;
 pub(crate) mod held_orders;
+pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
 pub(crate) mod permissions;
