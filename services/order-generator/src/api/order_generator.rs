@@ -1,11 +1,11 @@
 //! `OrderGeneratorService`: computing the role model, planning, and generating orders.
 
 use super::Api;
-use super::plan::{applied, asked, changes_to_wire, counts, head_to_wire};
+use super::plan::{applied, asked, changes_to_wire, head_to_wire, summary};
 use crate::store::computations::{Breach, Computed, Generated, Options};
 use crate::store::held_orders::Filter;
 use crate::verbs::apply_plan::{Outcome, apply_plan};
-use crate::verbs::compute::compute;
+use crate::verbs::compute::{Whom, compute};
 use crate::verbs::generate::generate;
 use crate::verbs::held_orders::{Held, held_orders};
 use crate::verbs::plan::plan;
@@ -30,7 +30,7 @@ impl OrderGeneratorService for Api {
     ) -> Result<Response<wire::ComputeRoleModelResponse>, Status> {
         let generator = Arc::clone(&self.generator);
         // Goes on when its caller goes away: half a computation helps nobody.
-        let computed = tokio::spawn(async move { compute(&generator, &|_, _| {}).await }).await;
+        let computed = tokio::spawn(async move { compute(&generator, Whom::Everybody, &|_, _| {}).await }).await;
         Ok(Response::new(computed_to_wire(computed.map_err(Fault::internal)??)))
     }
 
@@ -57,9 +57,8 @@ impl OrderGeneratorService for Api {
         request: Request<wire::PlanOrdersRequest>,
     ) -> Result<Response<Self::PlanOrdersStream>, Status> {
         let plan = plan(&self.generator, asked(request.into_inner())).await?;
-        let shifts = plan.shifts()?;
-        let shown: Vec<_> = shifts.iter().filter(|shift| plan.shows_shift(shift)).cloned().collect();
-        let summary = counts(&plan, &shifts);
+        let shown: Vec<_> = plan.shifts().iter().filter(|shift| plan.shows_shift(shift)).cloned().collect();
+        let summary = summary(&plan);
         Ok(Response::new(Box::pin(async_stream::try_stream! {
             let part = |part: Part| wire::PlanOrdersResponse { part: Some(part) };
             yield part(Part::Head(head_to_wire(&plan.head)));

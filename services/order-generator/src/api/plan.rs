@@ -4,7 +4,8 @@ use crate::catalogs::File;
 use crate::model::generate::Verdict;
 use crate::model::plan::{Action, Mark, Part};
 use crate::verbs::apply_plan::Applied;
-use crate::verbs::plan::{Asked, Head, Plan, Shift, Thing};
+use crate::verbs::plan::{Asked, Head, Plan};
+use crate::verbs::planning::{Shift, Thing};
 use provost_contract::generator::v1 as wire;
 use provost_contract::generator::v1::apply_plan_request::Part as Sent;
 use provost_contract::{Violations, from_wire, to_wire};
@@ -107,7 +108,7 @@ fn verdict_to_wire(verdict: &Verdict) -> wire::ThresholdVerdict {
 }
 
 /// A plan in numbers.
-pub(super) fn counts(plan: &Plan, shifts: &[Shift]) -> wire::PlanSummary {
+pub(super) fn summary(plan: &Plan) -> wire::PlanSummary {
     let survey = plan.survey();
     let catalog = &survey.loaded.catalog;
     let mut counts: BTreeMap<(&str, &str, i32), (i64, i64)> = BTreeMap::new();
@@ -127,7 +128,7 @@ pub(super) fn counts(plan: &Plan, shifts: &[Shift]) -> wire::PlanSummary {
         wire::PlanCount { connector, resource_type, action, count, awaiting_approval }
     };
     let mut assignments: BTreeMap<(Thing, &str), (i64, i64)> = BTreeMap::new();
-    for shift in shifts {
+    for shift in plan.shifts() {
         let (gained, lost) = assignments.entry((shift.thing, &shift.name)).or_default();
         if shift.gained { *gained += 1 } else { *lost += 1 }
     }

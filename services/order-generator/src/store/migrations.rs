@@ -1,5 +1,10 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
+mod held_orders;
+mod incremental;
+
+use held_orders::HeldOrders;
+use incremental::Incremental;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +13,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(WhatWasRead), Box::new(HeldOrders)]
+        vec![Box::new(First), Box::new(WhatWasRead), Box::new(HeldOrders), Box::new(Incremental)]
     }
 }
 
@@ -113,33 +118,6 @@ impl MigrationTrait for WhatWasRead {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let properties = text("properties").default("").to_owned();
         manager.alter_table(Table::alter().table("readings").add_column(properties).to_owned()).await
-    }
-}
-
-/// What a blocked generation would have done is kept, so that whoever has to let it go can see it; and plans
-/// name the orders that they gave by their generation run.
-struct HeldOrders;
-
-impl MigrationName for HeldOrders {
-    fn name(&self) -> &str {
-        "m0005_held_orders"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for HeldOrders {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let held = vec![
-            text("run"),
-            big("position"),
-            int("action"),
-            text("resource_type"),
-            text("owner_key"),
-            ColumnDef::new("planned").blob().not_null().to_owned(),
-        ];
-        manager.create_table(table("held_orders", held, &["run", "position"])).await?;
-        manager.create_table(table("plan_keys", vec![int("id"), text("secret")], &["id"])).await?;
-        manager.create_index(index("orders", "orders_generation_run", &["generation_run"])).await
     }
 }
 

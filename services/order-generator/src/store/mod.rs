@@ -6,7 +6,9 @@
 
 pub(crate) mod assignments;
 pub(crate) mod catalogs;
+pub(crate) mod changes;
 pub(crate) mod computations;
+pub(crate) mod dependencies;
 pub(crate) mod entity;
 pub(crate) mod held_orders;
 pub(crate) mod jobs;

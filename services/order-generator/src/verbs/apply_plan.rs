@@ -3,9 +3,9 @@
 //! The rule that must hold: nobody gets anything that was not planned. When the inputs have moved and
 //! something would be other than planned, nothing is kept and nothing submitted.
 
-use super::compute::{ROLE_MODEL, catalog};
+use super::compute::{Keep, ROLE_MODEL, catalog};
 use super::generate::{self, by_kind, wait_for, wire_messages};
-use super::plan::{Head, Plan, digest, of_basis, read_alone};
+use super::plan::{Head, Plan, digest, of_catalog};
 use super::planned;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
@@ -65,9 +65,8 @@ pub(crate) async fn apply_plan(generator: &Generator, applied: Applied) -> Resul
 }
 
 async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applied) -> Result<Outcome, Fault> {
-    let basis = read_alone(generator, &loaded).await?;
     sensitive_orders::forget(generator.database.write()).await?;
-    let plan = of_basis(generator, loaded, basis, applied.head.clone(), &|_, _| {}).await?;
+    let plan = of_catalog(generator, loaded, applied.head.clone(), Keep::Both, &|_, _| {}).await?;
     let anew = anew(generator, &plan, &applied.marks).await?;
     let comparison = compare(&applied.marks, &anew.0, &applied.head.shown, &applied.part);
     if !comparison.differences.is_empty() {
@@ -91,7 +90,7 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
         let message = "nothing was submitted, because a threshold is broken; force_thresholds goes past it".to_owned();
         return Ok(Outcome { generated, blocked: true, already, left_out, message });
     }
-    plan.computation.keep(generator, &|_, _| {}).await?;
+    plan.everybody.keep(generator).await?;
     let total = chosen.intents.len();
     let written = plan.written(&chosen.intents, wire_messages);
     generate::submit(generator, &applied.actor, total, written, &mut generated, &|_, _| {}).await?;

@@ -1,27 +1,33 @@
-//! Computing the role model: evaluate everybody, compare with what is there, keep the differences,
-//! and report what synchronization has shown.
+//! Computing the role model: evaluate, compare with what is there, keep the differences, and report what
+//! synchronization has shown. For everybody, or for those whom something concerns that changed.
 //!
-//! The rule that must hold: computing twice on the same inputs changes nothing the second time. What
-//! is kept is kept in one transaction; a computation that was interrupted never happened.
+//! The rules that must hold: computing twice on the same inputs changes nothing the second time, and
+//! computing for those whom it concerns gives what computing for everybody would. What is kept is kept
+//! in one transaction; a computation that was interrupted never happened.
 
+use super::affected::{Affected, affected};
 use super::catch_up::catch_up;
-use super::inputs::{Before, Inputs, Scope};
+use super::inputs::{Batch, Claimed, Kept, Person, Scope};
+use super::planning::Planning;
+use super::verify::{Candidates, verifications, verify};
+use super::world::Ground;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
-use crate::model::claims::Claims;
-use crate::model::expected::Expected;
+use crate::model::expected::{Expected, ExpectedRole};
+use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
-use crate::store::computations::{self, Computed};
-use crate::store::{resources, to_json};
+use crate::store::changes;
+use crate::store::computations::{self, Computed, Newest};
+use crate::store::dependencies::{self, Dependencies, Replaced};
+use crate::store::to_json;
+use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
-use provost_contract::to_wire;
-use provost_domain::{Owner, Period, Reason, Timestamp, WorkflowState};
-use provost_service_kit::Fault;
+use provost_domain::{Owner, Period, Reason, WorkflowState};
+use provost_service_kit::{Fault, feed};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Only one of computing and generating goes on at a time, in all replicas.
@@ -31,6 +37,17 @@ const OWNERS_PER_PIECE: usize = 500;
 
 /// How far a verb is: so much done, of so much.
 pub(crate) type Done = dyn Fn(u64, u64) + Send + Sync;
+
+/// For whom somebody wants the role model computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Everybody.
+    Everybody,
+    /// Whomever something concerns that changed since the last computation.
+    Changed,
+    /// These owners, whether anything changed or not, and whoever claims what they claim.
+    These(BTreeSet<OwnerKey>),
+}
 
 /// What is kept of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,32 +64,98 @@ pub(crate) struct KnownRole {
     pub(crate) why: Vec<Reason>,
 }
 
+impl KnownOwner {
+    /// What is kept of an owner for whom the rules say this.
+    pub(crate) fn of(expected: &Expected) -> Self {
+        let role = |role: &ExpectedRole| KnownRole { role: role.role.to_string(), why: role.why.clone() };
+        Self {
+            owner: expected.owner.clone(),
+            period: expected.period,
+            roles: expected.roles.iter().map(role).collect(),
+        }
+    }
+}
+
 /// The catalog, or why nothing can be computed.
 pub(crate) async fn catalog(generator: &Generator) -> Result<Arc<Loaded>, Fault> {
     let loaded = generator.catalogs.current().await?;
     loaded.ok_or_else(|| Fault::wrong_state("catalog", "there is no catalog; apply one first"))
 }
 
-/// Computes the role model for everybody.
+/// Computes the role model.
 ///
 /// # Errors
-/// [`provost_service_kit::FaultKind::WrongState`] without a catalog, or before the managed systems
-/// were read; [`provost_service_kit::FaultKind::Conflict`] while it is computed already.
-pub(crate) async fn compute(generator: &Generator, done: &Done) -> Result<Computed, Fault> {
+/// [`provost_service_kit::FaultKind::WrongState`] without a catalog, before the managed systems
+/// were read, or for some owners before it was computed for everybody by this catalog;
+/// [`provost_service_kit::FaultKind::Conflict`] while it is computed already.
+pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> Result<Computed, Fault> {
     let loaded = catalog(generator).await?;
-    generator.alone(ROLE_MODEL, compute_alone(generator, loaded, done)).await
+    generator.alone(ROLE_MODEL, compute_alone(generator, loaded, whom, done)).await
 }
 
-async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) -> Result<Computed, Fault> {
+async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, done: &Done) -> Result<Computed, Fault> {
     catch_up(generator).await?;
-    let revision = loaded.revision;
-    let computation = compute_in_memory(generator, &Scope::Everybody, loaded, done).await?;
+    let started_at = generator.clock.now();
+    let until = Until::read(generator).await?;
+    let newest = computations::newest(generator.database.read()).await?;
+    let ground = Ground::read(generator, loaded, started_at).await?;
+    let (affected, until) = match whom {
+        Whom::Everybody => (Some(Affected::EVERYBODY), until),
+        Whom::Changed => (Some(affected(generator, &ground, newest.as_ref(), until.changes).await?), until),
+        Whom::These(owners) => {
+            let base = base(&ground, newest.as_ref())?;
+            return kept(generator, &ground, &Scope::These(owners), None, base, done).await;
+        }
+    };
+    let affected = affected.unwrap_or(Affected::EVERYBODY);
+    kept(generator, &ground, &affected.scope, Some(&affected), until, done).await
+}
+
+/// How far the inputs were read.
+#[derive(Clone, Copy, Debug)]
+struct Until {
+    /// The sequence of the last change that the computation saw; 0 when it answers for none.
+    changes: i64,
+    /// The cursor of the order feed.
+    orders: i64,
+}
+
+impl Until {
+    /// What changes after this is looked at by the next computation, whether this one sees it or not.
+    async fn read(generator: &Generator) -> Result<Self, Fault> {
+        let connection = generator.database.read();
+        Ok(Self { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? })
+    }
+}
+
+/// That everybody was computed by this catalog, so that some can be computed beside the others.
+fn base(ground: &Ground, newest: Option<&Newest>) -> Result<Until, Fault> {
+    let base = newest.filter(|newest| newest.revision == ground.loaded.revision).and_then(|newest| newest.orders_until);
+    let orders = base.ok_or_else(|| {
+        let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
+        Fault::wrong_state("role model", early)
+    })?;
+    // Whoever else is concerned by what changed is computed by the next computation of what changed.
+    Ok(Until { changes: 0, orders })
+}
+
+/// Computes for a scope, and keeps what was found.
+async fn kept(
+    generator: &Generator,
+    ground: &Arc<Ground>,
+    scope: &Scope,
+    affected: Option<&Affected>,
+    until: Until,
+    done: &Done,
+) -> Result<Computed, Fault> {
+    let computation = compute_in_memory(generator, ground, scope, Keep::Differences, done).await?;
     let mut computed = computation.counts();
-    computation.save(generator).await?;
-    // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
-    computed.verified = verify(generator, &computation.verifications).await?;
-    let (started_at, ended_at) = (computation.started_at, generator.clock.now());
-    computations::note_computation(generator.database.write(), revision, started_at, ended_at, &computed).await?;
+    if let Some(affected) = affected {
+        // Before anything is kept: what dies in between is looked at again.
+        let shown = verifications(generator, ground, &affected.candidates).await?;
+        computed.verified = verify(generator, &shown).await?;
+    }
+    save(generator, ground, &computation, &computed, until).await?;
     tracing::info!(
         owners = computed.owners,
         differing = computed.differing,
@@ -82,172 +165,286 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) 
     Ok(computed)
 }
 
+/// What of a computation stays in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// What is to be written.
+    Differences,
+    /// What a plan is made from; nothing can be written.
+    Plan,
+    /// Both.
+    Both,
+}
+
 /// What a computation found, before any of it is kept.
+#[derive(Default)]
 pub(crate) struct Computation {
-    pub(crate) started_at: Timestamp,
-    /// What it was computed from.
-    pub(crate) inputs: Arc<Inputs>,
-    /// What is to be kept of each owner of the scope that is here.
-    pub(crate) owners: HashMap<OwnerKey, KnownOwner>,
-    /// What the owners of the scope have, or shall have.
-    pub(crate) assignments: Vec<Assignment>,
-    /// The orders that synchronization shows.
-    pub(crate) verifications: Vec<Verification>,
-    /// The next instant at which an owner's result may be another one, though nothing else changes.
-    pub(crate) next_changes: HashMap<OwnerKey, Timestamp>,
+    /// What it found of each owner.
+    pub(crate) found: BTreeMap<OwnerKey, Found>,
+}
+
+/// What a computation found of one owner.
+#[derive(Default)]
+pub(crate) struct Found {
+    counts: Computed,
+    /// What is to be written, as it is to be kept; none where it is to be deleted. What stays is not here.
+    owner: Option<Option<String>>,
+    assignments: Vec<(String, Option<String>)>,
+    /// What the result was computed from, when that differs from what is kept: before, and by now.
+    dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
+    /// What a plan is made from.
+    pub(crate) planning: Option<Planning>,
 }
 
 /// Computes for the owners of a scope by a catalog, which need not be the one that was applied, and
 /// keeps nothing. The projection of the ledger is taken as it is.
 ///
 /// # Errors
-/// When a system that is to be synchronized has never been.
+/// When the database fails.
 pub(crate) async fn compute_in_memory(
     generator: &Generator,
+    ground: &Arc<Ground>,
     scope: &Scope,
-    loaded: Arc<Loaded>,
+    keep: Keep,
     done: &Done,
 ) -> Result<Computation, Fault> {
-    let started_at = generator.clock.now();
-    let inputs = Arc::new(Inputs::read(generator, Arc::clone(&loaded), scope, started_at).await?);
-    let owners = inputs.world.owners(scope);
-    let total = owners.len() as u64 * 2;
-    let mut expected: Vec<Expected> =
-        pieces(owners, &inputs, |inputs, owner| inputs.world.expected(&owner), done, 0, total).await?;
-    Claims {
-        catalog: &loaded.catalog,
-        previous: &inputs.previous,
-        lanes: &inputs.lanes,
-        exists: &|entity_type, key| inputs.world.has(entity_type, key),
-        now: started_at,
+    let owners = scope.owners(generator, ground).await?;
+    let mut run = Run { generator, ground, keep, computation: Computation::default(), claims: Vec::new() };
+    run.all(owners, done).await?;
+    if let Scope::These(_) = scope {
+        run.whoever_else_claims(done).await?;
     }
-    .refuse_shared(&mut expected);
-    let owners: HashMap<OwnerKey, KnownOwner> = expected.iter().map(known_owner).collect();
-    let next_change = |expected: &Expected| Some((owner_of(&expected.owner), expected.next_change?));
-    let next_changes = expected.iter().filter_map(next_change).collect();
-    let work = with_the_gone(&inputs, expected);
-    let evaluated = total / 2;
-    let assignments: Vec<Assignment> = pieces(
-        work,
-        &inputs,
-        |inputs, (owner, expected)| Some(assign(inputs, &owner, &expected)),
-        done,
-        evaluated,
-        total,
-    )
-    .await?
-    .into_iter()
-    .flatten()
-    .collect();
-    let verifications = inputs.world.verifications(&inputs.lanes);
-    done(total, total);
-    Ok(Computation { started_at, inputs, owners, assignments, verifications, next_changes })
+    run.contested().await?;
+    Ok(run.computation)
+}
+
+/// A computation under way.
+struct Run<'a> {
+    generator: &'a Generator,
+    ground: &'a Arc<Ground>,
+    keep: Keep,
+    computation: Computation,
+    /// What each owner has or claims, and had or claimed before.
+    claims: Vec<(OwnerKey, Claimed, BTreeSet<Need>)>,
+}
+
+impl Run<'_> {
+    /// Computes for these owners, in pieces beside each other, as if nobody claimed what another one claims.
+    async fn all(&mut self, owners: Vec<OwnerKey>, done: &Done) -> Result<(), Fault> {
+        let beside = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let total = owners.len() as u64;
+        let (generator, ground) = (self.generator, self.ground);
+        let mut owners = owners.into_iter();
+        let chunks = std::iter::from_fn(|| {
+            let chunk: Vec<OwnerKey> = owners.by_ref().take(OWNERS_PER_PIECE).collect();
+            (!chunk.is_empty()).then_some(chunk)
+        });
+        let pieces = chunks
+            .map(|chunk| async move { Batch::evaluated(generator, ground, chunk).await?.assigned(generator).await });
+        let mut running = stream::iter(pieces).buffered(beside);
+        let mut so_far = 0;
+        while let Some(batch) = running.try_next().await? {
+            so_far += batch.people.len() as u64;
+            done(so_far, total);
+            for person in batch.people {
+                let before = person.kept.dependencies.as_ref().map(|kept| kept.claims.clone()).unwrap_or_default();
+                self.claims.push((person.key.clone(), person.claimed.clone(), before));
+                self.take(person)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, person: Person) -> Result<(), Fault> {
+        let found = Found::of(&person, self.ground, self.keep)?;
+        self.computation.found.insert(person.key, found);
+        Ok(())
+    }
+
+    /// Computes too for whoever has or claims what one of those has, claims, or claimed before.
+    async fn whoever_else_claims(&mut self, done: &Done) -> Result<(), Fault> {
+        let mut looked_at = 0;
+        while looked_at < self.claims.len() {
+            let new = self.claims.get(looked_at..).unwrap_or_default();
+            let needs: BTreeSet<Need> =
+                new.iter().flat_map(|(_, claimed, before)| claimed.needs.union(before)).copied().collect();
+            looked_at = self.claims.len();
+            let (connection, engine) = (self.generator.database.read(), self.generator.database.engine());
+            let others = dependencies::dependents(connection, engine, &needs).await?;
+            let found = &self.computation.found;
+            let others = others.into_iter().filter(|owner| !found.contains_key(owner)).collect();
+            self.all(others, done).await?;
+        }
+        Ok(())
+    }
+
+    /// Computes once more, and together, for all who claim what another one claims.
+    async fn contested(&mut self) -> Result<(), Fault> {
+        let mut claimants: HashMap<Need, usize> = HashMap::new();
+        for need in self.claims.iter().flat_map(|(_, claimed, _)| &claimed.needs) {
+            *claimants.entry(*need).or_default() += 1;
+        }
+        claimants.retain(|_, count| *count > 1);
+        let is_contested = |claimed: &Claimed| {
+            claimed.is_its_own_rival || claimed.needs.iter().any(|need| claimants.contains_key(need))
+        };
+        let contested = self.claims.iter().filter(|(_, claimed, _)| is_contested(claimed));
+        let contested: Vec<OwnerKey> = contested.map(|(owner, _, _)| owner.clone()).collect();
+        if contested.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::evaluated(self.generator, self.ground, contested).await?;
+        batch.refuse_shared();
+        for person in batch.assigned(self.generator).await?.people {
+            self.take(person)?;
+        }
+        Ok(())
+    }
 }
 
 impl Computation {
     /// How much of what there is.
     pub(crate) fn counts(&self) -> Computed {
-        let mut computed = Computed { owners: self.owners.len() as i64, ..Computed::default() };
-        self.assignments.iter().for_each(|assignment| computed.count(assignment));
+        let mut computed = Computed::default();
+        self.found.values().for_each(|found| computed.add(&found.counts));
         computed
     }
-
-    /// Writes what is new, other, or gone; nothing else.
-    async fn save(&self, generator: &Generator) -> Result<(), Fault> {
-        let Before { owners: owners_before, assignments: before } = &self.inputs.before;
-        let owners: HashMap<OwnerKey, String> =
-            self.owners.iter().map(|(key, owner)| Ok((key.clone(), to_json(owner)?))).collect::<Result<_, Fault>>()?;
-        let after: HashMap<AssignmentKey, String> = self
-            .assignments
-            .iter()
-            .map(|assignment| Ok((key_of(assignment), to_json(assignment)?)))
-            .collect::<Result<_, Fault>>()?;
-        let engine = generator.database.engine();
-        let transaction = generator.database.begin().await?;
-        assignments::save_owners(&transaction, engine, &changed(owners_before, &owners)).await?;
-        assignments::delete_owners(&transaction, engine, &gone(owners_before, &owners)).await?;
-        assignments::save(&transaction, engine, &changed(before, &after)).await?;
-        assignments::delete(&transaction, engine, &gone(before, &after)).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
 }
 
-/// Does work in pieces beside each other, off the runtime's threads.
-async fn pieces<I, T>(
-    items: Vec<I>,
-    inputs: &Arc<Inputs>,
-    work: fn(&Inputs, I) -> Option<T>,
-    done: &Done,
-    mut so_far: u64,
-    total: u64,
-) -> Result<Vec<T>, Fault>
-where
-    I: Send + 'static,
-    T: Send + 'static,
-{
-    let beside = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let mut items = items.into_iter();
-    let chunks = std::iter::from_fn(|| {
-        let chunk: Vec<I> = items.by_ref().take(OWNERS_PER_PIECE).collect();
-        (!chunk.is_empty()).then_some(chunk)
-    });
-    let tasks = chunks.map(|chunk| {
-        let inputs = Arc::clone(inputs);
-        async move {
-            let count = chunk.len() as u64;
-            let piece = move || chunk.into_iter().filter_map(|item| work(&inputs, item)).collect::<Vec<T>>();
-            let results = tokio::task::spawn_blocking(piece).await.map_err(Fault::internal)?;
-            Ok::<_, Fault>((count, results))
+impl Found {
+    fn of(person: &Person, ground: &Ground, keep: Keep) -> Result<Self, Fault> {
+        let Kept { owner, assignments, dependencies } = &person.kept;
+        let mut found = Self::default();
+        if keep != Keep::Differences {
+            found.planning = Some(Planning::of(person, ground)?);
         }
-    });
-    let mut results = Vec::new();
-    let mut running = stream::iter(tasks).buffered(beside);
-    while let Some((count, piece)) = running.try_next().await? {
-        so_far += count;
-        done(so_far, total);
-        results.extend(piece);
+        if keep == Keep::Plan {
+            found.counts.owners = i64::from(person.expected.is_some());
+            return Ok(found);
+        }
+        let known = person.known().as_ref().map(to_json).transpose()?;
+        found.counts.owners = i64::from(known.is_some());
+        if known != *owner {
+            found.owner = Some(known);
+        }
+        let mut here: HashSet<&str> = HashSet::new();
+        for assignment in &person.assignments {
+            found.counts.count(assignment);
+            let body = to_json(assignment)?;
+            here.insert(&assignment.resource_type);
+            if assignments.get(&assignment.resource_type) != Some(&body) {
+                found.assignments.push((assignment.resource_type.clone(), Some(body)));
+            }
+        }
+        let gone = assignments.keys().filter(|name| !here.contains(name.as_str()));
+        found.assignments.extend(gone.map(|name| (name.clone(), None)));
+        let computed_from = person.dependencies(ground.now);
+        if computed_from != *dependencies {
+            found.dependencies = Some((dependencies.clone(), computed_from));
+        }
+        Ok(found)
     }
-    Ok(results)
 }
 
-/// What is expected of each owner, and, without any expectation, the owners that had something
-/// and are gone from the repository.
-fn with_the_gone(inputs: &Inputs, expected: Vec<Expected>) -> Vec<(OwnerKey, Option<Expected>)> {
-    let mut work: Vec<(OwnerKey, Option<Expected>)> =
-        expected.into_iter().map(|expected| (owner_of(&expected.owner), Some(expected))).collect();
-    let here: HashSet<OwnerKey> = work.iter().map(|(key, _)| key.clone()).collect();
-    work.extend(inputs.previous.keys().filter(|key| !here.contains(*key)).map(|key| (key.clone(), None)));
-    work
+/// A computation for everybody that may be kept once somebody has looked at it.
+pub(crate) struct Everybody {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) computation: Computation,
+    /// Orders that synchronization shows.
+    pub(crate) shown: Vec<Verification>,
+    until: Until,
 }
 
-fn assign(inputs: &Inputs, key: &OwnerKey, expected: &Option<Expected>) -> Vec<Assignment> {
-    let nothing = BTreeMap::new();
-    let previous = inputs.previous.get(key).unwrap_or(&nothing);
-    inputs.world.assign(expected.as_ref(), previous, &inputs.lanes)
+impl Everybody {
+    /// Computes for everybody by a catalog, and keeps nothing.
+    ///
+    /// # Errors
+    /// As [`compute`].
+    pub(crate) async fn compute(
+        generator: &Generator,
+        loaded: Arc<Loaded>,
+        keep: Keep,
+        done: &Done,
+    ) -> Result<Self, Fault> {
+        catch_up(generator).await?;
+        let started_at = generator.clock.now();
+        let until = Until::read(generator).await?;
+        let ground = Ground::read(generator, loaded, started_at).await?;
+        let computation = compute_in_memory(generator, &ground, &Scope::Everybody, keep, done).await?;
+        let shown = verifications(generator, &ground, &Candidates::All).await?;
+        Ok(Self { ground, computation, shown, until })
+    }
+
+    /// Keeps it, and tells the ledger what synchronization shows.
+    ///
+    /// # Errors
+    /// When the database fails, or the ledger cannot be reached.
+    pub(crate) async fn keep(&self, generator: &Generator) -> Result<Computed, Fault> {
+        let mut computed = self.computation.counts();
+        computed.verified = verify(generator, &self.shown).await?;
+        save(generator, &self.ground, &self.computation, &computed, self.until).await?;
+        Ok(computed)
+    }
 }
 
-fn owner_of(owner: &Owner) -> OwnerKey {
-    (owner.entity_type.clone(), owner.key.clone())
-}
-
-fn key_of(assignment: &Assignment) -> AssignmentKey {
-    let Owner { entity_type, key, .. } = &assignment.owner;
-    (entity_type.clone(), key.clone(), assignment.resource_type.clone())
-}
-
-fn known_owner(expected: &Expected) -> (OwnerKey, KnownOwner) {
-    let role =
-        |role: &crate::model::expected::ExpectedRole| KnownRole { role: role.role.to_string(), why: role.why.clone() };
-    let known = KnownOwner {
-        owner: expected.owner.clone(),
-        period: expected.period,
-        roles: expected.roles.iter().map(role).collect(),
-    };
-    (owner_of(&expected.owner), known)
+/// Writes what is new, other, or gone; nothing else. Forgets the changes that were looked at.
+async fn save(
+    generator: &Generator,
+    ground: &Ground,
+    computation: &Computation,
+    computed: &Computed,
+    until: Until,
+) -> Result<(), Fault> {
+    let engine = generator.database.engine();
+    let mut owners = Vec::new();
+    let mut owners_gone = Vec::new();
+    let mut bodies: Vec<(AssignmentKey, &String)> = Vec::new();
+    let mut bodies_gone: Vec<AssignmentKey> = Vec::new();
+    let mut replaced = Vec::new();
+    for (owner, found) in &computation.found {
+        match &found.owner {
+            Some(Some(body)) => owners.push((owner, body)),
+            Some(None) => owners_gone.push(owner),
+            None => {}
+        }
+        for (resource_type, body) in &found.assignments {
+            let key = (owner.0.clone(), owner.1.clone(), resource_type.clone());
+            match body {
+                Some(body) => bodies.push((key, body)),
+                None => bodies_gone.push(key),
+            }
+        }
+        if let Some((before, after)) = &found.dependencies {
+            replaced.push(Replaced { owner, before: before.as_ref(), after: after.as_ref() });
+        }
+    }
+    let bodies: Vec<_> = bodies.iter().map(|(key, body)| (key, *body)).collect();
+    let transaction = generator.database.begin().await?;
+    assignments::save_owners(&transaction, engine, &owners).await?;
+    assignments::delete_owners(&transaction, engine, &owners_gone).await?;
+    assignments::save(&transaction, engine, &bodies).await?;
+    assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
+    dependencies::replace(&transaction, engine, &replaced).await?;
+    changes::forget(&transaction, until.changes).await?;
+    let (started_at, ended_at) = (ground.now, generator.clock.now());
+    let times = computations::Times { started_at, ended_at, orders_until: until.orders };
+    computations::note_computation(&transaction, ground.loaded.revision, &times, computed).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 impl Computed {
+    fn add(&mut self, other: &Self) {
+        let Self { owners, assigned_resources, conforming, differing, failed, verified, non_conforming } = other;
+        self.owners += owners;
+        self.assigned_resources += assigned_resources;
+        self.conforming += conforming;
+        self.differing += differing;
+        self.failed += failed;
+        self.verified += verified;
+        self.non_conforming += non_conforming;
+    }
+
     fn count(&mut self, assignment: &Assignment) {
         let is_found = |workflow| matches!(workflow, WorkflowState::NonConforming | WorkflowState::PreExisting);
         self.assigned_resources += i64::from(matches!(assignment.wish, Wish::Have | Wish::Unknown));
@@ -258,53 +455,5 @@ impl Computed {
             assignment.properties.values().filter(|property| is_found(property.workflow)).count() as i64;
         let is_as_wanted = assignment.wish == Wish::Have && assignment.wanted.is_none() && assignment.failure.is_none();
         self.conforming += i64::from(is_as_wanted && !is_found(assignment.workflow));
-    }
-}
-
-fn changed<'a, K: Eq + Hash>(before: &HashMap<K, String>, after: &'a HashMap<K, String>) -> Vec<(&'a K, &'a String)> {
-    after.iter().filter(|(key, body)| before.get(*key) != Some(*body)).collect()
-}
-
-fn gone<'a, K: Eq + Hash>(before: &'a HashMap<K, String>, after: &HashMap<K, String>) -> Vec<&'a K> {
-    before.keys().filter(|key| !after.contains_key(*key)).collect()
-}
-
-/// Reports what was verified, and waits until the projection shows it.
-async fn verify(generator: &Generator, verifications: &[Verification]) -> Result<i64, Fault> {
-    if verifications.is_empty() {
-        return Ok(0);
-    }
-    let results = generator.ledger.verify(verifications).await?;
-    // An order that moved on meanwhile is refused, and looked at again by the next computation.
-    let verified = results.iter().filter(|result| result.error.is_none()).count() as i64;
-    catch_up(generator).await?;
-    Ok(verified)
-}
-
-/// A verification of one order, by the export that the repository shows.
-pub(crate) fn verification(order_id: String, reading: &resources::Reading) -> Verification {
-    Verification {
-        order_id,
-        export_started_at: Some(to_wire::timestamp(reading.export_started_at)),
-        synchronization_id: reading.synchronization_id.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_differences_are_written() {
-        let map = |pairs: &[(&'static str, &str)]| -> HashMap<&'static str, String> {
-            pairs.iter().map(|(key, body)| (*key, (*body).to_owned())).collect()
-        };
-        let (before, after) =
-            (map(&[("same", "1"), ("other", "1"), ("gone", "1")]), map(&[("same", "1"), ("other", "2"), ("new", "1")]));
-        let mut keys: Vec<_> = changed(&before, &after).into_iter().map(|(key, _)| *key).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, ["new", "other"]);
-        assert_eq!(gone(&before, &after), [&"gone"]);
-        assert!(changed(&after, &after).is_empty() && gone(&after, &after).is_empty());
     }
 }

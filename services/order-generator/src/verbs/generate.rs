@@ -23,7 +23,7 @@ use provost_contract::to_wire;
 use provost_contract::types::v1::OrderRecord;
 use provost_domain::OrderId;
 use provost_service_kit::{Fault, new_id};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Assignments that one piece of work looks at.
@@ -130,17 +130,28 @@ impl Survey {
         Self::decide(loaded, lanes, run, looked.into_iter().flatten().collect()).await
     }
 
-    /// Surveys assignments that are in memory, under these lanes.
+    /// Surveys assignments in memory, under these lanes: a standing of each, and those that may need an order by
+    /// the place of their standing.
     pub(super) async fn of(
         loaded: Arc<Loaded>,
         run: Run,
         lanes: Lanes,
-        assignments: Arc<Vec<Assignment>>,
+        standings: Vec<Standing>,
+        in_need: Arc<HashMap<usize, Assignment>>,
     ) -> Result<Self, Fault> {
         let (lanes, run) = (Arc::new(lanes), Arc::new(run));
         let parts = (Arc::clone(&loaded), Arc::clone(&lanes), Arc::clone(&run));
-        let looked = tokio::task::spawn_blocking(move || look(&parts.0, &parts.1, &parts.2, assignments.iter()));
-        Self::decide(loaded, lanes, run, looked.await.map_err(Fault::internal)?).await
+        let looking = tokio::task::spawn_blocking(move || {
+            let (loaded, lanes, run) = parts;
+            let ground = Ground::new(&loaded.catalog, &lanes, &run);
+            let look = |(place, standing): (usize, Standing)| {
+                let look = in_need.get(&place).and_then(|one| ground.look(0, one, OrderId::new(new_id())));
+                (standing, look)
+            };
+            standings.into_iter().enumerate().map(look).collect()
+        });
+        let looked: Looked = looking.await.map_err(Fault::internal)?;
+        Self::decide(loaded, lanes, run, looked).await
     }
 
     async fn decide(loaded: Arc<Loaded>, lanes: Arc<Lanes>, run: Arc<Run>, looked: Looked) -> Result<Self, Fault> {

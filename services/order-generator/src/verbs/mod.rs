@@ -3,6 +3,7 @@
 //! Leaves rules to the model, tables to the store, and the wire to the api. The rule that must hold:
 //! a verb that was interrupted anywhere can be repeated.
 
+pub(crate) mod affected;
 pub(crate) mod apply_catalog;
 pub(crate) mod apply_plan;
 pub(crate) mod catch_up;
@@ -16,9 +17,11 @@ pub(crate) mod permissions;
 mod pieces;
 pub(crate) mod plan;
 pub(crate) mod planned;
+pub(crate) mod planning;
 pub(crate) mod poll_exports;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
 pub(crate) mod upload;
+pub(crate) mod verify;
 pub(crate) mod world;

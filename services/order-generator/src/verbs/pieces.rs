@@ -10,6 +10,7 @@ use crate::store::from_json;
 use futures::{Stream, StreamExt, stream};
 use provost_domain::Order;
 use provost_service_kit::Fault;
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -68,23 +69,21 @@ impl<'a> Pieces<'a> {
         stream::iter(pieces).buffered(AHEAD)
     }
 
-    /// What `make` makes of the orders of these intents, from assignments in memory.
+    /// What `make` makes of the orders of these intents, from assignments in memory by the place of their
+    /// standing.
     pub(super) fn in_memory<T: Send + 'static>(
         self,
-        assignments: &'a Arc<Vec<Assignment>>,
-        places: &'a [usize],
+        in_need: &'a Arc<HashMap<usize, Assignment>>,
         intents: &'a [Intent],
         make: fn(Orders) -> T,
     ) -> impl Stream<Item = Result<T, Fault>> + Send + 'a {
         let pieces = intents.chunks(ORDERS_PER_PIECE).map(move |intents| {
             let (loaded, run) = (Arc::clone(self.loaded), Arc::clone(self.run));
-            let assignments = Arc::clone(assignments);
-            let intents: Vec<(Intent, Option<usize>)> =
-                intents.iter().map(|intent| (intent.clone(), places.get(intent.place).copied())).collect();
+            let (in_need, intents) = (Arc::clone(in_need), intents.to_vec());
             at_once(async move {
                 let made = move || {
-                    let order = |(intent, place): (Intent, Option<usize>)| {
-                        let assignment = assignments.get(place?)?.clone();
+                    let order = |intent: Intent| {
+                        let assignment = in_need.get(&intent.place)?.clone();
                         let order = write(&loaded.catalog, &run, &intent, assignment)?;
                         Some((intent, order))
                     };

@@ -3,30 +3,29 @@
 //! The rule that must hold: nothing is kept and nothing submitted, and nobody is held up for longer than
 //! reading takes.
 
-use super::compute::{Basis, Computation, Done, KnownOwner, ROLE_MODEL, catalog, in_memory};
+use super::compute::{Done, Everybody, Keep, ROLE_MODEL, catalog};
 use super::generate::{Survey, to_cancel};
+use super::known::{Lanes, lanes};
 use super::pieces::{Orders, Pieces};
 use super::planned::{self, Names};
+use super::planning::{Shift, Thing};
 use crate::catalogs::{File, Loaded};
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Wish};
+use crate::model::assign::Assignment;
 use crate::model::generate::{Intent, Run};
 use crate::model::plan::{Fingerprints, Part};
-use crate::store::assignments::OwnerKey;
-use crate::store::{orders, resources};
+use crate::store::{computations, orders, resources};
 use futures::{Stream, StreamExt, TryStreamExt};
+use provost_contract::fulfillment::v1::Verification;
 use provost_contract::generator::v1::PlannedOrder;
 use provost_contract::types::v1::OrderRecord;
-use provost_domain::{Owner, Reason, Timestamp};
-use provost_service_kit::{Fault, FaultKind, new_id};
-use std::collections::{BTreeMap, BTreeSet};
+use provost_domain::{ProvisioningState, Timestamp};
+use provost_service_kit::{Fault, new_id};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How often reading is tried while a computation or a generation goes on.
-const TRIES: u32 = 40;
-/// How long to wait in between.
-const TRY_EVERY: Duration = Duration::from_millis(250);
+/// How often it is planned beside others, before they are made to wait.
+const TRIES: usize = 3;
 /// Most mistakes of a catalog that a refusal names.
 const PROBLEMS_MAX: usize = 20;
 
@@ -58,37 +57,22 @@ pub(crate) struct Head {
 /// A plan, with all that it was made from.
 pub(crate) struct Plan {
     pub(crate) head: Head,
-    pub(super) computation: Computation,
+    /// What it was computed from, as far as it is to be kept.
+    pub(super) everybody: Everybody,
     pub(super) survey: Survey,
-    /// The place of each standing's assignment.
-    pub(super) places: Vec<usize>,
+    /// The assignments that may need an order, by the place of their standing.
+    in_need: Arc<HashMap<usize, Assignment>>,
+    shifts: Vec<Shift>,
     /// Orders that would be cancelled.
     pub(super) cancel: Vec<OrderRecord>,
     pub(super) fingerprints: Fingerprints,
     names: Arc<Names>,
 }
 
-/// What one owner would gain or lose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shift {
-    pub(crate) owner: Owner,
-    pub(crate) thing: Thing,
-    pub(crate) name: String,
-    pub(crate) gained: bool,
-    pub(crate) why: Vec<Reason>,
-}
-
-/// What somebody may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Thing {
-    Role,
-    ResourceType,
-}
-
 /// Plans, under a new id.
 ///
 /// # Errors
-/// [`FaultKind::InvalidInput`] for a catalog with mistakes or a scope that names nothing; what computing says.
+/// [`provost_service_kit::FaultKind::InvalidInput`] for a catalog with mistakes or a scope that names nothing; what computing says.
 pub(crate) async fn plan(generator: &Generator, asked: Asked) -> Result<Plan, Fault> {
     if asked.force_review && asked.waive_review {
         return Err(Fault::invalid("waive_review", "contradicts force_review"));
@@ -98,7 +82,6 @@ pub(crate) async fn plan(generator: &Generator, asked: Asked) -> Result<Plan, Fa
         false => other_catalog(generator, asked.files).await?,
     };
     check_shown(&loaded, &asked.shown)?;
-    let basis = read(generator, &loaded).await?;
     let head = Head {
         id: new_id().to_string(),
         shown: asked.shown,
@@ -107,53 +90,67 @@ pub(crate) async fn plan(generator: &Generator, asked: Asked) -> Result<Plan, Fa
         catalog_digest,
         ..Head::default()
     };
-    of_basis(generator, loaded, basis, head, &|_, _| {}).await
+    // Beside whoever computes or generates, and not instead: should somebody have done so meanwhile, what was
+    // read may not fit together, and is read again.
+    for _ in 0..TRIES {
+        let before = moment(generator).await?;
+        let planned = of_catalog(generator, Arc::clone(&loaded), head.clone(), Keep::Plan, &|_, _| {}).await;
+        if moment(generator).await? == before {
+            return planned;
+        }
+    }
+    let work = of_catalog(generator, Arc::clone(&loaded), head.clone(), Keep::Plan, &|_, _| {});
+    generator.alone(ROLE_MODEL, work).await
 }
 
-/// Computes and surveys what was read. The head lacks what only this can say: inputs, and when.
-pub(super) async fn of_basis(
+/// What computing and generating move: the newest computation, and the newest generation.
+async fn moment(generator: &Generator) -> Result<(Option<i64>, Option<i64>), Fault> {
+    let connection = generator.database.read();
+    Ok((computations::newest_sequence(connection).await?, computations::newest_generation(connection).await?))
+}
+
+/// Computes by a catalog, and surveys. The head lacks what only this can say: inputs, and when.
+pub(super) async fn of_catalog(
     generator: &Generator,
     loaded: Arc<Loaded>,
-    (basis, inputs): (Basis, Vec<(String, String)>),
     head: Head,
+    keep: Keep,
     done: &Done,
 ) -> Result<Plan, Fault> {
-    let computation = in_memory(basis, done).await?;
-    let now = computation.started_at();
+    let inputs = inputs(generator, &loaded).await?;
+    let mut everybody = Everybody::compute(generator, Arc::clone(&loaded), keep, done).await?;
+    let now = everybody.ground.now;
+    let (mut standings, mut in_need, mut shifts) = (Vec::new(), HashMap::new(), Vec::new());
+    for found in everybody.computation.found.values_mut() {
+        let Some(planning) = found.planning.take() else { continue };
+        for (standing, assignment) in planning.standings {
+            in_need.extend(assignment.map(|assignment| (standings.len(), assignment)));
+            standings.push(standing);
+        }
+        shifts.extend(planning.shifts);
+    }
     let run = Run { id: head.id.clone(), force_review: head.force_review, waive_review: head.waive_review, now };
-    let is_known = |assignment: &Assignment| loaded.catalog.resource_type(&assignment.resource_type).is_some();
-    let known = computation.assignments.iter().enumerate().filter(|(_, assignment)| is_known(assignment));
-    let places = known.map(|(place, _)| place).collect();
-    let lanes = computation.lanes_once_verified();
-    let survey = Survey::of(loaded, run, lanes, Arc::clone(&computation.assignments)).await?;
+    let in_need = Arc::new(in_need);
+    let lanes = lanes_once_verified(generator, &everybody.shown).await?;
+    let survey = Survey::of(loaded, run, lanes, standings, Arc::clone(&in_need)).await?;
     let cancel = to_cancel(generator, &survey.decided.cancel).await?;
     let fingerprints = planned::fingerprints(generator).await?;
     let inputs_digest = fingerprints.inputs(&inputs);
     let names = Arc::new(Names::of(&survey));
     let head = Head { computed_at: Some(now), inputs, inputs_digest, ..head };
-    Ok(Plan { head, computation, survey, places, cancel, fingerprints, names })
+    Ok(Plan { head, everybody, survey, in_need, shifts, cancel, fingerprints, names })
 }
 
-/// Reads all that is computed from, while nobody computes or generates.
-async fn read(generator: &Generator, loaded: &Arc<Loaded>) -> Result<(Basis, Vec<(String, String)>), Fault> {
-    let mut tries = 1;
-    loop {
-        match generator.alone(ROLE_MODEL, read_alone(generator, loaded)).await {
-            Err(fault) if fault.kind() == FaultKind::Conflict && tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(TRY_EVERY).await;
-            }
-            read => return read,
+/// The lanes, as they will be once the ledger has heard what synchronization shows.
+async fn lanes_once_verified(generator: &Generator, shown: &[Verification]) -> Result<Lanes, Fault> {
+    let shown: HashSet<&str> = shown.iter().map(|one| one.order_id.as_str()).collect();
+    let mut lanes = lanes(generator).await?;
+    if !shown.is_empty() {
+        for order in lanes.values_mut().flatten().filter(|order| shown.contains(order.id.to_string().as_str())) {
+            order.state = ProvisioningState::Verified;
         }
     }
-}
-
-pub(super) async fn read_alone(
-    generator: &Generator,
-    loaded: &Arc<Loaded>,
-) -> Result<(Basis, Vec<(String, String)>), Fault> {
-    let inputs = inputs(generator, loaded).await?;
-    Ok((Basis::read(generator, Arc::clone(loaded)).await?, inputs))
+    Ok(lanes)
 }
 
 /// What tells one state of everything that is computed from another.
@@ -222,7 +219,7 @@ impl Plan {
         intents: &'a [Intent],
         make: fn(Orders) -> T,
     ) -> impl Stream<Item = Result<T, Fault>> + Send + 'a {
-        self.pieces().in_memory(&self.computation.assignments, &self.places, intents, make)
+        self.pieces().in_memory(&self.in_need, intents, make)
     }
 
     /// The orders, as they are shown: prerequisites first, what is cancelled last.
@@ -246,7 +243,7 @@ impl Plan {
 
     /// How many owners were evaluated.
     pub(crate) fn owners(&self) -> usize {
-        self.computation.owners()
+        usize::try_from(self.everybody.computation.counts().owners).unwrap_or_default()
     }
 
     /// The survey that it shows.
@@ -261,18 +258,8 @@ impl Plan {
     }
 
     /// Who would gain or lose which role or resource type, against what was computed last, by owner.
-    ///
-    /// # Errors
-    /// When what was kept cannot be read.
-    pub(crate) fn shifts(&self) -> Result<Vec<Shift>, Fault> {
-        let mut shifts = Vec::new();
-        for (before, now) in self.computation.changed_owners()? {
-            role_shifts(before.as_ref(), now.as_ref(), &mut shifts);
-        }
-        self.resource_shifts(&mut shifts);
-        let key = |shift: &Shift| (shift.owner.entity_type.clone(), shift.owner.key.clone(), shift.thing);
-        shifts.sort_by_cached_key(|shift| (key(shift), shift.name.clone()));
-        Ok(shifts)
+    pub(crate) fn shifts(&self) -> &[Shift] {
+        &self.shifts
     }
 
     /// Whether the plan shows it.
@@ -283,51 +270,4 @@ impl Plan {
         let name = if resource_types.is_empty() { "" } else { &shift.name };
         is_shown && self.head.shown.has(name, &shift.owner.entity_type, &shift.owner.key)
     }
-
-    fn resource_shifts(&self, shifts: &mut Vec<Shift>) {
-        // What a failing rule hides is neither gained nor lost.
-        let has = |assignment: &Assignment| assignment.wish == Wish::Have;
-        let has_still = |assignment: &Assignment| matches!(assignment.wish, Wish::Have | Wish::Unknown);
-        let previous = self.computation.previous();
-        let mut now: BTreeMap<(&str, &str, &str), &Assignment> = BTreeMap::new();
-        for assignment in self.computation.assignments.iter() {
-            let Owner { entity_type, key, .. } = &assignment.owner;
-            now.insert((entity_type, key, &assignment.resource_type), assignment);
-            let owner: OwnerKey = (entity_type.clone(), key.clone());
-            let before = previous.get(&owner).and_then(|of_owner| of_owner.get(&assignment.resource_type));
-            if has(assignment) && !before.is_some_and(has_still) {
-                shifts.push(shift(assignment, true, &assignment.why));
-            }
-        }
-        for before in previous.values().flat_map(BTreeMap::values).filter(|before| has(before)) {
-            let Owner { entity_type, key, .. } = &before.owner;
-            let after = now.get(&(entity_type.as_str(), key.as_str(), before.resource_type.as_str()));
-            match after {
-                Some(after) if has_still(after) => {}
-                Some(after) => shifts.push(shift(before, false, &after.why)),
-                None => shifts.push(shift(before, false, &before.why)),
-            }
-        }
-    }
-}
-
-fn shift(assignment: &Assignment, gained: bool, why: &[Reason]) -> Shift {
-    let (owner, name) = (assignment.owner.clone(), assignment.resource_type.clone());
-    Shift { owner, thing: Thing::ResourceType, name, gained, why: why.to_vec() }
-}
-
-fn role_shifts(before: Option<&KnownOwner>, now: Option<&KnownOwner>, shifts: &mut Vec<Shift>) {
-    let side = |of: Option<&KnownOwner>, other: Option<&KnownOwner>, gained: bool, shifts: &mut Vec<Shift>| {
-        let Some(of) = of else { return };
-        let has = |role: &str| other.is_some_and(|other| other.roles.iter().any(|known| known.role == role));
-        shifts.extend(of.roles.iter().filter(|role| !has(&role.role)).map(|role| Shift {
-            owner: of.owner.clone(),
-            thing: Thing::Role,
-            name: role.role.clone(),
-            gained,
-            why: role.why.clone(),
-        }));
-    };
-    side(now, before, true, shifts);
-    side(before, now, false, shifts);
 }

@@ -1,88 +1,255 @@
-//! What the role model is computed from: the catalog, and the repository in memory.
+//! What the role model is computed from: the catalog, and that part of the repository and of the ledger's
+//! projection which some owners have to do with.
+//!
+//! The rule that must hold: whatever is looked up is noted, found or not.
 
-use super::compute::verification;
-use super::inputs::Scope;
-use super::known::Lanes;
+use super::known::{Lanes, lanes_of};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Remains, Situation, assign, left_behind};
-use crate::model::catalog::ResourceType;
+use crate::model::catalog::{Catalog, ResourceType};
 use crate::model::claims::{handed_over, hands_over};
 use crate::model::evaluate::evaluate;
 use crate::model::expected::{Expected, ExpectedResource};
-use crate::model::generate::unknown_key;
+use crate::model::generate::{LaneKey, unknown_key};
 use crate::model::known_order::KnownOrder;
+use crate::model::need::Need;
 use crate::model::resource::{Lookup, Repository, Resource};
-use crate::model::verify;
 use crate::store::assignments::OwnerKey;
 use crate::store::resources::{self, Reading, Stored};
 use crate::verbs::schema::EntityShape;
-use provost_contract::fulfillment::v1::Verification;
-use provost_domain::{OrderId, Owner, Period, Timestamp};
+use provost_domain::{Owner, Period, Timestamp, Value};
 use provost_service_kit::Fault;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The catalog and the repository, as they are at one moment.
-pub(crate) struct World {
-    loaded: Arc<Loaded>,
-    repository: Repository,
-    readings: BTreeMap<String, Reading>,
-    now: Timestamp,
+/// What does not change while one computation goes on.
+pub(crate) struct Ground {
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) readings: BTreeMap<String, Reading>,
+    pub(crate) now: Timestamp,
 }
 
-impl World {
-    /// Reads the repository into memory: as much of it as the owners of a scope need.
+impl Ground {
+    /// Reads it.
     ///
     /// # Errors
     /// When a system that is to be synchronized has never been: what is not known to be there would
     /// be created a second time.
-    pub(crate) async fn read(
-        generator: &Generator,
-        loaded: Arc<Loaded>,
-        _scope: &Scope,
-        now: Timestamp,
-    ) -> Result<Self, Fault> {
-        let connection = generator.database.read();
-        let readings = resources::readings(connection).await?;
+    pub(crate) async fn read(generator: &Generator, loaded: Arc<Loaded>, now: Timestamp) -> Result<Arc<Self>, Fault> {
+        let readings = resources::readings(generator.database.read()).await?;
         refuse_unread(&loaded, &readings)?;
-        let mut repository = Repository::default();
-        for entity_type in loaded.catalog.entity_types() {
-            let shape = loaded.shape(&entity_type.name);
-            for Stored { key, mut properties } in resources::all(connection, &entity_type.name).await? {
-                if let Some(shape) = &shape {
-                    shape.keep_fitting(&mut properties);
-                }
-                repository.insert(&entity_type.name, Resource { key, values: properties });
+        Ok(Arc::new(Self { loaded, readings, now }))
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.loaded.catalog
+    }
+}
+
+/// What was looked up of a world, and what of it was not in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    needs: BTreeSet<Need>,
+    missing: BTreeSet<(String, String)>,
+    missing_lanes: BTreeSet<LaneKey>,
+}
+
+impl Noted {
+    /// Notes one thing.
+    pub(crate) fn note(&mut self, need: Need) {
+        self.needs.insert(need);
+    }
+
+    /// Takes over what another one noted; what it missed is read by now.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.needs.extend(other.needs);
+    }
+
+    /// Takes over what another one missed.
+    pub(crate) fn lacks(&mut self, other: &Self) {
+        self.missing.extend(other.missing.iter().cloned());
+        self.missing_lanes.extend(other.missing_lanes.iter().cloned());
+    }
+
+    pub(crate) fn is_missing_something(&self) -> bool {
+        !self.missing.is_empty() || !self.missing_lanes.is_empty()
+    }
+
+    pub(crate) const fn needs(&self) -> &BTreeSet<Need> {
+        &self.needs
+    }
+
+    /// Resources and lanes that were not in memory.
+    pub(crate) fn missing(self) -> (BTreeSet<(String, String)>, BTreeSet<LaneKey>) {
+        (self.missing, self.missing_lanes)
+    }
+}
+
+/// The part of the repository, and of the ledger's projection, that some owners have to do with.
+pub(crate) struct World {
+    ground: Arc<Ground>,
+    repository: Repository,
+    /// Resources that were looked for in the store, there or not.
+    is_read: HashSet<Need>,
+    lanes: Lanes,
+    /// Lanes that were looked for in the store.
+    is_lane_read: HashSet<Need>,
+}
+
+/// A world while somebody looks at it: what is looked up is noted.
+struct Looking<'a> {
+    world: &'a World,
+    noted: Mutex<Noted>,
+}
+
+impl<'a> Looking<'a> {
+    fn at(world: &'a World) -> Self {
+        Self { world, noted: Mutex::default() }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(self) -> Noted {
+        self.noted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, entity_type: &str, key: &str) -> Option<&'a Resource> {
+        let need = Need::resource(entity_type, key);
+        let mut noted = self.noted();
+        noted.needs.insert(need);
+        if !self.world.is_read.contains(&need) {
+            noted.missing.insert((entity_type.to_owned(), key.to_owned()));
+        }
+        self.world.repository.resource(entity_type, key)
+    }
+
+    fn lane(&self, connector: &str, entity_type: &str, key: &str) -> &'a [KnownOrder] {
+        let need = Need::resource(entity_type, key);
+        let lane = (connector.to_owned(), entity_type.to_owned(), key.to_owned());
+        let mut noted = self.noted();
+        noted.needs.insert(need);
+        let known = self.world.lanes.get(&lane).map_or(&[][..], Vec::as_slice);
+        if !self.world.is_lane_read.contains(&need) {
+            noted.missing_lanes.insert(lane);
+        }
+        known
+    }
+}
+
+impl Lookup for Looking<'_> {
+    fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
+        self.find(entity_type, key)
+    }
+}
+
+impl World {
+    /// One with nothing in it yet.
+    pub(crate) fn empty(ground: &Arc<Ground>) -> Self {
+        Self {
+            ground: Arc::clone(ground),
+            repository: Repository::default(),
+            is_read: HashSet::new(),
+            lanes: Lanes::new(),
+            is_lane_read: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    pub(crate) const fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// Reads these resources, unless they were read already.
+    pub(crate) async fn read(
+        &mut self,
+        generator: &Generator,
+        resources: BTreeSet<(String, String)>,
+    ) -> Result<(), Fault> {
+        let mut by_type: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (entity_type, key) in resources {
+            if self.is_read.insert(Need::resource(&entity_type, &key)) {
+                by_type.entry(entity_type).or_default().push(key);
             }
         }
-        Ok(Self { loaded, repository, readings, now })
-    }
-
-    /// Whoever of a scope can own something, in a stable order.
-    pub(crate) fn owners(&self, scope: &Scope) -> Vec<OwnerKey> {
-        let mut owners = Vec::new();
-        for entity_type in self.loaded.catalog.owner_entity_types() {
-            let keys = self.repository.of_type(&entity_type.name).map(|resource| resource.key.clone());
-            owners.extend(keys.map(|key| (entity_type.name.to_string(), key)).filter(|owner| scope.holds(owner)));
+        let (connection, engine) = (generator.database.read(), generator.database.engine());
+        for (entity_type, keys) in by_type {
+            // Of what the catalog no longer has, nothing is known.
+            let Some(shape) = self.ground.loaded.shape(&entity_type) else { continue };
+            for Stored { key, mut properties } in resources::these(connection, engine, &entity_type, &keys).await? {
+                shape.keep_fitting(&mut properties);
+                self.repository.insert(&entity_type, Resource { key, values: properties });
+            }
         }
-        owners.sort();
-        owners
+        Ok(())
     }
 
-    /// What the rules give one owner.
-    pub(crate) fn expected(&self, (entity_type, key): &OwnerKey) -> Option<Expected> {
-        let resource = self.repository.resource(entity_type, key)?;
-        evaluate(&self.loaded.catalog, entity_type, resource, &self.repository)
+    /// Reads what is known of these lanes, unless that was read already.
+    pub(crate) async fn read_lanes(&mut self, generator: &Generator, lanes: BTreeSet<LaneKey>) -> Result<(), Fault> {
+        let mut unread = Vec::new();
+        for lane in lanes {
+            if self.is_lane_read.insert(Need::resource(&lane.1, &lane.2)) {
+                unread.push(lane);
+            }
+        }
+        for (lane, orders) in lanes_of(generator, &unread).await? {
+            self.lanes.insert(lane, orders);
+        }
+        Ok(())
     }
 
-    /// Compares what is expected of an owner with what was assigned before and what is there.
+    /// What navigation properties of these resources point at, as far as expressions can follow them.
+    pub(crate) fn pointed_at<'a>(&self, owners: impl Iterator<Item = &'a OwnerKey>) -> BTreeSet<(String, String)> {
+        let mut found = BTreeSet::new();
+        for (entity_type, key) in owners {
+            let Some(resource) = self.repository.resource(entity_type, key) else { continue };
+            let Some(known) = self.ground.catalog().entity_type(entity_type) else { continue };
+            for property in known.properties.iter().filter(|property| !property.multi_valued) {
+                let Some(target) = property.navigates_to() else { continue };
+                if let Some(key) = resource.values.get(&*property.name).and_then(Value::as_str) {
+                    found.insert((target.to_string(), key.to_owned()));
+                }
+            }
+        }
+        found
+    }
+
+    /// What the rules give one owner, and what that was computed from.
+    pub(crate) fn expected(&self, (entity_type, key): &OwnerKey) -> (Option<Expected>, Noted) {
+        let looking = Looking::at(self);
+        let expected = self
+            .repository
+            .resource(entity_type, key)
+            .and_then(|resource| evaluate(self.ground.catalog(), entity_type, resource, &looking));
+        (expected, looking.done())
+    }
+
+    /// Compares what is expected of an owner with what was assigned before and what is there; says too what that
+    /// was computed from.
     pub(crate) fn assign(
         &self,
         expected: Option<&Expected>,
         previous: &BTreeMap<String, Assignment>,
-        lanes: &Lanes,
-    ) -> Vec<Assignment> {
+    ) -> (Vec<Assignment>, Noted) {
+        let looking = Looking::at(self);
+        let assigned = looking.assign(expected, previous);
+        (assigned, looking.done())
+    }
+
+    /// Whether synchronization shows such a resource.
+    pub(crate) fn has(&self, entity_type: &str, key: &str) -> bool {
+        self.repository.resource(entity_type, key).is_some()
+    }
+}
+
+impl Looking<'_> {
+    fn assign(&self, expected: Option<&Expected>, previous: &BTreeMap<String, Assignment>) -> Vec<Assignment> {
+        let ground = self.world.ground();
         let known = previous.values().next();
         let Some(owner) = expected.map(|expected| &expected.owner).or(known.map(|known| &known.owner)) else {
             return Vec::new();
@@ -92,16 +259,16 @@ impl World {
         let is_given = |before: &Assignment| {
             let mut given = expected.iter().flat_map(|expected| &expected.resources);
             given.any(|other| {
-                let target = self.loaded.catalog.resource_type(&other.resource_type).map(|kind| &*kind.target);
+                let target = ground.loaded.catalog.resource_type(&other.resource_type).map(|kind| &*kind.target);
                 other.target_key == before.target_key && target == Some(before.entity_type.as_str())
             })
         };
-        let is_known =
-            |name: &str| self.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type);
+        let is_known = |name: &str| {
+            ground.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type)
+        };
         let left = previous.values().filter(|before| !is_known(&before.resource_type) && !is_given(before));
-        let left: Vec<Assignment> =
-            left.filter_map(|before| left_behind(before, &self.remains(before, lanes))).collect();
-        let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
+        let left: Vec<Assignment> = left.filter_map(|before| left_behind(before, &self.remains(before))).collect();
+        let resource_types = ground.loaded.catalog.resource_types_of(&owner.entity_type);
         resource_types
             .filter_map(|resource_type| {
                 let name = &*resource_type.name;
@@ -109,19 +276,19 @@ impl World {
                 let wanted = resources.find(|resource| &*resource.resource_type == name);
                 let own = previous.get(name);
                 // What another resource type gave until now is as much the owner's as before.
-                let given = || handed_over(&self.loaded.catalog, expected?, wanted?, previous, self.now);
+                let given = || handed_over(&ground.loaded.catalog, expected?, wanted?, previous, ground.now);
                 let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
                 if wanted.is_none() && before.is_none() {
                     return None;
                 }
                 let handed_over = wanted.is_none()
                     && expected.zip(before).is_some_and(|(expected, before)| {
-                        hands_over(&self.loaded.catalog, expected, resource_type, &before.target_key, self.now)
+                        hands_over(&ground.loaded.catalog, expected, resource_type, &before.target_key, ground.now)
                     });
                 if handed_over {
                     return None;
                 }
-                let parts = Parts { world: self, owner, period, resource_type, lanes };
+                let parts = Parts { looking: self, owner, period, resource_type };
                 parts.assign(expected.is_none(), wanted, before)
             })
             .chain(left)
@@ -129,45 +296,25 @@ impl World {
     }
 
     /// What is known of a resource whose resource type is no longer in the catalog.
-    fn remains<'a>(&'a self, before: &Assignment, lanes: &'a Lanes) -> Remains<'a> {
+    fn remains(&self, before: &Assignment) -> Remains<'_> {
+        let ground = self.world.ground();
         let (entity_type, key) = (&before.entity_type, &before.target_key);
-        let Some(known) = self.loaded.catalog.entity_type(entity_type) else {
+        let Some(known) = ground.loaded.catalog.entity_type(entity_type) else {
             return Remains { resource: None, lane: &[] };
         };
-        let lane = lanes.get(&(known.connector.to_string(), entity_type.clone(), key.clone()));
-        let is_read = self.readings.contains_key(entity_type);
-        let resource = || self.repository.resource(entity_type, key).map(|found| &found.values);
-        Remains { resource: is_read.then(resource), lane: lane.map_or(&[], Vec::as_slice) }
-    }
-
-    /// Whether synchronization shows such a resource.
-    pub(crate) fn has(&self, entity_type: &str, key: &str) -> bool {
-        self.repository.resource(entity_type, key).is_some()
-    }
-
-    /// The verifications of the orders that the repository shows, each with the export that shows it.
-    pub(crate) fn verifications(&self, lanes: &Lanes) -> Vec<Verification> {
-        let resource =
-            |entity_type: &str, key: &str| self.repository.resource(entity_type, key).map(|found| &found.values);
-        // Of what the catalog no longer has, nothing is in memory, and nothing can be said.
-        let seen_at = |connector: &str, entity_type: &str| {
-            let known = self.loaded.catalog.entity_type(entity_type)?;
-            let reading = self.readings.get(entity_type).filter(|_| *known.connector == *connector)?;
-            Some(reading.export_started_at)
-        };
-        let one =
-            |(id, entity_type): (OrderId, String)| Some(verification(id.to_string(), self.readings.get(&entity_type)?));
-        verify::shown(lanes, resource, seen_at).into_iter().filter_map(one).collect()
+        let lane = self.lane(&known.connector, entity_type, key);
+        let is_read = ground.readings.contains_key(entity_type);
+        let resource = || self.find(entity_type, key).map(|found| &found.values);
+        Remains { resource: is_read.then(resource), lane }
     }
 }
 
 /// What one comparison is made from.
 struct Parts<'a> {
-    world: &'a World,
+    looking: &'a Looking<'a>,
     owner: &'a Owner,
     period: Period,
     resource_type: &'a ResourceType,
-    lanes: &'a Lanes,
 }
 
 impl Parts<'_> {
@@ -177,19 +324,21 @@ impl Parts<'_> {
         expected: Option<&ExpectedResource>,
         previous: Option<&Assignment>,
     ) -> Option<Assignment> {
-        let Self { world, owner, period, resource_type, lanes } = *self;
-        let resource = |key: &str| world.repository.resource(&resource_type.target, key).map(|found| &found.values);
+        let Self { looking, owner, period, resource_type } = *self;
+        let ground = looking.world.ground();
+        let resource = |key: &str| looking.find(&resource_type.target, key).map(|found| &found.values);
         let lane = |key: &str| -> &[KnownOrder] {
-            let key = match key {
-                "" => unknown_key(&resource_type.name, &owner.entity_type, &owner.key),
-                key => key.to_owned(),
-            };
-            let key = (resource_type.connector.to_string(), resource_type.target.to_string(), key);
-            lanes.get(&key).map_or(&[][..], Vec::as_slice)
+            let (connector, target) = (&resource_type.connector, &resource_type.target);
+            match key {
+                "" => {
+                    looking.lane(connector, target, &unknown_key(&resource_type.name, &owner.entity_type, &owner.key))
+                }
+                key => looking.lane(connector, target, key),
+            }
         };
         assign(&Situation {
             resource_type,
-            target: world.loaded.catalog.entity_type(&resource_type.target)?,
+            target: ground.catalog().entity_type(&resource_type.target)?,
             owner,
             period,
             owner_is_gone,
@@ -197,8 +346,8 @@ impl Parts<'_> {
             previous,
             resource: &resource,
             lane: &lane,
-            seen_at: world.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
-            now: world.now,
+            seen_at: ground.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
+            now: ground.now,
         })
     }
 }
