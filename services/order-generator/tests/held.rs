@@ -154,7 +154,7 @@ async fn a_feed_that_lost_a_column_does_not_flood_the_ledger_with_errors() {
         let failure = held.orders[0].order.as_ref().unwrap().rule_failure.clone().unwrap();
         assert_eq!(failure.property, "size");
         // Two bad values are two people's trouble.
-        (4..=8).for_each(|number| world.set("Person", &format!("E{number}"), "size", "1"));
+        (4..=8).for_each(|number| world.set("Person", &format!("E{number}"), "size", number.to_string().as_str()));
         let run = complete(&suite, &world).await;
         assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
         assert_eq!(suite.ledger.states().get("Error"), Some(&2), "{}", engine.name);

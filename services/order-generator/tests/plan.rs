@@ -179,16 +179,19 @@ async fn a_plan_whose_inputs_moved_is_refused_with_the_difference() {
         stir(&suite, &world).await;
         let plan = suite.plan().await;
         world.set("Person", "E1", "title", "Chief");
-        world.set("Person", "E3", "end_date", provost_domain::Value::Timestamp(
-            provost_domain::Timestamp::parse("2027-01-01").unwrap(),
-        ));
+        world.set(
+            "Person",
+            "E3",
+            "end_date",
+            provost_domain::Value::Timestamp(provost_domain::Timestamp::parse("2027-01-01").unwrap()),
+        );
         hire(&world, 5, "Sales");
         read(&suite, &world).await;
         let before = suite.ledger.table();
         let refused = suite.apply_plan(&plan).await.unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition, "{}", engine.name);
         for part in [
-            "moved since it was made: Person",
+            "moved since it was made: Account, Group, Person, Safe",
             "changed: ~ AppAccount p1 of Person E1",
             "gone: - AppAccount p3 of Person E3",
             "new: + AppAccount p5 of Person E5",
@@ -323,7 +326,11 @@ async fn another_catalog_says_what_it_would_do_before_it_is_applied() {
             .collect();
         assert_eq!(
             roles,
-            [("E1".to_owned(), "finance", false), ("E2".to_owned(), "finance", true), ("E3".to_owned(), "finance", true)]
+            [
+                ("E1".to_owned(), "finance", false),
+                ("E2".to_owned(), "finance", true),
+                ("E3".to_owned(), "finance", true)
+            ]
         );
         let finance = plan.summary.assignments.iter().find(|count| count.name == "finance").unwrap();
         assert_eq!((finance.gained, finance.lost), (2, 1), "{}", engine.name);
@@ -433,6 +440,9 @@ async fn catalogs_say_what_they_change() {
     let other = catalog().replacen("review: false", "review: true", 1);
     let changed = suite.catalog().apply_catalog(ask(other)).await.unwrap().into_inner();
     let [change] = changed.changes.as_slice() else { panic!("{:?}", changed.changes) };
-    assert_eq!((change.section.as_str(), change.name.as_str(), change.change.as_str()), ("resource_types", "AppAccount", "changed"));
+    assert_eq!(
+        (change.section.as_str(), change.name.as_str(), change.change.as_str()),
+        ("resource_types", "AppAccount", "changed")
+    );
     assert_eq!(change.details, ["review: false -> true"]);
 }
