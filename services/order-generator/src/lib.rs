@@ -85,6 +85,10 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     ] {
         server.work(name, move |stop| bell.hear_replicas(stop));
     }
+    if config.due_seconds > 0 {
+        let (watcher, every) = (Arc::clone(&generator), Duration::from_secs(config.due_seconds));
+        server.work("due dates", move |stop| work::due::watch(watcher, every, stop));
+    }
     let (follower, driver) = (Arc::clone(&generator), generator);
     server.work("order feed", move |stop| work::order_feed::follow(follower, stop));
     server.work("job runs", move |stop| work::drive::drive_runs(driver, stop));

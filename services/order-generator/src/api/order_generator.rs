@@ -2,10 +2,11 @@
 
 use super::Api;
 use super::plan::{applied, asked, changes_to_wire, head_to_wire, summary};
+use crate::generator::Generator;
 use crate::store::computations::{Breach, Computed, Generated, Options};
 use crate::store::held_orders::Filter;
 use crate::verbs::apply_plan::{Outcome, apply_plan};
-use crate::verbs::compute::{Whom, compute};
+use crate::verbs::compute::{Whom, compute, these};
 use crate::verbs::generate::generate;
 use crate::verbs::held_orders::{Held, held_orders};
 use crate::verbs::plan::plan;
@@ -26,11 +27,13 @@ const ITEMS_PER_MESSAGE: usize = 500;
 impl OrderGeneratorService for Api {
     async fn compute_role_model(
         &self,
-        _request: Request<wire::ComputeRoleModelRequest>,
+        request: Request<wire::ComputeRoleModelRequest>,
     ) -> Result<Response<wire::ComputeRoleModelResponse>, Status> {
+        let wire::ComputeRoleModelRequest { incremental, owner_keys, owner_entity_type } = request.into_inner();
         let generator = Arc::clone(&self.generator);
+        let whom = whom(&generator, incremental, &owner_entity_type, &owner_keys).await?;
         // Goes on when its caller goes away: half a computation helps nobody.
-        let computed = tokio::spawn(async move { compute(&generator, Whom::Everybody, &|_, _| {}).await }).await;
+        let computed = tokio::spawn(async move { compute(&generator, whom, &|_, _| {}).await }).await;
         Ok(Response::new(computed_to_wire(computed.map_err(Fault::internal)??)))
     }
 
@@ -111,6 +114,20 @@ impl OrderGeneratorService for Api {
             job_run_id,
             orders: orders.into_iter().map(|(_, order)| order).collect(),
         }))
+    }
+}
+
+async fn whom(
+    generator: &Generator,
+    incremental: bool,
+    owner_entity_type: &str,
+    owner_keys: &[String],
+) -> Result<Whom, Fault> {
+    match (incremental, owner_keys) {
+        (true, []) => Ok(Whom::Changed),
+        (false, []) => Ok(Whom::Everybody),
+        (true, _) => Err(Fault::invalid("owner_keys", "contradict incremental; leave one of them out")),
+        (false, keys) => these(generator, owner_entity_type, keys).await,
     }
 }
 

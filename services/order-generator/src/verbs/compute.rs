@@ -8,6 +8,7 @@
 use super::affected::{Affected, affected};
 use super::catch_up::catch_up;
 use super::inputs::{Batch, Claimed, Kept, Person, Scope};
+use super::permissions::owner_type;
 use super::planning::Planning;
 use super::verify::{Candidates, verifications, verify};
 use super::world::Ground;
@@ -17,10 +18,10 @@ use crate::model::assign::{Assignment, Wish};
 use crate::model::expected::{Expected, ExpectedRole};
 use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
-use crate::store::changes;
+use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed, Newest};
 use crate::store::dependencies::{self, Dependencies, Replaced};
-use crate::store::to_json;
+use crate::store::{resources, to_json};
 use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
@@ -80,6 +81,33 @@ impl KnownOwner {
 pub(crate) async fn catalog(generator: &Generator) -> Result<Arc<Loaded>, Fault> {
     let loaded = generator.catalogs.current().await?;
     loaded.ok_or_else(|| Fault::wrong_state("catalog", "there is no catalog; apply one first"))
+}
+
+/// Most owners that one call may name.
+const OWNERS_MAX: usize = 1_000;
+
+/// These owners, by name. An empty entity type means the only one that owns anything.
+///
+/// # Errors
+/// [`provost_service_kit::FaultKind::NotFound`] for an owner that nothing is known of.
+pub(crate) async fn these(generator: &Generator, entity_type: &str, keys: &[String]) -> Result<Whom, Fault> {
+    if keys.len() > OWNERS_MAX {
+        return Err(Fault::invalid("owner_keys", format!("hold more than {OWNERS_MAX} keys")));
+    }
+    let loaded = catalog(generator).await?;
+    let mut owners = BTreeSet::new();
+    for key in keys {
+        owners.insert((owner_type(&loaded, entity_type, key)?, key.clone()));
+    }
+    for (entity_type, key) in &owners {
+        let connection = generator.database.read();
+        let is_known = resources::get(connection, entity_type, key).await?.is_some()
+            || !assignments::of_owner(connection, entity_type, key).await?.is_empty();
+        if !is_known {
+            return Err(Fault::not_found(format!("{entity_type} '{key}'")));
+        }
+    }
+    Ok(Whom::These(owners))
 }
 
 /// Computes the role model.
@@ -387,6 +415,18 @@ impl Everybody {
     }
 }
 
+/// Whoever did not get what was kept of them.
+fn unsettled(computation: &Computation) -> Vec<Change> {
+    let is_unsettled = |found: &Found| found.owner.is_some() || !found.assignments.is_empty();
+    let unsettled: Vec<&OwnerKey> =
+        computation.found.iter().filter(|(_, found)| is_unsettled(found)).map(|(owner, _)| owner).collect();
+    if unsettled.len() > changes::worth_telling(computation.found.len()) {
+        return vec![Change::Everything { entity_type: String::new() }];
+    }
+    let one = |(entity_type, key): &OwnerKey| Change::Owner { entity_type: entity_type.clone(), key: key.clone() };
+    unsettled.into_iter().map(one).collect()
+}
+
 /// Writes what is new, other, or gone; nothing else. Forgets the changes that were looked at.
 async fn save(
     generator: &Generator,
@@ -426,6 +466,8 @@ async fn save(
     assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
     dependencies::replace(&transaction, engine, &replaced).await?;
     changes::forget(&transaction, until.changes).await?;
+    // What is kept is an input too: whoever got something else is looked at once more, until it stays.
+    changes::note(&generator.database, &transaction, unsettled(computation)).await?;
     let (started_at, ended_at) = (ground.now, generator.clock.now());
     let times = computations::Times { started_at, ended_at, orders_until: until.orders };
     computations::note_computation(&transaction, ground.loaded.revision, &times, computed).await?;

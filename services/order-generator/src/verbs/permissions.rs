@@ -89,7 +89,11 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     Ok(Permissions { owner, period, roles: roles.into_iter().map(role).collect(), resources })
 }
 
-fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Result<String, Violations> {
+/// The entity type of an owner; an empty one means the only one that owns anything.
+///
+/// # Errors
+/// When it is none, or the key cannot be one.
+pub(crate) fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Result<String, Violations> {
     let mut wrong = Violations::default();
     wrong.require_text("owner_key", key, provost_contract::NAME_MAX);
     let owners: Vec<_> = loaded.catalog.owner_entity_types().iter().map(|owner| owner.name.to_string()).collect();

@@ -4,5 +4,6 @@
 //! is stored.
 
 pub(crate) mod drive;
+pub(crate) mod due;
 pub(crate) mod order_feed;
 pub(crate) mod tasks;

@@ -90,6 +90,7 @@ impl Suite {
             fulfillment: format!("http://{}", ledger.address),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
+            due_seconds: 0,
             ..Config::default()
         };
         change(&mut config);
@@ -175,7 +176,7 @@ impl Suite {
     }
 
     pub async fn compute(&self) -> ComputeRoleModelResponse {
-        self.generator().compute_role_model(ComputeRoleModelRequest {}).await.unwrap().into_inner()
+        self.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap().into_inner()
     }
 
     /// Plans by the current catalog.

@@ -15,10 +15,9 @@ use tokio::sync::watch;
 const SHOW_EVERY: Duration = Duration::from_millis(300);
 
 /// Computes the role model.
-pub(super) async fn compute(generator: &Generator, progress: &Progress<'_>) -> Result<Outcome, Fault> {
+pub(super) async fn compute(generator: &Generator, whom: Whom, progress: &Progress<'_>) -> Result<Outcome, Fault> {
     let (done, so_far) = meter();
-    let computed =
-        shown(progress, "owners evaluated", so_far, compute_role_model(generator, Whom::Everybody, &done)).await?;
+    let computed = shown(progress, "owners evaluated", so_far, compute_role_model(generator, whom, &done)).await?;
     let Computed { owners, assigned_resources, conforming, differing, failed, verified, non_conforming } = computed;
     let message = format!(
         "{owners} owners, {assigned_resources} resources: {conforming} as wanted, {differing} need an order, {failed} failed; \
