@@ -5,7 +5,6 @@ use crate::verbs::permissions::{HeldProperty, HeldResource, HeldRole, Permission
 use provost_contract::generator::v1 as wire;
 use provost_contract::generator::v1::assignment_service_server::AssignmentService;
 use provost_contract::to_wire;
-use provost_domain::WorkflowState;
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -22,10 +21,10 @@ impl AssignmentService for Api {
 
 fn permissions_to_wire(from: Permissions) -> wire::ListAssignmentsResponse {
     let Permissions { owner, period, roles, resources } = from;
-    let role = |HeldRole { role, display_name, why }| wire::AssignedRole {
+    let role = |HeldRole { role, display_name, workflow, why }| wire::AssignedRole {
         role,
         display_name,
-        workflow_state: to_wire::workflow_state(WorkflowState::Calculated).into(),
+        workflow_state: to_wire::workflow_state(workflow).into(),
         why: to_wire::reasons(&why),
     };
     wire::ListAssignmentsResponse {

@@ -204,3 +204,16 @@ pub(crate) async fn replace(
     }
     Ok(())
 }
+
+/// Forgets what is kept under entity types that begin with a sign.
+pub(crate) async fn clear(connection: &impl ConnectionTrait, sign: char) -> Result<(), DbErr> {
+    dependency::Entity::delete_many()
+        .filter(dependency::Column::OwnerType.starts_with(sign.to_string()))
+        .exec(connection)
+        .await?;
+    dependent::Entity::delete_many()
+        .filter(dependent::Column::OwnerType.starts_with(sign.to_string()))
+        .exec(connection)
+        .await?;
+    Ok(())
+}

@@ -379,6 +379,27 @@ pub mod dependent {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// By what resources are found, other than by their keys.
+pub mod text {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "texts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub need: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub entity_type: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What the newest generation held back, as it would have been done.
 pub mod held_order {
     use sea_orm::entity::prelude::*;

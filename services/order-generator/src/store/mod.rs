@@ -19,6 +19,7 @@ pub(crate) mod plan_keys;
 pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
+pub(crate) mod texts;
 
 pub(crate) use migrations::Migrator;
 

@@ -9,8 +9,7 @@ use super::world::Ground;
 use crate::generator::Generator;
 use crate::model::need::Need;
 use crate::store::assignments::OwnerKey;
-use crate::store::changes::{self, Change};
-use crate::store::computations::Newest;
+use crate::store::changes::Change;
 use crate::store::{dependencies, orders};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,26 +25,23 @@ impl Affected {
     pub(crate) const EVERYBODY: Self = Self { scope: Scope::Everybody, candidates: Candidates::All };
 }
 
-/// Whom the changes up to a sequence concern, that came after the newest computation.
+/// Whom these changes concern, that came after the newest computation; it saw the order feed up to a cursor.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) async fn affected(
     generator: &Generator,
     ground: &Ground,
-    newest: Option<&Newest>,
-    changes_until: i64,
+    orders_until: i64,
+    changes: Vec<Change>,
 ) -> Result<Affected, Fault> {
     let (connection, engine) = (generator.database.read(), generator.database.engine());
-    // Without a computation by this very catalog there is nothing that could still hold.
-    let base = newest.filter(|newest| newest.revision == ground.loaded.revision);
-    let Some(orders_until) = base.and_then(|newest| newest.orders_until) else { return Ok(Affected::EVERYBODY) };
     let owner_types: BTreeSet<&str> =
         ground.catalog().owner_entity_types().iter().map(|entity_type| &*entity_type.name).collect();
     let mut owners: BTreeSet<OwnerKey> = BTreeSet::new();
     let mut resources: BTreeSet<(String, String)> = BTreeSet::new();
     let mut read_again: BTreeMap<String, i64> = BTreeMap::new();
-    for change in changes::until(connection, changes_until).await? {
+    for change in changes {
         match change {
             Change::Everything { .. } => return Ok(Affected::EVERYBODY),
             Change::Reading { entity_type, before } => {
@@ -72,7 +68,8 @@ pub(crate) async fn affected(
         take(moved, &mut owners, &mut resources);
     }
     owners.extend(dependencies::due(connection, ground.now).await?);
-    let needs: BTreeSet<Need> = resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)).collect();
+    let mut needs = ground.texts.changed();
+    needs.extend(resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)));
     owners.extend(dependencies::dependents(connection, engine, &needs).await?);
     // What an order says of an owner that the catalog does not have is nobody's.
     owners.retain(|(entity_type, _)| owner_types.contains(entity_type.as_str()));

@@ -10,16 +10,18 @@ use super::catch_up::catch_up;
 use super::inputs::{Batch, Claimed, Kept, Person, Scope};
 use super::permissions::owner_type;
 use super::planning::Planning;
+use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
-use super::world::Ground;
+use super::world::{Ground, Known, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
+use crate::model::evaluate;
 use crate::model::expected::{Expected, ExpectedRole};
 use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
 use crate::store::changes::{self, Change};
-use crate::store::computations::{self, Computed, Newest};
+use crate::store::computations::{self, Computed};
 use crate::store::dependencies::{self, Dependencies, Replaced};
 use crate::store::{resources, to_json};
 use crate::work::order_feed::FEED;
@@ -56,24 +58,67 @@ pub(crate) struct KnownOwner {
     pub(crate) owner: Owner,
     pub(crate) period: Period,
     pub(crate) roles: Vec<KnownRole>,
+    /// The catalog's revision; 0 in rows that are older than the field.
+    #[serde(default)]
+    revision: i64,
+    /// What tells whether something of the owner's own is another by now.
+    #[serde(default)]
+    fingerprint: u64,
 }
 
 /// A role that the owner has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownRole {
     pub(crate) role: String,
+    #[serde(default)]
+    pub(crate) is_composite: bool,
+    #[serde(default)]
+    pub(crate) period: Period,
+    #[serde(default = "calculated")]
+    pub(crate) workflow: WorkflowState,
     pub(crate) why: Vec<Reason>,
 }
 
+const fn calculated() -> WorkflowState {
+    WorkflowState::Calculated
+}
+
 impl KnownOwner {
-    /// What is kept of an owner for whom the rules say this.
-    pub(crate) fn of(expected: &Expected) -> Self {
-        let role = |role: &ExpectedRole| KnownRole { role: role.role.to_string(), why: role.why.clone() };
+    /// What is kept of an owner for whom the rules of a revision say this.
+    pub(crate) fn of(expected: &Expected, revision: i64, fingerprint: u64) -> Self {
+        let role = |role: &ExpectedRole| KnownRole {
+            role: role.role.to_string(),
+            is_composite: role.is_composite,
+            period: role.period,
+            workflow: role.workflow,
+            why: role.why.clone(),
+        };
         Self {
             owner: expected.owner.clone(),
             period: expected.period,
             roles: expected.roles.iter().map(role).collect(),
+            revision,
+            fingerprint,
         }
+    }
+
+    /// Of an owner of whom nothing was computed.
+    pub(crate) const fn unknown(owner: Owner, period: Period) -> Self {
+        Self { owner, period, roles: vec![], revision: 0, fingerprint: 0 }
+    }
+
+    /// What the next evaluation goes by; none of what an older version kept.
+    pub(crate) fn before(&self) -> Option<evaluate::Before> {
+        let role = |role: &KnownRole| evaluate::RoleBefore {
+            role: role.role.as_str().into(),
+            workflow: role.workflow,
+            period: role.period,
+        };
+        (self.revision > 0).then(|| evaluate::Before {
+            revision: self.revision,
+            fingerprint: self.fingerprint,
+            roles: self.roles.iter().map(role).collect(),
+        })
     }
 }
 
@@ -122,68 +167,79 @@ pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> R
 }
 
 async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, done: &Done) -> Result<Computed, Fault> {
-    catch_up(generator).await?;
-    let started_at = generator.clock.now();
-    let until = Until::read(generator).await?;
-    let newest = computations::newest(generator.database.read()).await?;
-    let ground = Ground::read(generator, loaded, started_at).await?;
-    let (affected, until) = match whom {
-        Whom::Everybody => (Some(Affected::EVERYBODY), until),
-        Whom::Changed => (Some(affected(generator, &ground, newest.as_ref(), until.changes).await?), until),
-        Whom::These(owners) => {
-            let base = base(&ground, newest.as_ref())?;
-            return kept(generator, &ground, &Scope::These(owners), None, base, done).await;
+    let Begun { ground, until, base, changes } = Begun::read(generator, loaded).await?;
+    match (whom, base) {
+        (Whom::Everybody, _) | (Whom::Changed, None) => {
+            kept(generator, &ground, &Scope::Everybody, Answers::For(&Candidates::All, until), done).await
         }
-    };
-    let affected = affected.unwrap_or(Affected::EVERYBODY);
-    kept(generator, &ground, &affected.scope, Some(&affected), until, done).await
+        (Whom::Changed, Some(base)) => {
+            let Affected { scope, candidates } = affected(generator, &ground, base, changes).await?;
+            kept(generator, &ground, &scope, Answers::For(&candidates, until), done).await
+        }
+        // Whomever else something concerns that changed is computed by the next computation of what changed.
+        (Whom::These(owners), Some(orders)) => {
+            kept(generator, &ground, &Scope::These(owners), Answers::Nothing { orders }, done).await
+        }
+        (Whom::These(_), None) => {
+            let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
+            Err(Fault::wrong_state("role model", early))
+        }
+    }
+}
+
+/// What every computation begins with.
+struct Begun {
+    ground: Arc<Ground>,
+    until: Until,
+    /// Up to where the last computation by this catalog saw the order feed; none when there was none.
+    base: Option<i64>,
+    /// What has changed since then.
+    changes: Vec<Change>,
+}
+
+impl Begun {
+    async fn read(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
+        catch_up(generator).await?;
+        let started_at = generator.clock.now();
+        let connection = generator.database.read();
+        // What changes after this is looked at by the next computation, whether this one sees it or not.
+        let until =
+            Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
+        let newest = computations::newest(connection).await?;
+        // What a computation by another catalog left says nothing.
+        let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
+        let changes = changes::until(connection, until.changes).await?;
+        let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
+        let ground = Ground::read(generator, loaded, started_at, known).await?;
+        Ok(Self { ground, until, base, changes })
+    }
 }
 
 /// How far the inputs were read.
 #[derive(Clone, Copy, Debug)]
 struct Until {
-    /// The sequence of the last change that the computation saw; 0 when it answers for none.
+    /// The sequence of the last change that the computation saw.
     changes: i64,
     /// The cursor of the order feed.
     orders: i64,
 }
 
-impl Until {
-    /// What changes after this is looked at by the next computation, whether this one sees it or not.
-    async fn read(generator: &Generator) -> Result<Self, Fault> {
-        let connection = generator.database.read();
-        Ok(Self { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? })
-    }
-}
-
-/// That everybody was computed by this catalog, so that some can be computed beside the others.
-fn base(ground: &Ground, newest: Option<&Newest>) -> Result<Until, Fault> {
-    let base = newest.filter(|newest| newest.revision == ground.loaded.revision).and_then(|newest| newest.orders_until);
-    let orders = base.ok_or_else(|| {
-        let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
-        Fault::wrong_state("role model", early)
-    })?;
-    // Whoever else is concerned by what changed is computed by the next computation of what changed.
-    Ok(Until { changes: 0, orders })
-}
-
-/// Computes for a scope, and keeps what was found.
+/// Computes for a scope, and keeps what was found. What is answered for is forgotten: the changes until then.
 async fn kept(
     generator: &Generator,
     ground: &Arc<Ground>,
     scope: &Scope,
-    affected: Option<&Affected>,
-    until: Until,
+    answers: Answers<'_>,
     done: &Done,
 ) -> Result<Computed, Fault> {
     let computation = compute_in_memory(generator, ground, scope, Keep::Differences, done).await?;
     let mut computed = computation.counts();
-    if let Some(affected) = affected {
+    if let Answers::For(candidates, _) = answers {
         // Before anything is kept: what dies in between is looked at again.
-        let shown = verifications(generator, ground, &affected.candidates).await?;
+        let shown = verifications(generator, ground, candidates).await?;
         computed.verified = verify(generator, &shown).await?;
     }
-    save(generator, ground, &computation, &computed, until).await?;
+    save(generator, ground, &computation, &computed, answers).await?;
     tracing::info!(
         owners = computed.owners,
         differing = computed.differing,
@@ -191,6 +247,15 @@ async fn kept(
         "role model computed"
     );
     Ok(computed)
+}
+
+/// What a computation answers for.
+#[derive(Clone, Copy)]
+enum Answers<'a> {
+    /// All that changed until then, and the orders that may be shown by it.
+    For(&'a Candidates, Until),
+    /// Nothing but its owners, after a computation that saw the order feed up to a cursor.
+    Nothing { orders: i64 },
 }
 
 /// What of a computation stays in memory.
@@ -277,14 +342,14 @@ impl Run<'_> {
             for person in batch.people {
                 let before = person.kept.dependencies.as_ref().map(|kept| kept.claims.clone()).unwrap_or_default();
                 self.claims.push((person.key.clone(), person.claimed.clone(), before));
-                self.take(person)?;
+                self.take(&batch.world, person)?;
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, person: Person) -> Result<(), Fault> {
-        let found = Found::of(&person, self.ground, self.keep)?;
+    fn take(&mut self, world: &World, person: Person) -> Result<(), Fault> {
+        let found = Found::of(world, &person, self.keep)?;
         self.computation.found.insert(person.key, found);
         Ok(())
     }
@@ -300,7 +365,8 @@ impl Run<'_> {
             let (connection, engine) = (self.generator.database.read(), self.generator.database.engine());
             let others = dependencies::dependents(connection, engine, &needs).await?;
             let found = &self.computation.found;
-            let others = others.into_iter().filter(|owner| !found.contains_key(owner)).collect();
+            let is_new = |owner: &OwnerKey| Texts::is_owner(owner) && !found.contains_key(owner);
+            let others = others.into_iter().filter(is_new).collect();
             self.all(others, done).await?;
         }
         Ok(())
@@ -323,8 +389,9 @@ impl Run<'_> {
         }
         let mut batch = Batch::evaluated(self.generator, self.ground, contested).await?;
         batch.refuse_shared();
-        for person in batch.assigned(self.generator).await?.people {
-            self.take(person)?;
+        let batch = batch.assigned(self.generator).await?;
+        for person in batch.people {
+            self.take(&batch.world, person)?;
         }
         Ok(())
     }
@@ -340,17 +407,17 @@ impl Computation {
 }
 
 impl Found {
-    fn of(person: &Person, ground: &Ground, keep: Keep) -> Result<Self, Fault> {
+    fn of(world: &World, person: &Person, keep: Keep) -> Result<Self, Fault> {
         let Kept { owner, assignments, dependencies } = &person.kept;
         let mut found = Self::default();
         if keep != Keep::Differences {
-            found.planning = Some(Planning::of(person, ground)?);
+            found.planning = Some(Planning::of(person, world)?);
         }
         if keep == Keep::Plan {
             found.counts.owners = i64::from(person.expected.is_some());
             return Ok(found);
         }
-        let known = person.known().as_ref().map(to_json).transpose()?;
+        let known = person.known(world).as_ref().map(to_json).transpose()?;
         found.counts.owners = i64::from(known.is_some());
         if known != *owner {
             found.owner = Some(known);
@@ -366,7 +433,7 @@ impl Found {
         }
         let gone = assignments.keys().filter(|name| !here.contains(name.as_str()));
         found.assignments.extend(gone.map(|name| (name.clone(), None)));
-        let computed_from = person.dependencies(ground.now);
+        let computed_from = person.dependencies(world.ground().now);
         if computed_from != *dependencies {
             found.dependencies = Some((dependencies.clone(), computed_from));
         }
@@ -384,7 +451,7 @@ pub(crate) struct Everybody {
 }
 
 impl Everybody {
-    /// Computes for everybody by a catalog, and keeps nothing.
+    /// Computes for everybody by a catalog, which need not be the one that was applied, and keeps nothing.
     ///
     /// # Errors
     /// As [`compute`].
@@ -394,10 +461,7 @@ impl Everybody {
         keep: Keep,
         done: &Done,
     ) -> Result<Self, Fault> {
-        catch_up(generator).await?;
-        let started_at = generator.clock.now();
-        let until = Until::read(generator).await?;
-        let ground = Ground::read(generator, loaded, started_at).await?;
+        let Begun { ground, until, .. } = Begun::read(generator, loaded).await?;
         let computation = compute_in_memory(generator, &ground, &Scope::Everybody, keep, done).await?;
         let shown = verifications(generator, &ground, &Candidates::All).await?;
         Ok(Self { ground, computation, shown, until })
@@ -410,7 +474,8 @@ impl Everybody {
     pub(crate) async fn keep(&self, generator: &Generator) -> Result<Computed, Fault> {
         let mut computed = self.computation.counts();
         computed.verified = verify(generator, &self.shown).await?;
-        save(generator, &self.ground, &self.computation, &computed, self.until).await?;
+        let answers = Answers::For(&Candidates::All, self.until);
+        save(generator, &self.ground, &self.computation, &computed, answers).await?;
         Ok(computed)
     }
 }
@@ -433,7 +498,7 @@ async fn save(
     ground: &Ground,
     computation: &Computation,
     computed: &Computed,
-    until: Until,
+    answers: Answers<'_>,
 ) -> Result<(), Fault> {
     let engine = generator.database.engine();
     let mut owners = Vec::new();
@@ -465,11 +530,18 @@ async fn save(
     assignments::save(&transaction, engine, &bodies).await?;
     assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
     dependencies::replace(&transaction, engine, &replaced).await?;
-    changes::forget(&transaction, until.changes).await?;
+    let orders_until = match answers {
+        Answers::For(_, until) => {
+            ground.texts.save(&transaction, engine).await?;
+            changes::forget(&transaction, until.changes).await?;
+            until.orders
+        }
+        Answers::Nothing { orders } => orders,
+    };
     // What is kept is an input too: whoever got something else is looked at once more, until it stays.
     changes::note(&generator.database, &transaction, unsettled(computation)).await?;
     let (started_at, ended_at) = (ground.now, generator.clock.now());
-    let times = computations::Times { started_at, ended_at, orders_until: until.orders };
+    let times = computations::Times { started_at, ended_at, orders_until };
     computations::note_computation(&transaction, ground.loaded.revision, &times, computed).await?;
     transaction.commit().await?;
     Ok(())

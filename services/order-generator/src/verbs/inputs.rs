@@ -10,8 +10,10 @@ use super::world::{Ground, Noted, World};
 use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::claims::Claims;
+use crate::model::evaluate;
 use crate::model::expected::Expected;
 use crate::model::generate::{LaneKey, unknown_key};
+use crate::model::grant::Grant;
 use crate::model::need::Need;
 use crate::store::assignments::{self, OwnerKey};
 use crate::store::dependencies::{self, Dependencies};
@@ -64,6 +66,10 @@ pub(crate) struct Person {
     pub(crate) key: OwnerKey,
     /// What is kept.
     pub(crate) kept: Kept,
+    /// What was computed of it the last time.
+    before: Option<evaluate::Before>,
+    /// What people decided.
+    grants: Vec<Grant>,
     /// What the rules give; none when the owner is gone.
     pub(crate) expected: Option<Expected>,
     /// What the owner has, or shall have.
@@ -110,13 +116,22 @@ impl Batch {
         let person = |key: OwnerKey| {
             let Kept { assignments, .. } = kept.remove(&key).unwrap_or_default();
             let kept = Kept { owner: known.remove(&key), assignments, dependencies: dependencies.remove(&key) };
-            let (expected, assignments, claimed, noted) = (None, Vec::new(), Claimed::default(), Noted::default());
-            Person { key, kept, expected, assignments, claimed, noted }
+            Person {
+                key,
+                kept,
+                before: None,
+                grants: Vec::new(),
+                expected: None,
+                assignments: Vec::new(),
+                claimed: Claimed::default(),
+                noted: Noted::default(),
+            }
         };
         let people: Vec<Person> = owners.into_iter().map(person).collect();
         let mut world = World::empty(ground);
         world.read(generator, people.iter().map(|person| person.key.clone()).collect()).await?;
         world.read(generator, world.pointed_at(people.iter().map(|person| &person.key))).await?;
+        world.read_positions(generator, people.iter().map(|person| &person.key)).await?;
         let mut batch = Self { world, people, previous: HashMap::new() };
         batch = blocking(batch, |batch| {
             for Person { key, kept, .. } in batch.people.iter().filter(|person| !person.kept.assignments.is_empty()) {
@@ -124,12 +139,16 @@ impl Batch {
                 let previous = kept.assignments.iter().map(read).collect::<Result<_, Fault>>()?;
                 batch.previous.insert(key.clone(), previous);
             }
+            for person in &mut batch.people {
+                let known = person.kept.owner.as_deref().map(from_json::<KnownOwner>).transpose()?;
+                person.before = known.as_ref().and_then(KnownOwner::before);
+            }
             Ok(())
         })
         .await?;
         batch
             .until_nothing_is_missing(generator, |batch, person| {
-                let (expected, noted) = batch.world.expected(&person.key);
+                let (expected, noted) = batch.world.expected(&person.key, &person.grants, person.before.as_ref());
                 person.expected = expected;
                 noted
             })
@@ -165,9 +184,7 @@ impl Batch {
             if !missing.is_missing_something() {
                 return Ok(self);
             }
-            let (resources, lanes) = missing.missing();
-            self.world.read(generator, resources).await?;
-            self.world.read_lanes(generator, lanes).await?;
+            self.world.read_missing(generator, missing).await?;
         }
     }
 
@@ -272,8 +289,9 @@ impl Person {
     }
 
     /// What is to be kept of the owner; none when it is gone.
-    pub(crate) fn known(&self) -> Option<KnownOwner> {
-        self.expected.as_ref().map(KnownOwner::of)
+    pub(crate) fn known(&self, world: &World) -> Option<KnownOwner> {
+        let expected = self.expected.as_ref()?;
+        Some(KnownOwner::of(expected, world.ground().loaded.revision, world.fingerprint(&self.key)))
     }
 }
 

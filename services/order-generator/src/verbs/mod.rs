@@ -22,6 +22,7 @@ pub(crate) mod poll_exports;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
+pub(crate) mod texts;
 pub(crate) mod upload;
 pub(crate) mod verify;
 pub(crate) mod world;

@@ -29,6 +29,7 @@ pub(crate) struct Permissions {
 pub(crate) struct HeldRole {
     pub(crate) role: String,
     pub(crate) display_name: String,
+    pub(crate) workflow: WorkflowState,
     pub(crate) why: Vec<Reason>,
 }
 
@@ -64,16 +65,16 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     let kept = assignments::owner(connection, &entity_type, key).await?;
     let assigned = assignments::of_owner(connection, &entity_type, key).await?;
     let assigned = assigned.iter().map(|body| from_json::<Assignment>(body)).collect::<Result<Vec<_>, _>>()?;
-    let KnownOwner { owner, period, roles } = match kept {
+    let KnownOwner { owner, period, roles, .. } = match kept {
         Some(body) => from_json(&body)?,
         // Gone from the source, and something is left; or new, and not computed yet.
         None => match assigned.first() {
-            Some(left) => KnownOwner { owner: left.owner.clone(), period: left.period, roles: vec![] },
-            None if resources::get(connection, &entity_type, key).await?.is_some() => KnownOwner {
-                owner: Owner { entity_type: entity_type.clone(), key: key.to_owned(), display_name: key.to_owned() },
-                period: Period::default(),
-                roles: vec![],
-            },
+            Some(left) => KnownOwner::unknown(left.owner.clone(), left.period),
+            None if resources::get(connection, &entity_type, key).await?.is_some() => {
+                let owner =
+                    Owner { entity_type: entity_type.clone(), key: key.to_owned(), display_name: key.to_owned() };
+                KnownOwner::unknown(owner, Period::default())
+            }
             None => return Err(Fault::not_found(format!("{entity_type} '{key}'"))),
         },
     };
@@ -82,11 +83,19 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     let mut resources: Vec<_> = assigned.into_iter().map(|assignment| held(&loaded, assignment, &ordered)).collect();
     resources.sort_by(|a, b| a.assignment.resource_type.cmp(&b.assignment.resource_type));
     let role = |role: super::compute::KnownRole| HeldRole {
-        display_name: loaded.catalog.role(&role.role).map(|found| found.display_name.clone()).unwrap_or_default(),
+        display_name: display_name(&loaded, &role.role),
+        workflow: role.workflow,
         role: role.role,
         why: role.why,
     };
     Ok(Permissions { owner, period, roles: roles.into_iter().map(role).collect(), resources })
+}
+
+/// The name for people of a role, single or composite; empty when it has none, or is gone.
+fn display_name(loaded: &Loaded, role: &str) -> String {
+    let single = loaded.catalog.role(role).map(|found| &found.display_name);
+    let composite = || loaded.catalog.composite_role(role).map(|found| &found.display_name);
+    single.or_else(composite).cloned().unwrap_or_default()
 }
 
 /// The entity type of an owner; an empty one means the only one that owns anything.

@@ -3,7 +3,7 @@
 
 use super::compute::KnownOwner;
 use super::inputs::Person;
-use super::world::Ground;
+use super::world::World;
 use crate::model::assign::{Assignment, Wish};
 use crate::model::generate::Standing;
 use crate::store::from_json;
@@ -42,15 +42,15 @@ impl Planning {
     ///
     /// # Errors
     /// When what was kept cannot be read.
-    pub(crate) fn of(person: &Person, ground: &Ground) -> Result<Self, Fault> {
+    pub(crate) fn of(person: &Person, world: &World) -> Result<Self, Fault> {
         let standing = |assignment: &Assignment| {
-            let standing = Standing::of(ground.catalog(), assignment)?;
+            let standing = Standing::of(world.ground().catalog(), assignment)?;
             let in_need = standing.needs_a_look().then(|| assignment.clone());
             Some((standing, in_need))
         };
         let before: Option<KnownOwner> = person.kept.owner.as_deref().map(from_json).transpose()?;
         let mut shifts = Vec::new();
-        role_shifts(before.as_ref(), person.known().as_ref(), &mut shifts);
+        role_shifts(before.as_ref(), person.known(world).as_ref(), &mut shifts);
         let previous = person.kept.assignments.values().map(|body| from_json(body));
         resource_shifts(&previous.collect::<Result<Vec<_>, Fault>>()?, &person.assignments, &mut shifts);
         shifts.sort_by(|a, b| (a.thing, &a.name).cmp(&(b.thing, &b.name)));

@@ -4,23 +4,26 @@
 //! The rule that must hold: whatever is looked up is noted, found or not.
 
 use super::known::{Lanes, lanes_of};
+use super::texts::Texts;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Remains, Situation, assign, left_behind};
-use crate::model::catalog::{Catalog, ResourceType};
+use crate::model::catalog::{Catalog, Positions, ResourceType};
 use crate::model::claims::{handed_over, hands_over};
-use crate::model::evaluate::evaluate;
+use crate::model::evaluate::{self, Case};
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::{LaneKey, unknown_key};
+use crate::model::grant::Grant;
 use crate::model::known_order::KnownOrder;
 use crate::model::need::Need;
-use crate::model::resource::{Lookup, Repository, Resource};
+use crate::model::resource::{Lookup, Repository, Resource, Side};
 use crate::store::assignments::OwnerKey;
+use crate::store::changes::Change;
 use crate::store::resources::{self, Reading, Stored};
 use crate::verbs::schema::EntityShape;
 use provost_domain::{Owner, Period, Timestamp, Value};
 use provost_service_kit::Fault;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What does not change while one computation goes on.
@@ -28,6 +31,8 @@ pub(crate) struct Ground {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) readings: BTreeMap<String, Reading>,
     pub(crate) now: Timestamp,
+    /// By what resources are found, other than by their keys.
+    pub(crate) texts: Texts,
 }
 
 impl Ground {
@@ -36,15 +41,37 @@ impl Ground {
     /// # Errors
     /// When a system that is to be synchronized has never been: what is not known to be there would
     /// be created a second time.
-    pub(crate) async fn read(generator: &Generator, loaded: Arc<Loaded>, now: Timestamp) -> Result<Arc<Self>, Fault> {
+    pub(crate) async fn read(
+        generator: &Generator,
+        loaded: Arc<Loaded>,
+        now: Timestamp,
+        known: Known<'_>,
+    ) -> Result<Arc<Self>, Fault> {
         let readings = resources::readings(generator.database.read()).await?;
         refuse_unread(&loaded, &readings)?;
-        Ok(Arc::new(Self { loaded, readings, now }))
+        let bare = || {
+            let (loaded, readings, texts) = (Arc::clone(&loaded), readings.clone(), Texts::default());
+            Arc::new(Self { loaded, readings, now, texts })
+        };
+        let texts = match known {
+            Known::Nothing => Texts::whole(generator, &bare()).await?,
+            Known::Until(changes) => Texts::since(generator, &bare(), changes).await?,
+        };
+        Ok(Arc::new(Self { loaded, readings, now, texts }))
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.loaded.catalog
     }
+}
+
+/// What the last computation left, for a computation by the same catalog to go on from.
+#[derive(Clone, Copy)]
+pub(crate) enum Known<'a> {
+    /// Nothing that holds: it was by another catalog, or there was none.
+    Nothing,
+    /// Everything, but for these changes.
+    Until(&'a [Change]),
 }
 
 /// What was looked up of a world, and what of it was not in memory.
@@ -53,6 +80,7 @@ pub(crate) struct Noted {
     needs: BTreeSet<Need>,
     missing: BTreeSet<(String, String)>,
     missing_lanes: BTreeSet<LaneKey>,
+    missing_texts: BTreeSet<Need>,
 }
 
 impl Noted {
@@ -70,19 +98,15 @@ impl Noted {
     pub(crate) fn lacks(&mut self, other: &Self) {
         self.missing.extend(other.missing.iter().cloned());
         self.missing_lanes.extend(other.missing_lanes.iter().cloned());
+        self.missing_texts.extend(other.missing_texts.iter().copied());
     }
 
     pub(crate) fn is_missing_something(&self) -> bool {
-        !self.missing.is_empty() || !self.missing_lanes.is_empty()
+        !self.missing.is_empty() || !self.missing_lanes.is_empty() || !self.missing_texts.is_empty()
     }
 
     pub(crate) const fn needs(&self) -> &BTreeSet<Need> {
         &self.needs
-    }
-
-    /// Resources and lanes that were not in memory.
-    pub(crate) fn missing(self) -> (BTreeSet<(String, String)>, BTreeSet<LaneKey>) {
-        (self.missing, self.missing_lanes)
     }
 }
 
@@ -95,6 +119,8 @@ pub(crate) struct World {
     lanes: Lanes,
     /// Lanes that were looked for in the store.
     is_lane_read: HashSet<Need>,
+    /// The keys of the resources that have something, of what was looked for.
+    having: HashMap<Need, Vec<String>>,
 }
 
 /// A world while somebody looks at it: what is looked up is noted.
@@ -139,9 +165,27 @@ impl<'a> Looking<'a> {
     }
 }
 
+impl Looking<'_> {
+    fn keys(&self, need: Need) -> Vec<String> {
+        let mut noted = self.noted();
+        noted.needs.insert(need);
+        match self.world.having.get(&need) {
+            Some(keys) => keys.clone(),
+            None => {
+                noted.missing_texts.insert(need);
+                Vec::new()
+            }
+        }
+    }
+}
+
 impl Lookup for Looking<'_> {
     fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
         self.find(entity_type, key)
+    }
+
+    fn having(&self, side: &Side<'_>, text: &str) -> Vec<String> {
+        self.keys(Need::text(&side.entity_type.name, side.text.source(), text))
     }
 }
 
@@ -154,6 +198,7 @@ impl World {
             is_read: HashSet::new(),
             lanes: Lanes::new(),
             is_lane_read: HashSet::new(),
+            having: HashMap::new(),
         }
     }
 
@@ -219,14 +264,97 @@ impl World {
         found
     }
 
-    /// What the rules give one owner, and what that was computed from.
-    pub(crate) fn expected(&self, (entity_type, key): &OwnerKey) -> (Option<Expected>, Noted) {
+    /// Reads what was missing.
+    pub(crate) async fn read_missing(&mut self, generator: &Generator, missing: Noted) -> Result<(), Fault> {
+        let Noted { missing, missing_lanes, missing_texts, .. } = missing;
+        self.read(generator, missing).await?;
+        self.read_lanes(generator, missing_lanes).await?;
+        self.read_texts(generator, missing_texts).await
+    }
+
+    async fn read_texts(&mut self, generator: &Generator, mut needs: BTreeSet<Need>) -> Result<(), Fault> {
+        needs.retain(|need| !self.having.contains_key(need));
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let (connection, engine) = (generator.database.read(), generator.database.engine());
+        self.having.extend(self.ground.texts.find(connection, engine, &needs).await?);
+        Ok(())
+    }
+
+    /// Reads the positions of these owners.
+    pub(crate) async fn read_positions(
+        &mut self,
+        generator: &Generator,
+        owners: impl Iterator<Item = &OwnerKey>,
+    ) -> Result<(), Fault> {
+        let mut needs = BTreeMap::new();
+        for (entity_type, key) in owners {
+            if let Some(positions) = self.positions_of(entity_type) {
+                let need = Need::pointing(&positions.entity_type, &positions.owner, key);
+                needs.insert(need, positions.entity_type.to_string());
+            }
+        }
+        self.read_texts(generator, needs.keys().copied().collect()).await?;
+        let keys = |(need, entity_type): (Need, String)| {
+            let keys = self.having.get(&need).into_iter().flatten();
+            keys.map(|key| (entity_type.clone(), key.clone())).collect::<Vec<_>>()
+        };
+        let positions: BTreeSet<OwnerKey> = needs.into_iter().flat_map(keys).collect();
+        let pointed_at = positions.clone();
+        self.read(generator, positions).await?;
+        let pointed_at = self.pointed_at(pointed_at.iter());
+        self.read(generator, pointed_at).await
+    }
+
+    fn positions_of(&self, entity_type: &str) -> Option<&Positions> {
+        self.ground.catalog().entity_type(entity_type)?.context.as_ref()?.positions.as_ref()
+    }
+
+    /// A resource that was read.
+    pub(crate) fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
+        self.repository.resource(entity_type, key)
+    }
+
+    /// The text that a resource has on each of these sides, by the side's expression, and what that was computed
+    /// from besides the resource itself.
+    pub(crate) fn texts_of<'a>(&self, sides: &[Side<'a>], resource: &Resource) -> (Vec<(&'a str, String)>, Noted) {
         let looking = Looking::at(self);
-        let expected = self
-            .repository
-            .resource(entity_type, key)
-            .and_then(|resource| evaluate(self.ground.catalog(), entity_type, resource, &looking));
+        let texts = sides.iter().filter_map(|side| Some((side.text.source(), side.of(resource, &looking)?)));
+        (texts.collect(), looking.done())
+    }
+
+    /// What the rules and people give one owner, and what that was computed from.
+    pub(crate) fn expected(
+        &self,
+        (entity_type, key): &OwnerKey,
+        grants: &[Grant],
+        before: Option<&evaluate::Before>,
+    ) -> (Option<Expected>, Noted) {
+        let looking = Looking::at(self);
+        let expected = self.repository.resource(entity_type, key).and_then(|owner| {
+            let positions = self.positions_of(entity_type).map(|positions| {
+                let keys = looking.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
+                keys.iter().filter_map(|key| looking.find(&positions.entity_type, key)).collect::<Vec<_>>()
+            });
+            let positions = positions.unwrap_or_default();
+            let Loaded { catalog, revision, .. } = &*self.ground.loaded;
+            let ground = evaluate::Ground { catalog, revision: *revision, now: self.ground.now, lookup: &looking };
+            let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
+            evaluate::evaluate(&ground, &case)
+        });
         (expected, looking.done())
+    }
+
+    /// What tells whether something of an owner's own, or of its positions, is another than the last time.
+    pub(crate) fn fingerprint(&self, (entity_type, key): &OwnerKey) -> u64 {
+        let Some(owner) = self.repository.resource(entity_type, key) else { return 0 };
+        let positions = self.positions_of(entity_type).map(|positions| {
+            let need = Need::pointing(&positions.entity_type, &positions.owner, key);
+            let keys = self.having.get(&need).into_iter().flatten();
+            keys.filter_map(|key| self.repository.resource(&positions.entity_type, key)).collect::<Vec<_>>()
+        });
+        evaluate::fingerprint(owner, &positions.unwrap_or_default())
     }
 
     /// Compares what is expected of an owner with what was assigned before and what is there; says too what that

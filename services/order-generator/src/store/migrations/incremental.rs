@@ -67,6 +67,7 @@ impl MigrationTrait for Incremental {
         let consumed = big_or_none("orders_until");
         manager.alter_table(Table::alter().table("computations").add_column(consumed).to_owned()).await?;
         for create in [
+            index("texts", "texts_resource", &["entity_type", "key"]),
             index("dependencies", "dependencies_due", &["next_change"]),
             index("orders", "orders_changed", &["changed"]),
             index("orders", "orders_shown", &["entity_type", "state", "generated_at"]),

@@ -18,7 +18,7 @@ const PENDING: [WorkflowState; 6] = [
 ];
 
 /// The states in which something can be decided, as catalogs say them.
-const STATES: [(&str, &[WorkflowState]); 9] = [
+pub(in crate::model::catalog) const STATES: [(&str, &[WorkflowState]); 9] = [
     ("requested", &[WorkflowState::Requested]),
     ("pending_approval", &PENDING),
     ("pending_approval_1_of_2", &[WorkflowState::PendingApproval1Of2]),
