@@ -7,6 +7,7 @@ mod catalog;
 mod jobs;
 mod order_generator;
 mod plan;
+mod reconciliation;
 mod repository;
 mod synchronization;
 

@@ -2,7 +2,7 @@
 //! type. Kept as the texts of the model's types, so that only differences are written.
 
 use super::dependencies::by_type;
-use super::entity::{assignment, owner};
+use super::entity::{assignment, found_item, owner};
 use futures::{Stream, TryStreamExt};
 use provost_service_kit::Engine;
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -10,7 +10,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     StreamTrait,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// An owner: entity type and key.
 pub(crate) type OwnerKey = (String, String);
@@ -34,6 +34,14 @@ pub(crate) async fn known_owners(connection: &impl ConnectionTrait) -> Result<Ve
         .await?;
     found.extend(having);
     Ok(found)
+}
+
+/// All assignments.
+pub(crate) async fn assignments(
+    connection: &(impl ConnectionTrait + StreamTrait),
+) -> Result<HashMap<AssignmentKey, String>, DbErr> {
+    let rows = assignment::Entity::find().stream(connection).await?;
+    rows.map_ok(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)).try_collect().await
 }
 
 /// The texts of all assignments, in pieces, so that they need not be in memory at once.
@@ -219,4 +227,20 @@ pub(crate) async fn delete(
         assignment::Entity::delete_many().filter(these).exec(connection).await?;
     }
     Ok(())
+}
+
+/// Of these resource types, those by which somebody has something.
+pub(crate) async fn known_types(
+    connection: &impl ConnectionTrait,
+    names: impl Iterator<Item = &str>,
+) -> Result<HashSet<String>, DbErr> {
+    let mut known = HashSet::new();
+    for name in names {
+        let assigned = assignment::Entity::find().filter(assignment::Column::ResourceType.eq(name));
+        let found = found_item::Entity::find().filter(found_item::Column::ResourceType.eq(name));
+        if assigned.limit(1).one(connection).await?.is_some() || found.limit(1).one(connection).await?.is_some() {
+            known.insert(name.to_owned());
+        }
+    }
+    Ok(known)
 }

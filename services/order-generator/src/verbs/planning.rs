@@ -78,18 +78,18 @@ fn resource_shifts(before: &[Assignment], now: &[Assignment], shifts: &mut Vec<S
     // What a failing rule hides is neither gained nor lost.
     let has = |assignment: &Assignment| assignment.wish == Wish::Have;
     let has_still = |assignment: &Assignment| matches!(assignment.wish, Wish::Have | Wish::Unknown);
-    let by_type = |of: &[Assignment]| -> HashMap<String, usize> {
-        of.iter().enumerate().map(|(place, one)| (one.resource_type.clone(), place)).collect()
+    let by_place = |of: &[Assignment]| -> HashMap<String, usize> {
+        of.iter().enumerate().map(|(place, one)| (one.place(), place)).collect()
     };
-    let (old, new) = (by_type(before), by_type(now));
+    let (old, new) = (by_place(before), by_place(now));
     for gained in now.iter().filter(|one| has(one)) {
-        let before = old.get(&gained.resource_type).and_then(|place| before.get(*place));
+        let before = old.get(&gained.place()).and_then(|place| before.get(*place));
         if !before.is_some_and(has_still) {
             shifts.push(shift(gained, true, &gained.why));
         }
     }
     for lost in before.iter().filter(|one| has(one)) {
-        let after = new.get(&lost.resource_type).and_then(|place| now.get(*place));
+        let after = new.get(&lost.place()).and_then(|place| now.get(*place));
         if !after.is_some_and(has_still) {
             shifts.push(shift(lost, false, after.map_or(&lost.why, |after| &after.why)));
         }

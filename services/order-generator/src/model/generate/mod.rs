@@ -22,7 +22,7 @@ pub use lane::{LaneKey, lane_of_order, unknown_key};
 pub use order::{Intent, Look};
 pub use thresholds::{Breach, Counted, Verdict, verdicts};
 
-use super::assign::{Assignment, Wanted, Wish};
+use super::assign::{Assignment, Wish, place};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
@@ -63,7 +63,11 @@ pub struct Generation {
 pub struct Standing {
     /// Its resource type's place in [`Catalog::resource_types`].
     kind: usize,
+    /// Where it is not that of the resource type's owners: of a resource that nobody has.
+    owner_type: Option<Box<str>>,
     owner_key: Box<str>,
+    /// Empty for the owner's first resource of the type.
+    slot: Box<str>,
     target_key: Box<str>,
     wish: Wish,
     linked: bool,
@@ -78,8 +82,13 @@ impl Standing {
     /// None when the catalog has no such resource type: of that, nothing is ordered.
     pub fn of(catalog: &Catalog, assignment: &Assignment) -> Option<Self> {
         let is_lost = assignment.wish == Wish::Lose;
+        let kind = catalog.resource_type_place(&assignment.resource_type)?;
+        let owner_type = assignment.owner.entity_type.as_str();
+        let is_usual = catalog.resource_types().get(kind).is_some_and(|kind| &*kind.owner == owner_type);
         Some(Self {
-            kind: catalog.resource_type_place(&assignment.resource_type)?,
+            kind,
+            owner_type: (!is_usual).then(|| owner_type.into()),
+            slot: assignment.slot.as_str().into(),
             owner_key: assignment.owner.key.as_str().into(),
             target_key: assignment.target_key.as_str().into(),
             wish: assignment.wish,
@@ -95,10 +104,15 @@ impl Standing {
         self.needs_a_look
     }
 
-    /// Whose it is, by which resource type: the owner's entity type and key, and the resource type's name.
+    /// Under what the assignment is kept: the owner's entity type and key, and the name of the assignment among
+    /// the owner's.
     pub fn key(&self, catalog: &Catalog) -> Option<(String, String, String)> {
         let kind = catalog.resource_types().get(self.kind)?;
-        Some((kind.owner.to_string(), self.owner_key.to_string(), kind.name.to_string()))
+        Some((self.owner_type(kind).to_owned(), self.owner_key.to_string(), place(&kind.name, &self.slot)))
+    }
+
+    fn owner_type<'s>(&'s self, kind: &'s ResourceType) -> &'s str {
+        self.owner_type.as_deref().unwrap_or(&kind.owner)
     }
 
     /// Its resource type.
@@ -167,7 +181,7 @@ impl<'a> Ground<'a> {
                 continue;
             };
             if let (Some(lane), Some(kind)) = (lane, self.catalog.resource_types().get(standing.kind)) {
-                needed.entry(lane).or_default().insert((&*kind.owner, &*standing.owner_key));
+                needed.entry(lane).or_default().insert((standing.owner_type(kind), &*standing.owner_key));
             }
             if intent.is_known { known.push(intent) } else { new.push(intent) }
         }

@@ -1,6 +1,6 @@
 //! One assignment's order: what it is, whether the ledger has it already, and why it waits for a review.
 
-use super::{Assignment, Catalog, Ground, LaneKey, Run, Wanted, Wish, lane, priority};
+use super::{Assignment, Catalog, Ground, LaneKey, Run, Wish, lane, priority};
 use crate::model::catalog::{CONFIDENT, ResourceType};
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{BlockCause, InactiveReason, Order, OrderId, OrderKind, ProvisioningState};
@@ -116,7 +116,7 @@ fn found(
         None => return None,
     };
     let block_causes = match !failed && !expired {
-        true => block_causes(resource_type, assignment.wanted.as_ref(), ground.run),
+        true => block_causes(resource_type, assignment, ground.run),
         false => vec![],
     };
     let mut intent = Intent {
@@ -154,8 +154,8 @@ fn target_key<'a>(assignment: &'a Assignment, intent: &Intent) -> &'a str {
 
 /// Why an order waits for a review (domain.md, "Block causes"). Cause 3 is the ledger's to add. A waiver is
 /// of cause 1 alone.
-fn block_causes(resource_type: &ResourceType, wanted: Option<&Wanted>, run: &Run) -> Vec<BlockCause> {
-    let is_unsure = wanted.is_some_and(|wanted| wanted.confidence < CONFIDENT);
+fn block_causes(resource_type: &ResourceType, assignment: &Assignment, run: &Run) -> Vec<BlockCause> {
+    let is_unsure = assignment.wanted.is_some() && assignment.confidence < CONFIDENT;
     let causes = [
         (resource_type.review && !run.waive_review, BlockCause::ResourceType),
         (run.force_review, BlockCause::Run),
@@ -173,7 +173,7 @@ pub(super) fn order(
 ) -> Option<Order> {
     let target_key = target_key(&assignment, intent).to_owned();
     let target = catalog.entity_type(&resource_type.target);
-    let priority = priority::of(resource_type, target, assignment.wanted.as_ref().filter(|_| intent.writes()));
+    let priority = priority::of(resource_type, target, &assignment);
     let Intent { id, kind, expired, block_causes, depends_on, .. } = intent.clone();
     Some(Order {
         id,

@@ -42,19 +42,24 @@ impl Needs {
         needs.iter().any(Option::is_some).then_some(Self { needs, needed_by })
     }
 
+    fn is_needed(&self, kind: usize) -> bool {
+        self.needed_by.get(kind).is_some_and(|by| !by.is_empty())
+    }
+
     /// How many have to be there first. The catalog has no circle.
     fn depth(&self, kind: usize) -> usize {
         std::iter::successors(Some(kind), |kind| *self.needs.get(*kind)?).count()
     }
 }
 
-/// What each owner has, and gets.
+/// What each owner has, and gets: of one resource type it may be several.
 struct Owned<'a> {
-    all: HashMap<Held<'a>, &'a Standing>,
-    /// The new orders that will be written.
-    new: HashMap<Held<'a>, (OrderKind, OrderId)>,
+    /// The places of what there is.
+    all: HashMap<Held<'a>, Vec<usize>>,
+    /// The new orders that will be written, by place.
+    new: HashMap<usize, (OrderKind, OrderId)>,
     /// Of those, the ones that were left for a later generation.
-    left: HashSet<Held<'a>>,
+    left: HashSet<usize>,
 }
 
 /// What an order has to wait for.
@@ -78,13 +83,12 @@ impl Prerequisites<'_> {
             // What needs much comes last, and goes first.
             if intent.kind == OrderKind::Deletion { (0, usize::MAX - depth) } else { (1, depth) }
         });
-        let mut owned = Owned {
-            new: HashMap::with_capacity(intents.len()),
-            all: self.standings.iter().map(|one| (held(one), one)).collect(),
-            left: HashSet::new(),
-        };
-        for intent in intents.iter().filter(|intent| intent.writes()) {
-            owned.new.extend(self.standings.get(intent.place).map(|one| (held(one), (intent.kind, intent.id))));
+        let writing = intents.iter().filter(|intent| intent.writes());
+        let new = writing.map(|intent| (intent.place, (intent.kind, intent.id))).collect();
+        let mut owned = Owned { new, all: HashMap::new(), left: HashSet::new() };
+        let matters = |kind: usize| needs.needs.get(kind).is_some_and(Option::is_some) || needs.is_needed(kind);
+        for (place, standing) in self.standings.iter().enumerate().filter(|(_, one)| matters(one.kind)) {
+            owned.all.entry(held(standing)).or_default().push(place);
         }
         let mut kept: BTreeMap<usize, usize> = BTreeMap::new();
         intents.retain_mut(|intent| match self.wait(intent, &needs, &owned).unwrap_or(Wait::Nothing) {
@@ -96,10 +100,8 @@ impl Prerequisites<'_> {
                 if intent.kind == OrderKind::Deletion {
                     *kept.entry(kind_of(intent)).or_default() += 1;
                 }
-                if let Some(standing) = self.standings.get(intent.place) {
-                    owned.new.remove(&held(standing));
-                    owned.left.insert(held(standing));
-                }
+                owned.new.remove(&intent.place);
+                owned.left.insert(intent.place);
                 false
             }
             Wait::Nothing => true,
@@ -133,10 +135,17 @@ impl Prerequisites<'_> {
     /// the resource, it is left for a later generation: so it is when what it needed was declined or
     /// cancelled, and the ledger cancelled it too.
     fn wait_to_add(&self, needed: Held<'_>, owned: &Owned<'_>) -> Wait {
-        if let Some((_, id)) = owned.new.get(&needed) {
-            return Wait::For(vec![*id]);
+        let places = owned.all.get(&needed).map_or(&[][..], Vec::as_slice);
+        // The first is the one that the rules give; others are there beside it.
+        let first = places.iter().min_by_key(|place| self.standings.get(**place).map(|one| &one.slot));
+        let Some((place, prerequisite)) = first.and_then(|place| Some((place, self.standings.get(*place)?))) else {
+            return Wait::Later;
+        };
+        match owned.new.get(place) {
+            Some((OrderKind::Deletion, _)) => return Wait::Later,
+            Some((_, id)) => return Wait::For(vec![*id]),
+            None => {}
         }
-        let Some(prerequisite) = owned.all.get(&needed) else { return Wait::Later };
         let otherwise = if prerequisite.linked { Wait::Nothing } else { Wait::Later };
         match prerequisite.wish {
             Wish::Have => {}
@@ -155,13 +164,14 @@ impl Prerequisites<'_> {
     /// person wants to keep is not taken away by deleting what it stands on.
     fn wait_to_delete<'h>(&self, dependents: impl Iterator<Item = Held<'h>>, owned: &Owned<'_>) -> Wait {
         let mut orders = Vec::new();
-        for dependent in dependents {
-            if let Some((OrderKind::Deletion, id)) = owned.new.get(&dependent) {
+        let places = dependents.filter_map(|dependent| owned.all.get(&dependent)).flatten();
+        for place in places {
+            if let Some((OrderKind::Deletion, id)) = owned.new.get(place) {
                 orders.push(*id);
                 continue;
             }
-            let Some(standing) = owned.all.get(&dependent) else { continue };
-            if (standing.is_kept && standing.linked) || owned.left.contains(&dependent) {
+            let Some(standing) = self.standings.get(*place) else { continue };
+            if (standing.is_kept && standing.linked) || owned.left.contains(place) {
                 return Wait::Later;
             }
             match self.newest(standing) {

@@ -13,7 +13,7 @@
 //! The rule that must hold: no number in a catalog lifts a storm of updates over somebody's leaving. So the
 //! steps are further apart than any two numbers of a catalog. Lanes and `depends_on` come before priority.
 
-use super::Wanted;
+use super::Assignment;
 use crate::model::catalog::{EntityType, ResourceType};
 use provost_domain::{ChangeOperation, OrderKind};
 
@@ -24,12 +24,13 @@ pub const DELETION: i32 = 20_000_000;
 /// A resource is deleted that people look at before it is written, or that holds confidential values.
 pub const SENSITIVE_DELETION: i32 = 30_000_000;
 
-/// The priority of an order. `target` is the entity type of what it writes.
-pub(super) fn of(resource_type: &ResourceType, target: Option<&EntityType>, wanted: Option<&Wanted>) -> i32 {
-    resource_type.priority.saturating_add(wanted.map_or(0, |wanted| urgency(resource_type, target, wanted)))
+/// The priority of an assignment's order. `target` is the entity type of what it writes.
+pub(super) fn of(resource_type: &ResourceType, target: Option<&EntityType>, assignment: &Assignment) -> i32 {
+    resource_type.priority.saturating_add(urgency(resource_type, target, assignment))
 }
 
-fn urgency(resource_type: &ResourceType, target: Option<&EntityType>, wanted: &Wanted) -> i32 {
+fn urgency(resource_type: &ResourceType, target: Option<&EntityType>, assignment: &Assignment) -> i32 {
+    let Some(wanted) = assignment.wanted.as_ref().filter(|_| assignment.failure.is_none()) else { return 0 };
     let is_sensitive =
         || resource_type.review || target.is_some_and(|target| target.properties.iter().any(|one| one.sensitive));
     let only_takes = || {
@@ -38,7 +39,7 @@ fn urgency(resource_type: &ResourceType, target: Option<&EntityType>, wanted: &W
     match wanted.kind {
         OrderKind::Deletion if is_sensitive() => SENSITIVE_DELETION,
         OrderKind::Deletion => DELETION,
-        OrderKind::Update if wanted.is_leavers || only_takes() => WITHDRAWAL,
+        OrderKind::Update if assignment.leaving || only_takes() => WITHDRAWAL,
         OrderKind::Update | OrderKind::Addition | OrderKind::Association => 0,
     }
 }

@@ -195,6 +195,7 @@ fn known(order: &Order) -> KnownOrder {
     KnownOrder {
         id: order.id,
         kind: order.kind,
+        resource_type: order.resource_type.as_str().into(),
         owner: order.owner.clone(),
         state: provost_domain::State::initial(order).number(),
         inactive_reason: None,
@@ -220,7 +221,7 @@ fn named(generation: &Generation) -> Vec<(&str, OrderKind)> {
 fn causes_of_a_run_and_of_doubt_are_not_waived() {
     let doubtful = |resource_type: &str| {
         let mut assignment = updates(resource_type, "ada", "Boss");
-        assignment.wanted.iter_mut().for_each(|wanted| wanted.confidence = 99);
+        assignment.confidence = 99;
         assignment
     };
     let causes = |assignment: Assignment, force, waive| {
@@ -260,7 +261,7 @@ fn whoever_comes_behind_a_review_waits_for_one_whatever_is_waived() {
 fn leaving_goes_ahead_of_a_storm_of_updates_whatever_the_catalog_says() {
     let priority = |assignment: Assignment| only(&Ledger::default().generate(&[assignment])).priority;
     let mut disable = updates("Card", "ada", "Boss");
-    disable.wanted.iter_mut().for_each(|wanted| wanted.is_leavers = true);
+    disable.leaving = true;
     let mut withdrawal = updates("Card", "ada", "Boss");
     for change in withdrawal.wanted.iter_mut().flat_map(|wanted| &mut wanted.changes) {
         change.operation = provost_domain::ChangeOperation::Remove;
