@@ -90,6 +90,10 @@ pub mod synchronization {
         pub was_read: bool,
         pub counts: String,
         pub message: String,
+        /// What broke thresholds when it was held back, as JSON.
+        pub excess: String,
+        /// Who let that pass; empty when nobody did.
+        pub passed_by: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -383,7 +387,7 @@ pub mod change {
         pub kind: i32,
         pub entity_type: String,
         pub key: String,
-        pub before: Option<String>,
+        pub before: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
