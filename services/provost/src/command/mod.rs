@@ -46,7 +46,7 @@ pub enum ClientCommand {
     /// Provisioning orders: the ledger.
     #[command(subcommand)]
     Orders(orders::Command),
-    /// Provisioning review: decide on orders before they are written.
+    /// Reviews: decide on orders before they are written, and on requests before they count.
     #[command(subcommand)]
     Review(review::Command),
     /// Manual provisioning: what people write by hand.
