@@ -30,6 +30,17 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// A compiled catalog, as if it had been applied as that revision.
+    pub(crate) fn of(catalog: Catalog, revision: i64, applied_at: Timestamp) -> Self {
+        Self {
+            revision,
+            applied_at,
+            shapes: catalog.entity_types().iter().map(shape).collect(),
+            exports: exports(&catalog),
+            catalog: Arc::new(catalog),
+        }
+    }
+
     /// An entity type's shape.
     pub(crate) fn shape(&self, entity_type: &str) -> Option<EntityShape> {
         self.shapes.iter().find(|shape| shape.name == entity_type).cloned()
@@ -77,13 +88,7 @@ impl Catalogs {
                 format!("the catalog of revision {} no longer compiles: {first}; apply a right one", row.revision);
             Fault::wrong_state("catalog", why)
         })?;
-        let loaded = Arc::new(Loaded {
-            revision: row.revision,
-            applied_at: Timestamp::from_millis(row.applied_at),
-            shapes: catalog.entity_types().iter().map(shape).collect(),
-            exports: exports(&catalog),
-            catalog: Arc::new(catalog),
-        });
+        let loaded = Arc::new(Loaded::of(catalog, row.revision, Timestamp::from_millis(row.applied_at)));
         self.current.send_replace(Some(Arc::clone(&loaded)));
         Ok(Some(loaded))
     }
@@ -128,7 +133,8 @@ fn shape(entity_type: &EntityType) -> EntityShape {
         name: entity_type.name.to_string(),
         connector: entity_type.connector.to_string(),
         key: entity_type.key.to_string(),
-        properties: entity_type.properties.iter().map(property).collect(),
+        // What is computed is in no managed system: nobody exports it, and nothing keeps it.
+        properties: entity_type.stored().map(property).collect(),
     }
 }
 

@@ -29,6 +29,38 @@ pub(crate) async fn assignments(
     rows.map_ok(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)).try_collect().await
 }
 
+/// These owners, as far as they are known.
+pub(crate) async fn these_owners(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<HashMap<OwnerKey, String>, DbErr> {
+    let mut found = HashMap::with_capacity(owners.len());
+    for chunk in owners.chunks(engine.rows_per_statement(2)) {
+        let these = Expr::tuple([Expr::col(owner::Column::EntityType), Expr::col(owner::Column::Key)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        let rows = owner::Entity::find().filter(these).all(connection).await?;
+        found.extend(rows.into_iter().map(|row| ((row.entity_type, row.key), row.body)));
+    }
+    Ok(found)
+}
+
+/// The assignments of these owners.
+pub(crate) async fn of_owners(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<HashMap<AssignmentKey, String>, DbErr> {
+    let mut found = HashMap::with_capacity(owners.len());
+    for chunk in owners.chunks(engine.rows_per_statement(2)) {
+        let these = Expr::tuple([Expr::col(assignment::Column::OwnerType), Expr::col(assignment::Column::OwnerKey)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        let rows = assignment::Entity::find().filter(these).all(connection).await?;
+        found.extend(rows.into_iter().map(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)));
+    }
+    Ok(found)
+}
+
 /// One owner.
 pub(crate) async fn owner(
     connection: &impl ConnectionTrait,

@@ -5,8 +5,7 @@
 //! is kept is kept in one transaction; a computation that was interrupted never happened.
 
 use super::catch_up::catch_up;
-use super::known::{Lanes, lanes};
-use super::world::World;
+use super::inputs::{Before, Inputs, Scope};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
@@ -14,14 +13,14 @@ use crate::model::claims::Claims;
 use crate::model::expected::Expected;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
 use crate::store::computations::{self, Computed};
-use crate::store::{from_json, resources, to_json};
+use crate::store::{resources, to_json};
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
 use provost_contract::to_wire;
-use provost_domain::{Owner, Period, Reason, WorkflowState};
+use provost_domain::{Owner, Period, Reason, Timestamp, WorkflowState};
 use provost_service_kit::Fault;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -66,13 +65,52 @@ pub(crate) async fn compute(generator: &Generator, done: &Done) -> Result<Comput
 
 async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) -> Result<Computed, Fault> {
     catch_up(generator).await?;
-    let started_at = generator.clock.now();
-    let before = Before::read(generator).await?;
-    let world = World::read(generator, Arc::clone(&loaded), started_at).await?;
-    let previous = before.assignments()?;
-    let inputs = Arc::new(Inputs { world, lanes: lanes(generator).await?, previous });
+    let revision = loaded.revision;
+    let computation = compute_in_memory(generator, &Scope::Everybody, loaded, done).await?;
+    let mut computed = computation.counts();
+    computation.save(generator).await?;
+    // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
+    computed.verified = verify(generator, &computation.verifications).await?;
+    let (started_at, ended_at) = (computation.started_at, generator.clock.now());
+    computations::note_computation(generator.database.write(), revision, started_at, ended_at, &computed).await?;
+    tracing::info!(
+        owners = computed.owners,
+        differing = computed.differing,
+        verified = computed.verified,
+        "role model computed"
+    );
+    Ok(computed)
+}
 
-    let owners = inputs.world.owners();
+/// What a computation found, before any of it is kept.
+pub(crate) struct Computation {
+    pub(crate) started_at: Timestamp,
+    /// What it was computed from.
+    pub(crate) inputs: Arc<Inputs>,
+    /// What is to be kept of each owner of the scope that is here.
+    pub(crate) owners: HashMap<OwnerKey, KnownOwner>,
+    /// What the owners of the scope have, or shall have.
+    pub(crate) assignments: Vec<Assignment>,
+    /// The orders that synchronization shows.
+    pub(crate) verifications: Vec<Verification>,
+    /// The next instant at which an owner's result may be another one, though nothing else changes.
+    pub(crate) next_changes: HashMap<OwnerKey, Timestamp>,
+}
+
+/// Computes for the owners of a scope by a catalog, which need not be the one that was applied, and
+/// keeps nothing. The projection of the ledger is taken as it is.
+///
+/// # Errors
+/// When a system that is to be synchronized has never been.
+pub(crate) async fn compute_in_memory(
+    generator: &Generator,
+    scope: &Scope,
+    loaded: Arc<Loaded>,
+    done: &Done,
+) -> Result<Computation, Fault> {
+    let started_at = generator.clock.now();
+    let inputs = Arc::new(Inputs::read(generator, Arc::clone(&loaded), scope, started_at).await?);
+    let owners = inputs.world.owners(scope);
     let total = owners.len() as u64 * 2;
     let mut expected: Vec<Expected> =
         pieces(owners, &inputs, |inputs, owner| inputs.world.expected(&owner), done, 0, total).await?;
@@ -84,36 +122,55 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) 
         now: started_at,
     }
     .refuse_shared(&mut expected);
-    let known: HashMap<OwnerKey, String> = expected.iter().map(known_owner).collect::<Result<_, Fault>>()?;
-    let work = inputs.with_the_gone(expected);
+    let owners: HashMap<OwnerKey, KnownOwner> = expected.iter().map(known_owner).collect();
+    let next_change = |expected: &Expected| Some((owner_of(&expected.owner), expected.next_change?));
+    let next_changes = expected.iter().filter_map(next_change).collect();
+    let work = with_the_gone(&inputs, expected);
     let evaluated = total / 2;
-    let assigned: Vec<Assignment> =
-        pieces(work, &inputs, |inputs, (owner, expected)| inputs.assign(&owner, &expected), done, evaluated, total)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect();
-    let mut after: HashMap<AssignmentKey, String> = HashMap::new();
-    let mut computed = Computed { owners: known.len() as i64, ..Computed::default() };
-    for assignment in assigned {
-        computed.count(&assignment);
-        after.insert(key_of(&assignment), to_json(&assignment)?);
-    }
-    before.save(generator, &known, &after).await?;
-    // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
+    let assignments: Vec<Assignment> = pieces(
+        work,
+        &inputs,
+        |inputs, (owner, expected)| Some(assign(inputs, &owner, &expected)),
+        done,
+        evaluated,
+        total,
+    )
+    .await?
+    .into_iter()
+    .flatten()
+    .collect();
     let verifications = inputs.world.verifications(&inputs.lanes);
-    computed.verified = verify(generator, &verifications).await?;
-    let ended_at = generator.clock.now();
-    computations::note_computation(generator.database.write(), loaded.revision, started_at, ended_at, &computed)
-        .await?;
     done(total, total);
-    tracing::info!(
-        owners = computed.owners,
-        differing = computed.differing,
-        verified = computed.verified,
-        "role model computed"
-    );
-    Ok(computed)
+    Ok(Computation { started_at, inputs, owners, assignments, verifications, next_changes })
+}
+
+impl Computation {
+    /// How much of what there is.
+    pub(crate) fn counts(&self) -> Computed {
+        let mut computed = Computed { owners: self.owners.len() as i64, ..Computed::default() };
+        self.assignments.iter().for_each(|assignment| computed.count(assignment));
+        computed
+    }
+
+    /// Writes what is new, other, or gone; nothing else.
+    async fn save(&self, generator: &Generator) -> Result<(), Fault> {
+        let Before { owners: owners_before, assignments: before } = &self.inputs.before;
+        let owners: HashMap<OwnerKey, String> =
+            self.owners.iter().map(|(key, owner)| Ok((key.clone(), to_json(owner)?))).collect::<Result<_, Fault>>()?;
+        let after: HashMap<AssignmentKey, String> = self
+            .assignments
+            .iter()
+            .map(|assignment| Ok((key_of(assignment), to_json(assignment)?)))
+            .collect::<Result<_, Fault>>()?;
+        let engine = generator.database.engine();
+        let transaction = generator.database.begin().await?;
+        assignments::save_owners(&transaction, engine, &changed(owners_before, &owners)).await?;
+        assignments::delete_owners(&transaction, engine, &gone(owners_before, &owners)).await?;
+        assignments::save(&transaction, engine, &changed(before, &after)).await?;
+        assignments::delete(&transaction, engine, &gone(before, &after)).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
 }
 
 /// Does work in pieces beside each other, off the runtime's threads.
@@ -154,30 +211,24 @@ where
     Ok(results)
 }
 
-/// Everything that the model looks at.
-struct Inputs {
-    world: World,
-    lanes: Lanes,
-    previous: HashMap<OwnerKey, BTreeMap<String, Assignment>>,
+/// What is expected of each owner, and, without any expectation, the owners that had something
+/// and are gone from the repository.
+fn with_the_gone(inputs: &Inputs, expected: Vec<Expected>) -> Vec<(OwnerKey, Option<Expected>)> {
+    let mut work: Vec<(OwnerKey, Option<Expected>)> =
+        expected.into_iter().map(|expected| (owner_of(&expected.owner), Some(expected))).collect();
+    let here: HashSet<OwnerKey> = work.iter().map(|(key, _)| key.clone()).collect();
+    work.extend(inputs.previous.keys().filter(|key| !here.contains(*key)).map(|key| (key.clone(), None)));
+    work
 }
 
-impl Inputs {
-    /// What is expected of each owner, and, without any expectation, the owners that had something
-    /// and are gone from the repository.
-    fn with_the_gone(&self, expected: Vec<Expected>) -> Vec<(OwnerKey, Option<Expected>)> {
-        let key = |owner: &Owner| (owner.entity_type.clone(), owner.key.clone());
-        let mut work: Vec<(OwnerKey, Option<Expected>)> =
-            expected.into_iter().map(|expected| (key(&expected.owner), Some(expected))).collect();
-        let here: std::collections::HashSet<OwnerKey> = work.iter().map(|(key, _)| key.clone()).collect();
-        work.extend(self.previous.keys().filter(|key| !here.contains(*key)).map(|key| (key.clone(), None)));
-        work
-    }
+fn assign(inputs: &Inputs, key: &OwnerKey, expected: &Option<Expected>) -> Vec<Assignment> {
+    let nothing = BTreeMap::new();
+    let previous = inputs.previous.get(key).unwrap_or(&nothing);
+    inputs.world.assign(expected.as_ref(), previous, &inputs.lanes)
+}
 
-    fn assign(&self, key: &OwnerKey, expected: &Option<Expected>) -> Option<Vec<Assignment>> {
-        let nothing = BTreeMap::new();
-        let previous = self.previous.get(key).unwrap_or(&nothing);
-        Some(self.world.assign(expected.as_ref(), previous, &self.lanes))
-    }
+fn owner_of(owner: &Owner) -> OwnerKey {
+    (owner.entity_type.clone(), owner.key.clone())
 }
 
 fn key_of(assignment: &Assignment) -> AssignmentKey {
@@ -185,7 +236,7 @@ fn key_of(assignment: &Assignment) -> AssignmentKey {
     (entity_type.clone(), key.clone(), assignment.resource_type.clone())
 }
 
-fn known_owner(expected: &Expected) -> Result<(OwnerKey, String), Fault> {
+fn known_owner(expected: &Expected) -> (OwnerKey, KnownOwner) {
     let role =
         |role: &crate::model::expected::ExpectedRole| KnownRole { role: role.role.to_string(), why: role.why.clone() };
     let known = KnownOwner {
@@ -193,7 +244,7 @@ fn known_owner(expected: &Expected) -> Result<(OwnerKey, String), Fault> {
         period: expected.period,
         roles: expected.roles.iter().map(role).collect(),
     };
-    Ok(((expected.owner.entity_type.clone(), expected.owner.key.clone()), to_json(&known)?))
+    (owner_of(&expected.owner), known)
 }
 
 impl Computed {
@@ -207,48 +258,6 @@ impl Computed {
             assignment.properties.values().filter(|property| is_found(property.workflow)).count() as i64;
         let is_as_wanted = assignment.wish == Wish::Have && assignment.wanted.is_none() && assignment.failure.is_none();
         self.conforming += i64::from(is_as_wanted && !is_found(assignment.workflow));
-    }
-}
-
-/// What the computation before this one left, as it is kept.
-struct Before {
-    owners: HashMap<OwnerKey, String>,
-    assignments: HashMap<AssignmentKey, String>,
-}
-
-impl Before {
-    async fn read(generator: &Generator) -> Result<Self, Fault> {
-        let connection = generator.database.read();
-        Ok(Self {
-            owners: assignments::owners(connection).await?,
-            assignments: assignments::assignments(connection).await?,
-        })
-    }
-
-    fn assignments(&self) -> Result<HashMap<OwnerKey, BTreeMap<String, Assignment>>, Fault> {
-        let mut found: HashMap<OwnerKey, BTreeMap<String, Assignment>> = HashMap::new();
-        for ((owner_type, owner_key, resource_type), body) in &self.assignments {
-            let of_owner = found.entry((owner_type.clone(), owner_key.clone())).or_default();
-            of_owner.insert(resource_type.clone(), from_json(body)?);
-        }
-        Ok(found)
-    }
-
-    /// Writes what is new, other, or gone; nothing else.
-    async fn save(
-        &self,
-        generator: &Generator,
-        owners: &HashMap<OwnerKey, String>,
-        after: &HashMap<AssignmentKey, String>,
-    ) -> Result<(), Fault> {
-        let engine = generator.database.engine();
-        let transaction = generator.database.begin().await?;
-        assignments::save_owners(&transaction, engine, &changed(&self.owners, owners)).await?;
-        assignments::delete_owners(&transaction, engine, &gone(&self.owners, owners)).await?;
-        assignments::save(&transaction, engine, &changed(&self.assignments, after)).await?;
-        assignments::delete(&transaction, engine, &gone(&self.assignments, after)).await?;
-        transaction.commit().await?;
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod apply_catalog;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
 pub(crate) mod generate;
+pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
 pub(crate) mod permissions;

@@ -1,6 +1,7 @@
 //! What the role model is computed from: the catalog, and the repository in memory.
 
 use super::compute::verification;
+use super::inputs::Scope;
 use super::known::Lanes;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
@@ -31,12 +32,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Reads the repository into memory.
+    /// Reads the repository into memory: as much of it as the owners of a scope need.
     ///
     /// # Errors
     /// When a system that is to be synchronized has never been: what is not known to be there would
     /// be created a second time.
-    pub(crate) async fn read(generator: &Generator, loaded: Arc<Loaded>, now: Timestamp) -> Result<Self, Fault> {
+    pub(crate) async fn read(
+        generator: &Generator,
+        loaded: Arc<Loaded>,
+        _scope: &Scope,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         let connection = generator.database.read();
         let readings = resources::readings(connection).await?;
         refuse_unread(&loaded, &readings)?;
@@ -53,12 +59,12 @@ impl World {
         Ok(Self { loaded, repository, readings, now })
     }
 
-    /// Everybody who can own something, in a stable order.
-    pub(crate) fn owners(&self) -> Vec<OwnerKey> {
+    /// Whoever of a scope can own something, in a stable order.
+    pub(crate) fn owners(&self, scope: &Scope) -> Vec<OwnerKey> {
         let mut owners = Vec::new();
         for entity_type in self.loaded.catalog.owner_entity_types() {
             let keys = self.repository.of_type(&entity_type.name).map(|resource| resource.key.clone());
-            owners.extend(keys.map(|key| (entity_type.name.to_string(), key)));
+            owners.extend(keys.map(|key| (entity_type.name.to_string(), key)).filter(|owner| scope.holds(owner)));
         }
         owners.sort();
         owners

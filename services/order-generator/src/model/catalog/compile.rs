@@ -2,18 +2,24 @@
 //!
 //! The rule that must hold: every mistake is found in one pass, and a catalog with a mistake is no catalog.
 
+mod automation;
+mod computed;
+mod contexts;
+mod criteria;
 mod entity_types;
 mod resource_types;
+mod roles;
+mod rules;
+mod shapes;
 mod systems;
 
 use super::declaration::{self, Declared};
 use super::node::Place;
 use super::reader::{Reader, Text};
-use super::{
-    Approval, Catalog, Context, Criteria, EntityType, Name, Policy, Problem, Role, RoleRef, RoleRule, node, suggest,
-};
-use crate::model::expression::{Expression, Mistake, Wanted};
+use super::{Catalog, Name, Problem, node, suggest};
+use crate::model::expression::{Expression, Wanted};
 use provost_domain::ValueType;
+use shapes::Shapes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -69,28 +75,42 @@ fn compiled(files: &[(String, String)]) -> Result<Catalog, Vec<Problem>> {
 }
 
 fn assemble(reader: &mut Reader<'_>, declared: Declared) -> Catalog {
-    let Declared { connectors, entity_types, contexts, roles, resource_types } = declared;
-    if connectors.is_empty() && entity_types.is_empty() && resource_types.is_empty() && reader.problems.is_empty() {
+    if declared.is_empty() && reader.problems.is_empty() {
         let place = Place { file: 0, line: 1, column: 1 };
         reader.wrong(&place, "the catalog declares nothing", "declare connectors, entity_types and resource_types");
     }
-    let connectors = systems::connectors(reader, connectors);
+    let policy = declared.policy.map(|(policy, _)| policy).unwrap_or_default();
+    let connectors = systems::connectors(reader, declared.connectors);
     let connector_index = index(connectors.iter().map(|connector| &connector.name));
-    let (mut entity_types, display_names) = entity_types::shapes(reader, entity_types, &connector_index);
+    let (mut entity_types, texts) = entity_types::shapes(reader, declared.entity_types, &connector_index);
     let entity_type_index = index(entity_types.iter().map(|entity_type| &entity_type.name));
+    let dimensions = criteria::dimensions(reader, declared.dimensions);
 
-    let shapes = Shapes { entity_types: &entity_types, index: &entity_type_index };
-    let display_names = entity_types::display_names(reader, &shapes, display_names);
-    let contexts = entity_types::contexts(reader, &shapes, contexts);
-    let (roles, role_places) = roles_of(reader, &shapes, roles);
-    let scope = resource_types::Surroundings {
+    // In the order in which they need each other: every expression may read what is computed.
+    let computed = {
+        let shapes = Shapes::new(&entity_types, &entity_type_index, &dimensions);
+        computed::computed(reader, &shapes, &texts.computed)
+    };
+    for (place, computed) in computed {
+        if let Some(entity_type) = entity_types.get_mut(place) {
+            entity_type.computed = computed;
+        }
+    }
+    let mut shapes = Shapes::new(&entity_types, &entity_type_index, &dimensions);
+    computed::check(reader, &shapes, &texts.computed);
+    let display_names = entity_types::display_names(reader, &shapes, texts.display_names);
+    contexts::positions(reader, &mut shapes, &declared.contexts);
+    let contexts = contexts::contexts(reader, &mut shapes, declared.contexts);
+    let roles = roles::Roles::compile(reader, &shapes, policy, declared.roles, declared.composite_roles);
+    let around = resource_types::Surroundings {
         shapes: &shapes,
         connectors: &connectors,
         connector_index: &connector_index,
         roles: &roles,
-        role_places: &role_places,
     };
-    let resource_types = resource_types::resource_types(reader, &scope, resource_types);
+    let resource_types = resource_types::resource_types(reader, &around, declared.resource_types);
+    let automation_rules_declared = declared.automation_rules.len();
+    let automation_rules = automation::automation_rules(reader, &roles, &resource_types, declared.automation_rules);
 
     for (place, display_name) in display_names {
         if let Some(entity_type) = entity_types.get_mut(place) {
@@ -102,19 +122,22 @@ fn assemble(reader: &mut Reader<'_>, declared: Declared) -> Catalog {
             entity_type.context = Some(context);
         }
     }
+    let roles::Roles { roles, composite_roles, .. } = roles;
     Catalog {
-        policy: Policy::default(),
-        dimensions: vec![],
-        composite_roles: vec![],
-        automation_rules: vec![],
+        policy,
         roles_by_owner: grouped(roles.iter().map(|role| &role.owner)),
         resource_types_by_owner: grouped(resource_types.iter().map(|resource_type| &resource_type.owner)),
         role_index: index(roles.iter().map(|role| &role.name)),
+        composite_role_index: index(composite_roles.iter().map(|role| &role.name)),
         resource_type_index: index(resource_types.iter().map(|resource_type| &resource_type.name)),
+        dimensions,
         connectors,
         entity_types,
         roles,
+        composite_roles,
         resource_types,
+        automation_rules,
+        automation_rules_declared,
         connector_index,
         entity_type_index,
     }
@@ -130,65 +153,6 @@ fn grouped<'a>(names: impl Iterator<Item = &'a Name>) -> HashMap<Name, Vec<usize
         groups.entry(Arc::clone(name)).or_default().push(place);
     }
     groups
-}
-
-/// The shapes of entity types, for whatever refers to them.
-struct Shapes<'a> {
-    entity_types: &'a [EntityType],
-    index: &'a HashMap<Name, usize>,
-}
-
-impl<'a> Shapes<'a> {
-    fn place(&self, name: &str) -> Option<usize> {
-        self.index.get(name).copied()
-    }
-
-    fn get(&self, name: &str) -> Option<&'a EntityType> {
-        self.entity_types.get(self.place(name)?)
-    }
-
-    /// The entity type that a text names, or a problem.
-    fn named(&self, reader: &mut Reader<'_>, name: Option<&Text>) -> Option<&'a EntityType> {
-        let name = name?;
-        let found = self.get(&name.text);
-        if found.is_none() {
-            let known = self.entity_types.iter().map(|entity_type| &*entity_type.name);
-            unknown(reader, "entity type", name, "", known);
-        }
-        found
-    }
-
-    /// Compiles an expression over an owner of that entity type, with positions in the file.
-    fn compile(
-        &self,
-        reader: &mut Reader<'_>,
-        text: &Text,
-        owner: &'a EntityType,
-        wanted: Wanted,
-    ) -> Option<Expression> {
-        match Expression::compile(&text.text, owner, &|name| self.get(name), wanted) {
-            Ok(expression) => Some(expression),
-            Err(mistakes) => {
-                let is_spoilt = |name: &String| reader.spoilt.contains(name);
-                let (_, mistakes): (Vec<Mistake>, Vec<Mistake>) =
-                    mistakes.into_iter().partition(|mistake| mistake.unknown_property.as_ref().is_some_and(is_spoilt));
-                for mistake in mistakes {
-                    let mut place = text.place.clone();
-                    let mut message = mistake.message;
-                    match text.starts_at {
-                        Some(column) => place.column = column + mistake.at,
-                        // Quotes, escapes or line breaks moved the letters; count in the expression then.
-                        None if mistake.at > 0 => {
-                            message.push_str(&format!(" (at character {} of the expression)", mistake.at + 1))
-                        }
-                        None => {}
-                    }
-                    reader.wrong(&place, message, mistake.hint);
-                }
-                None
-            }
-        }
-    }
 }
 
 /// Reports a name that nothing has. `of` says where it was looked for, for example ` of Person`.
@@ -228,46 +192,6 @@ impl Taken {
             }
         }
     }
-}
-
-/// The single roles, and where each is found.
-fn roles_of(
-    reader: &mut Reader<'_>,
-    shapes: &Shapes<'_>,
-    declared: Vec<declaration::Role>,
-) -> (Vec<Role>, HashMap<Name, RoleRef>) {
-    let mut taken = Taken::default();
-    let mut roles = Vec::new();
-    let mut places = HashMap::new();
-    for role in declared {
-        let is_new = taken.take(reader, "role", &role.name, "");
-        let Some(owner) = shapes.named(reader, role.owner.as_ref()) else { continue };
-        let rules: Vec<Option<Expression>> =
-            role.rules.iter().map(|rule| shapes.compile(reader, rule, owner, Wanted::Condition)).collect();
-        if is_new {
-            let name: Name = role.name.text.as_str().into();
-            places.insert(Arc::clone(&name), RoleRef { name: Arc::clone(&name), place: roles.len() });
-            roles.push(Role {
-                display_name: role.display_name.map_or_else(|| name.to_string(), |text| text.text),
-                name,
-                owner: Arc::clone(&owner.name),
-                rules: rules.into_iter().flatten().map(role_rule).collect(),
-                approval: Approval::default(),
-                grace_period_minutes: 0,
-                max_duration_minutes: 0,
-            });
-        }
-    }
-    (roles, places)
-}
-
-fn role_rule(when: Expression) -> RoleRule {
-    RoleRule { criteria: Criteria { dimensions: vec![], when: Some(when) }, denied: false }
-}
-
-/// A context of its two expressions.
-fn context(valid_from: Option<Expression>, valid_until: Option<Expression>) -> Context {
-    Context { positions: None, valid_from, valid_until, dimensions: vec![] }
 }
 
 /// What an instant is compiled to.

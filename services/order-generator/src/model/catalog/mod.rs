@@ -6,6 +6,8 @@
 
 mod compile;
 mod declaration;
+mod duration;
+mod keys;
 mod node;
 mod problem;
 mod reader;
@@ -15,7 +17,7 @@ mod tests;
 
 pub use problem::Problem;
 
-use crate::model::expression::Expression;
+use crate::model::expression::{Expression, Reference};
 use provost_domain::{ValueType, WorkflowState};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -37,9 +39,12 @@ pub struct Catalog {
     composite_roles: Vec<CompositeRole>,
     resource_types: Vec<ResourceType>,
     automation_rules: Vec<AutomationRule>,
+    /// As people count them: one that is for several states is one.
+    automation_rules_declared: usize,
     connector_index: HashMap<Name, usize>,
     entity_type_index: HashMap<Name, usize>,
     role_index: HashMap<Name, usize>,
+    composite_role_index: HashMap<Name, usize>,
     resource_type_index: HashMap<Name, usize>,
     roles_by_owner: HashMap<Name, Vec<usize>>,
     resource_types_by_owner: HashMap<Name, Vec<usize>>,
@@ -271,7 +276,7 @@ pub struct Offset {
 }
 
 /// From which end of a period an [`Offset`] counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OffsetReference {
     /// The end: from `before` before it until `after` after it; never, without an end.
     After,
@@ -284,7 +289,7 @@ pub enum OffsetReference {
     Default,
 }
 
-/// How a scalar is compared with what synchronization shows.
+/// How a text is compared with what synchronization shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Comparison {
     /// Every letter counts.
@@ -302,8 +307,35 @@ pub enum Comparison {
     DistinguishedName,
 }
 
+impl Comparison {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Exact,
+        Self::IgnoreCase,
+        Self::IgnoreDiacritics,
+        Self::Simplified,
+        Self::Approximate,
+        Self::DistinguishedName,
+    ];
+
+    /// The name in catalogs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::IgnoreCase => "ignore_case",
+            Self::IgnoreDiacritics => "ignore_diacritics",
+            Self::Simplified => "simplified",
+            Self::Approximate => "approximate",
+            Self::DistinguishedName => "distinguished_name",
+        }
+    }
+}
+
 /// From which confidence on nobody is asked.
 pub const CONFIDENT: u32 = 100;
+
+/// The highest confidence.
+pub const CONFIDENCE_MAX: u32 = 150;
 
 /// What decides instead of people who do not decide.
 #[derive(Debug)]
@@ -519,10 +551,10 @@ impl Catalog {
 
     /// A composite role, by name.
     pub fn composite_role(&self, name: &str) -> Option<&CompositeRole> {
-        self.composite_roles.iter().find(|role| &*role.name == name)
+        self.composite_roles.get(*self.composite_role_index.get(name)?)
     }
 
-    /// What decides instead of people, as declared.
+    /// What decides instead of people, one for each state.
     pub fn automation_rules(&self) -> &[AutomationRule] {
         &self.automation_rules
     }
@@ -600,8 +632,11 @@ impl Catalog {
             ("connectors", self.connectors.len()),
             ("entity types", self.entity_types.len()),
             ("contexts", self.entity_types.iter().filter(|entity_type| entity_type.context.is_some()).count()),
+            ("dimensions", self.dimensions.len()),
             ("roles", self.roles.len()),
+            ("composite roles", self.composite_roles.len()),
             ("resource types", self.resource_types.len()),
+            ("automation rules", self.automation_rules_declared),
         ]
         .map(|(what, count)| (what.to_owned(), count))
         .into()
@@ -619,6 +654,26 @@ impl EntityType {
     /// A property, by name.
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.get(*self.property_index.get(name)?)
+    }
+
+    /// By which expression a property is computed; none when it is read.
+    pub fn computed(&self, name: &str) -> Option<&Expression> {
+        let place = self.property_index.get(name)?;
+        self.computed.iter().find(|(computed, _)| computed == place).map(|(_, expression)| expression)
+    }
+
+    /// The properties that are read from the managed system, or written to it: all that are not computed.
+    pub fn stored(&self) -> impl Iterator<Item = &Property> {
+        self.properties.iter().filter(|property| self.computed(&property.name).is_none())
+    }
+
+    /// Whether a property is computed from what navigations point at, also by way of others.
+    pub(crate) fn navigates_to_compute(&self, name: &str) -> bool {
+        // Computed properties need each other in no cycle, so this ends.
+        self.computed(name).is_some_and(|expression| {
+            let needs = |reference: &Reference| self.navigates_to_compute(&reference.property);
+            expression.navigates() || expression.references().iter().any(needs)
+        })
     }
 }
 

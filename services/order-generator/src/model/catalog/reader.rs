@@ -4,8 +4,9 @@
 //! reading then goes on with a stand-in, so that the next mistake is found too.
 
 use super::Problem;
+use super::keys::Keys;
 use super::node::{Data, Node, Place};
-use super::suggest;
+use super::{duration, suggest};
 use std::collections::{HashMap, HashSet};
 
 /// A text and where it stands.
@@ -44,12 +45,7 @@ impl Reader<'_> {
     }
 
     /// Opens a mapping. `what` says what it describes, `known` which keys it may have.
-    pub(super) fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &str,
-        known: &'static [&'static str],
-    ) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: Keys) -> Option<Fields<'n>> {
         let Data::Mapping(entries) = &node.data else {
             let message = format!("{what} must be a mapping, this is {}", node.named());
             self.wrong(&node.place, message, format!("write keys and values: {}", known.join(", ")));
@@ -117,6 +113,54 @@ impl Reader<'_> {
         Some(Text { text: text.clone(), place: node.place.clone(), starts_at })
     }
 
+    /// A text that has the form of a name, or a problem.
+    pub(super) fn name(&mut self, name: Text, is_identifier: bool) -> Option<Text> {
+        let mut letters = name.text.chars();
+        let is_right = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && letters.all(|letter| {
+                letter.is_ascii_alphanumeric() || letter == '_' || (!is_identifier && matches!(letter, '.' | '-'))
+            })
+            && name.text.len() <= 100;
+        if !is_right {
+            let shown: String = name.text.chars().take(40).collect();
+            self.spoilt.insert(name.text.clone());
+            let others = if is_identifier { "digits and underscores" } else { "digits, dots, dashes and underscores" };
+            self.wrong(
+                &name.place,
+                format!("'{shown}' is not a name"),
+                format!("begin with a letter (a to z); then letters, {others}, up to 100"),
+            );
+            return None;
+        }
+        Some(name)
+    }
+
+    /// The entries of a mapping whose keys are names of the catalog's own, each once.
+    pub(super) fn entries<'n>(
+        &mut self,
+        node: Option<&'n Node>,
+        what: &str,
+        of_key: &str,
+        example: &str,
+    ) -> Vec<(Text, &'n Node)> {
+        let Some(node) = node.filter(|node| !node.is_null()) else { return vec![] };
+        let Data::Mapping(entries) = &node.data else {
+            self.wrong(&node.place, format!("{what} must be a mapping, this is {}", node.named()), example);
+            return vec![];
+        };
+        let mut found: Vec<(Text, &Node)> = Vec::new();
+        for (key, value) in entries {
+            let Some(name) = self.text(key, of_key) else { continue };
+            if let Some((first, _)) = found.iter().find(|(known, _)| known.text == name.text) {
+                let message = format!("duplicate key '{}'; the first is on {}", name.text, self.shown(&first.place));
+                self.wrong(&name.place, message, "keep one of them");
+                continue;
+            }
+            found.push((name, value));
+        }
+        found
+    }
+
     fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.data {
             Data::Scalar { text, is_plain: true } if text == "true" => Some(true),
@@ -161,7 +205,7 @@ impl Reader<'_> {
 
 /// A mapping whose keys are known to be right.
 pub(super) struct Fields<'n> {
-    what: String,
+    pub(super) what: String,
     pub(super) place: Place,
     found: HashMap<&'n str, &'n Node>,
 }
@@ -187,24 +231,7 @@ impl<'n> Fields<'n> {
     /// A name that must be there and have the form of one.
     pub(super) fn name(&self, reader: &mut Reader<'_>, example: &str, is_identifier: bool) -> Option<Text> {
         let name = self.required(reader, "name", example)?;
-        let mut letters = name.text.chars();
-        let is_right = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-            && letters.all(|letter| {
-                letter.is_ascii_alphanumeric() || letter == '_' || (!is_identifier && matches!(letter, '.' | '-'))
-            })
-            && name.text.len() <= 100;
-        if !is_right {
-            let shown: String = name.text.chars().take(40).collect();
-            reader.spoilt.insert(name.text.clone());
-            let others = if is_identifier { "digits and underscores" } else { "digits, dots, dashes and underscores" };
-            reader.wrong(
-                &name.place,
-                format!("'{shown}' is not a name"),
-                format!("begin with a letter (a to z); then letters, {others}, up to 100"),
-            );
-            return None;
-        }
-        Some(name)
+        reader.name(name, is_identifier)
     }
 
     pub(super) fn boolean(&self, reader: &mut Reader<'_>, key: &str, default: bool) -> bool {
@@ -218,5 +245,47 @@ impl<'n> Fields<'n> {
 
     pub(super) fn items(&self, reader: &mut Reader<'_>, key: &str) -> &'n [Node] {
         reader.items(self.node(key), &format!("'{key}' of {}", self.what))
+    }
+
+    /// A whole number that must be there.
+    pub(super) fn required_number(&self, reader: &mut Reader<'_>, key: &str, from: i64, to: i64) -> Option<i64> {
+        let Some(node) = self.node(key) else {
+            let hint = format!("add {key}: and a number from {from} to {to}");
+            reader.wrong(&self.place, format!("{} has no '{key}'", self.what), hint);
+            return None;
+        };
+        reader.number(node, &format!("'{key}' of {}", self.what), from, to)
+    }
+
+    /// Minutes, written as a duration; none when it is left out or wrong.
+    pub(super) fn minutes(&self, reader: &mut Reader<'_>, key: &str) -> Option<u32> {
+        let text = self.text(reader, key)?;
+        let shown: String = text.text.chars().take(40).collect();
+        let what = format!("'{key}' of {} is '{shown}'", self.what);
+        match duration::minutes(&text.text) {
+            Some(minutes) if minutes <= u64::from(duration::MINUTES_MAX) => u32::try_from(minutes).ok(),
+            Some(_) => {
+                let hint = format!("write at most {}d", duration::MINUTES_MAX / (24 * 60));
+                reader.wrong(&text.place, format!("{what}, which is too long"), hint);
+                None
+            }
+            None => {
+                let hint = "write days, hours and minutes: 30d, 12h, 90m, 1d12h; or 0";
+                reader.wrong(&text.place, format!("{what}, which is no duration"), hint);
+                None
+            }
+        }
+    }
+
+    /// One of some words; none when it is left out or wrong.
+    pub(super) fn choice<T: Copy>(&self, reader: &mut Reader<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(reader, key)?;
+        let found = words.iter().find(|(word, _)| *word == text.text).map(|(_, chosen)| *chosen);
+        if found.is_none() {
+            let shown: String = text.text.chars().take(40).collect();
+            let hint = suggest::one_of(&text.text, words.iter().map(|(word, _)| *word));
+            reader.wrong(&text.place, format!("'{key}' of {} is '{shown}'", self.what), hint);
+        }
+        found
     }
 }

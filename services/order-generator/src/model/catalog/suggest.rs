@@ -23,6 +23,15 @@ pub(crate) fn hint<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str> + C
     }
 }
 
+/// A hint that names the nearest, or lists all words in the order given.
+pub(super) fn one_of<'a>(wrong: &str, right: impl Iterator<Item = &'a str> + Clone) -> String {
+    // Of one letter or two everything is near.
+    match nearest(wrong, right.clone().filter(|word| word.len() > 2)) {
+        Some(name) => format!("did you mean '{name}'?"),
+        None => format!("write one of: {}", right.collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// How many letters to insert, remove, replace, or swap with their neighbour (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());

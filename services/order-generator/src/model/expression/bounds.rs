@@ -21,7 +21,7 @@ const ITEMS: u64 = 100;
 const ESTIMATE_MAX: u64 = 2_000_000;
 
 fn refuse(at: usize, message: String, hint: &str) -> Vec<Mistake> {
-    vec![Mistake { at, message, hint: hint.to_owned(), unknown_property: None }]
+    vec![Mistake { at, message, hint: hint.to_owned(), unknown_name: None }]
 }
 
 /// Checks the length.

@@ -4,17 +4,14 @@
 //! cannot know is [`Kind::Unknown`] and passes; what it refuses would fail, or be pointless, for everybody.
 
 use super::functions::{SIGNATURES, pattern_misfit};
-use super::kind::{Kind, Wanted};
+use super::kind::{Kind, Wanted, with_article};
 use super::usage::{accepts, kind_of, usage};
 use super::value::operator;
-use super::{Mistake, Reference};
+use super::{Mistake, Reference, Variable};
 use crate::model::catalog::{EntityType, suggest};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators};
 use cel::{ParseErrors, Program};
 use std::collections::{BTreeSet, HashMap};
-
-/// The one variable.
-const OWNER: &str = "owner";
 
 /// What the parser says.
 pub(super) fn syntax(source: &str, errors: &ParseErrors) -> Vec<Mistake> {
@@ -30,7 +27,7 @@ pub(super) fn syntax(source: &str, errors: &ParseErrors) -> Vec<Mistake> {
                 at: before + usize::try_from(error.pos.1 - 1).unwrap_or(0),
                 message: format!("the expression cannot be read: {message}"),
                 hint: "write CEL, for example owner.department == 'Finance'".to_owned(),
-                unknown_property: None,
+                unknown_name: None,
             }
         })
         .collect();
@@ -57,13 +54,13 @@ fn plain(message: &str) -> String {
 /// Checks names and types, and lists what the expression reads.
 pub(super) fn types<'a>(
     program: &Program,
-    owner: &'a EntityType,
+    variables: &[(Variable, &'a EntityType)],
     entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
     wanted: Wanted,
 ) -> Result<Vec<Reference>, Vec<Mistake>> {
     let mut check = Check {
         program,
-        owner,
+        variables,
         entity_type,
         mistakes: Vec::new(),
         references: BTreeSet::new(),
@@ -90,7 +87,7 @@ pub(super) fn types<'a>(
 
 struct Check<'p, 'a, 'f> {
     program: &'p Program,
-    owner: &'a EntityType,
+    variables: &'f [(Variable, &'a EntityType)],
     entity_type: &'f dyn Fn(&str) -> Option<&'a EntityType>,
     mistakes: Vec<Mistake>,
     references: BTreeSet<Reference>,
@@ -101,7 +98,7 @@ struct Check<'p, 'a, 'f> {
 impl<'p, 'a> Check<'p, 'a, '_> {
     fn wrong(&mut self, node: &IdedExpr, message: String, hint: String) -> Kind<'a> {
         let at = self.program.source_info().offset_for(node.id).map_or(0, |(start, _)| start as usize);
-        let mistake = Mistake { at, message, hint, unknown_property: None };
+        let mistake = Mistake { at, message, hint, unknown_name: None };
         if !self.mistakes.contains(&mistake) {
             self.mistakes.push(mistake);
         }
@@ -125,14 +122,14 @@ impl<'p, 'a> Check<'p, 'a, '_> {
             Expr::Call(call) => self.call(node, call),
             Expr::Comprehension(it) => self.comprehension(node, it),
             Expr::List(list) => {
-                let items: Vec<_> = list.elements.iter().map(|item| self.kind(item)).collect();
+                let items: Vec<_> = list.elements.iter().map(|item| self.value(item)).collect();
                 Kind::List(Box::new(items.into_iter().reduce(Kind::either).unwrap_or(Kind::Unknown)))
             }
             Expr::Map(map) => {
                 for entry in &map.entries {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {
-                        self.kind(&entry.key);
-                        self.kind(&entry.value);
+                        self.value(&entry.key);
+                        self.value(&entry.value);
                     }
                 }
                 Kind::Map
@@ -144,22 +141,82 @@ impl<'p, 'a> Check<'p, 'a, '_> {
         }
     }
 
+    /// What is not a resource: of one that went through a list, a function or a choice nobody could tell
+    /// beforehand what is read.
+    fn value(&mut self, node: &'p IdedExpr) -> Kind<'a> {
+        match self.kind(node) {
+            Kind::Resource(of) => {
+                let message = format!("{} stands where only values can", with_article(&of.name));
+                self.wrong(node, message, "write one of its properties".to_owned())
+            }
+            kind => kind,
+        }
+    }
+
     fn variable(&mut self, node: &IdedExpr, name: &str) -> Kind<'a> {
         if let Some(kind) = self.locals.get(name) {
             return kind.clone();
         }
-        if name == OWNER {
-            return Kind::Resource(self.owner);
+        if let Some((_, of)) = self.named(name) {
+            return Kind::Resource(of);
         }
         if ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"].contains(&name) {
             return Kind::Type;
         }
-        let hint = if self.owner.property(name).is_some() {
-            format!("did you mean 'owner.{name}'?")
-        } else {
-            format!("the only variable is 'owner', a {}", self.owner.name)
-        };
-        self.wrong(node, format!("unknown variable '{name}'"), hint)
+        let hint = self.meant(name);
+        self.wrong(node, format!("unknown variable '{name}'"), hint);
+        self.name_is_unknown(name)
+    }
+
+    fn named(&self, name: &str) -> Option<(Variable, &'a EntityType)> {
+        self.variables.iter().find(|(variable, _)| variable.name() == name).copied()
+    }
+
+    /// What an unknown variable may stand for.
+    fn meant(&self, name: &str) -> String {
+        if let Some((variable, _)) = self.variables.iter().find(|(_, of)| of.property(name).is_some()) {
+            return format!("did you mean '{}.{name}'?", variable.name());
+        }
+        match (self.variables, Variable::ALL.iter().find(|variable| variable.name() == name)) {
+            ([(_, of), ..], Some(Variable::Position)) if self.named("owner").is_some() => {
+                format!("only rules for owners whose context has positions read 'position'; {} has none", of.name)
+            }
+            ([(only, of)], _) => format!("the only variable is '{}', {}", only.name(), with_article(&of.name)),
+            (several, _) => {
+                let shown = |(variable, of): &(Variable, &EntityType)| {
+                    format!("'{}', {}", variable.name(), with_article(&of.name))
+                };
+                let shown: Vec<String> = several.iter().map(shown).collect();
+                format!("the variables are {}", shown.join(", and "))
+            }
+        }
+    }
+
+    fn name_is_unknown(&mut self, name: &str) -> Kind<'a> {
+        if let Some(mistake) = self.mistakes.last_mut() {
+            mistake.unknown_name = Some(name.to_owned());
+        }
+        Kind::Unknown
+    }
+
+    /// The variable that an expression is, and nothing else.
+    fn is_variable(&self, node: &IdedExpr) -> Option<Variable> {
+        match &node.expr {
+            Expr::Ident(name) if !self.locals.contains_key(name.as_str()) => Some(self.named(name)?.0),
+            _ => None,
+        }
+    }
+
+    /// `variable.property`, written with a dot or with brackets.
+    fn is_property<'n>(&self, node: &'n IdedExpr) -> Option<(Variable, &'n str)> {
+        match &node.expr {
+            Expr::Select(select) => Some((self.is_variable(&select.operand)?, select.field.as_str())),
+            Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
+                [operand, key] => Some((self.is_variable(operand)?, literal(key)?)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn select(&mut self, node: &'p IdedExpr, select: &'p SelectExpr) -> Kind<'a> {
@@ -175,34 +232,40 @@ impl<'p, 'a> Check<'p, 'a, '_> {
     }
 
     fn property(&mut self, node: &IdedExpr, operand: &IdedExpr, of: &'a EntityType, name: &str) -> Kind<'a> {
-        let is_owner = matches!(&operand.expr, Expr::Ident(variable) if variable == OWNER);
         let Some(property) = of.property(name) else {
             let known: Vec<&str> = of.properties.iter().map(|property| &*property.name).collect();
             let message = format!("unknown property '{name}' of {}", of.name);
             self.wrong(node, message, suggest::hint(name, known));
-            if let Some(mistake) = self.mistakes.last_mut() {
-                mistake.unknown_property = Some(name.to_owned());
-            }
-            return Kind::Unknown;
+            return self.name_is_unknown(name);
         };
-        if is_owner {
-            self.references.insert(Reference { property: name.to_owned(), of_target: None });
-        } else if let Expr::Select(navigation) = &operand.expr {
-            let reference = Reference { property: navigation.field.clone(), of_target: Some(name.to_owned()) };
+        // What is read must be known beforehand: whom a change touches is found by it.
+        let is_navigated = if let Some(variable) = self.is_variable(operand) {
+            self.references.insert(Reference { variable, property: name.to_owned(), of_target: None });
+            false
+        } else if let Some((variable, navigation)) = self.is_property(operand) {
+            let reference = Reference { variable, property: navigation.to_owned(), of_target: Some(name.to_owned()) };
             self.references.insert(reference);
-        }
+            true
+        } else {
+            let message = format!("'{name}' is read of something that is only found out later");
+            let hint = "read properties right from a variable or a navigation of it: owner.mail, owner.manager.mail";
+            return self.wrong(node, message, hint.to_owned());
+        };
         let found = Kind::of_property(property, self.entity_type);
-        match (&found, is_owner) {
-            (Kind::Resource(_), false) => {
-                let message = format!("'{name}' is a navigation of {}, which is itself navigated to", of.name);
-                self.wrong(node, message, "navigation goes one step: owner.manager.mail".to_owned())
-            }
-            _ if property.write_only => {
-                let message = format!("'{name}' is write-only, so no expression can read it");
-                self.wrong(node, message, "read another property".to_owned())
-            }
-            _ => found,
+        let one_step = "navigation goes one step: owner.manager.mail";
+        if is_navigated && matches!(found, Kind::Resource(_)) {
+            let message = format!("'{name}' is a navigation of {}, which is itself navigated to", of.name);
+            return self.wrong(node, message, one_step.to_owned());
         }
+        if is_navigated && of.navigates_to_compute(name) {
+            let message = format!("'{name}' of {} is computed by navigation, and {} is navigated to", of.name, of.name);
+            return self.wrong(node, message, one_step.to_owned());
+        }
+        if property.write_only {
+            let message = format!("'{name}' is write-only, so no expression can read it");
+            return self.wrong(node, message, "read another property".to_owned());
+        }
+        found
     }
 
     fn comprehension(&mut self, node: &'p IdedExpr, it: &'p ComprehensionExpr) -> Kind<'a> {
@@ -233,8 +296,21 @@ impl<'p, 'a> Check<'p, 'a, '_> {
     }
 
     fn call(&mut self, node: &'p IdedExpr, call: &'p CallExpr) -> Kind<'a> {
-        let receiver = call.target.as_deref().map(|target| self.kind(target));
-        let arguments: Vec<Kind<'a>> = call.args.iter().map(|argument| self.kind(argument)).collect();
+        if let ([operand, key], operators::INDEX) = (call.args.as_slice(), call.func_name.as_str())
+            && (self.is_variable(operand).is_some() || self.is_property(operand).is_some())
+            && let Kind::Resource(of) = self.kind(operand)
+        {
+            let Some(name) = literal(key) else {
+                let message = format!("the property of the {} is only found out later", of.name);
+                return self.wrong(node, message, "write its name out: owner.mail".to_owned());
+            };
+            return self.property(node, operand, of, name);
+        }
+        let receiver = call.target.as_deref().map(|target| self.value(target));
+        // Operators say themselves what they make of a resource; all of them yield a value.
+        let is_operator = call.target.is_none() && (call.args.len() == 2 && is_binary(&call.func_name));
+        let argument = |check: &mut Self, node| if is_operator { check.kind(node) } else { check.value(node) };
+        let arguments: Vec<Kind<'a>> = call.args.iter().map(|node| argument(self, node)).collect();
         match (&receiver, arguments.as_slice()) {
             (None, [left, right]) if is_binary(&call.func_name) => self.binary(node, &call.func_name, left, right),
             (None, [of]) if call.func_name == operators::LOGICAL_NOT => {
@@ -322,7 +398,7 @@ impl<'p, 'a> Check<'p, 'a, '_> {
             }
             operators::INDEX => match left {
                 Kind::List(item) => (**item).clone(),
-                Kind::Unknown | Kind::Map | Kind::Resource(_) => Kind::Unknown,
+                Kind::Unknown | Kind::Map => Kind::Unknown,
                 other => self.mismatch(node, shown, &[other]),
             },
             _ => self.arithmetic(node, name, left, right),
@@ -399,6 +475,14 @@ impl<'p, 'a> Check<'p, 'a, '_> {
             let hint = "use startsWith, endsWith or contains there".to_owned();
             self.wrong(node, "'matches' stands inside of a loop".to_owned(), hint);
         }
+    }
+}
+
+/// A text that is written out.
+fn literal(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
     }
 }
 

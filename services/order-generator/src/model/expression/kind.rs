@@ -94,6 +94,12 @@ impl<'a> Kind<'a> {
     }
 }
 
+/// `a Person`, `an Account`.
+pub(super) fn with_article(name: &str) -> String {
+    let is_vowel = name.chars().next().is_some_and(|first| "AEIOaeio".contains(first));
+    format!("{} {name}", if is_vowel { "an" } else { "a" })
+}
+
 impl fmt::Display for Kind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,7 +116,7 @@ impl fmt::Display for Kind<'_> {
             Self::List(_) => f.write_str("a list"),
             Self::Map => f.write_str("a map"),
             Self::Type => f.write_str("a type"),
-            Self::Resource(entity_type) => write!(f, "a {}", entity_type.name),
+            Self::Resource(entity_type) => f.write_str(&with_article(&entity_type.name)),
         }
     }
 }

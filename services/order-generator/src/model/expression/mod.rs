@@ -1,4 +1,5 @@
-//! Expressions of the catalog: CEL over `owner`, compiled and checked once, evaluated many times.
+//! Expressions of the catalog: CEL over `owner` and, where the place has them, `position` and `target`;
+//! compiled and checked once, evaluated many times.
 //!
 //! Answers for what an expression may say ([`Expression::compile`]) and what it yields for one owner.
 //! The rule that must hold: evaluation ends, soon and within bounded memory, and what goes wrong is
@@ -32,14 +33,41 @@ pub struct Mistake {
     pub message: String,
     /// What would be right.
     pub hint: String,
-    /// The property that is not known, when that is the mistake.
-    pub unknown_property: Option<String>,
+    /// The property or variable that is not known, when that is the mistake.
+    pub unknown_name: Option<String>,
 }
 
-/// A path that an expression reads: a property of the owner, or of what a property points at.
+/// What an expression can speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Variable {
+    /// The owner; of a computed property or a display name, the resource itself.
+    Owner,
+    /// One of the owner's positions.
+    Position,
+    /// The resource that a query, correlation or classification rule looks at.
+    Target,
+}
+
+impl Variable {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Position, Self::Target];
+
+    /// Its name in expressions.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Position => "position",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// A path that an expression reads: a property of a variable, or of what that property points at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// The owner's property.
+    /// Of which variable.
+    pub variable: Variable,
+    /// The variable's property.
     pub property: String,
     /// The property of what that one points at.
     pub of_target: Option<String>,
@@ -59,8 +87,7 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles an expression over an owner of that entity type and checks, as far as types are
-    /// known, that it yields what is wanted. `entity_type` finds what navigations point at.
+    /// Compiles an expression over an owner of that entity type, and nothing else.
     ///
     /// # Errors
     /// Every mistake that was found.
@@ -70,10 +97,24 @@ impl Expression {
         entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
         wanted: Wanted,
     ) -> Result<Self, Vec<Mistake>> {
+        Self::compile_over(source, &[(Variable::Owner, owner)], entity_type, wanted)
+    }
+
+    /// Compiles an expression over those variables, each of an entity type, and checks, as far as types are
+    /// known, that it yields what is wanted. `entity_type` finds what navigations point at.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn compile_over<'a>(
+        source: &str,
+        variables: &[(Variable, &'a EntityType)],
+        entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
+        wanted: Wanted,
+    ) -> Result<Self, Vec<Mistake>> {
         bounds::source(source)?;
         let program = functions::environment().compile(source).map_err(|errors| check::syntax(source, &errors))?;
         bounds::tree(&program)?;
-        let references = check::types(&program, owner, entity_type, wanted)?;
+        let references = check::types(&program, variables, entity_type, wanted)?;
         Ok(Self { source: source.to_owned(), program, references })
     }
 
@@ -82,9 +123,19 @@ impl Expression {
         &self.source
     }
 
-    /// What it reads, each path once, sorted.
+    /// What it reads, each path once, sorted. Complete: nothing is read by another way.
     pub fn references(&self) -> &[Reference] {
         &self.references
+    }
+
+    /// Whether it reads anything of a variable.
+    pub fn reads(&self, variable: Variable) -> bool {
+        self.references.iter().any(|reference| reference.variable == variable)
+    }
+
+    /// Whether it reads anything of what a property points at.
+    pub fn navigates(&self) -> bool {
+        self.references.iter().any(|reference| reference.of_target.is_some())
     }
 
     /// Whether it is true for the owner of the session.

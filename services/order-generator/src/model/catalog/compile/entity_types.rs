@@ -1,20 +1,29 @@
-//! Entity types: their properties and keys, then their display names and contexts.
+//! Entity types: their properties and keys, then their display names.
 
-use super::{Expression, INSTANT, Name, Reader, Shapes, TEXT, Taken, Text, context, declaration, suggest, unknown};
-use crate::model::catalog::{Comparison, Context, EntityType, Property, PropertyKind};
+use super::{Expression, Name, Reader, Shapes, TEXT, Taken, Text, computed, declaration, suggest, unknown};
+use crate::model::catalog::{Comparison, EntityType, Property, PropertyKind};
+use crate::model::expression::Variable;
 use provost_domain::ValueType;
 use std::collections::HashMap;
 
-/// The shapes, without expressions; and the display names, each with the place of its entity type.
+/// The expressions of entity types, while their shapes are not yet known.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// Each with the place of its entity type.
+    pub(super) display_names: Vec<(usize, Text)>,
+    pub(super) computed: Vec<computed::Declared>,
+}
+
+/// The shapes, without expressions; and those.
 pub(super) fn shapes(
     reader: &mut Reader<'_>,
     declared: Vec<declaration::EntityType>,
     connectors: &HashMap<Name, usize>,
-) -> (Vec<EntityType>, Vec<(usize, Text)>) {
+) -> (Vec<EntityType>, Texts) {
     let known: Vec<String> = declared.iter().map(|entity_type| entity_type.name.text.clone()).collect();
     let mut taken = Taken::default();
     let mut shapes: Vec<EntityType> = Vec::new();
-    let mut display_names = Vec::new();
+    let mut texts = Texts::default();
     for entity_type in declared {
         let is_new = taken.take(reader, "entity type", &entity_type.name, "");
         if let Some(connector) =
@@ -28,7 +37,13 @@ pub(super) fn shapes(
             continue;
         }
         if let Some(display_name) = entity_type.display_name {
-            display_names.push((shapes.len(), display_name));
+            texts.display_names.push((shapes.len(), display_name));
+        }
+        for property in entity_type.properties {
+            let place = properties.iter().position(|known| *known.name == *property.name.text);
+            if let (Some(computed), Some(place)) = (property.computed, place) {
+                texts.computed.push((shapes.len(), place, computed));
+            }
         }
         let property_index = super::index(properties.iter().map(|property| &property.name));
         shapes.push(EntityType {
@@ -42,7 +57,7 @@ pub(super) fn shapes(
             property_index,
         });
     }
-    (shapes, display_names)
+    (shapes, texts)
 }
 
 fn properties(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, known: &[String]) -> Vec<Property> {
@@ -58,6 +73,10 @@ fn properties(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, kn
                 if property.write_only {
                     let message = format!("navigation '{}' is write-only", property.name.text);
                     reader.wrong(&property.name.place, message, "links are read back; leave write_only out");
+                }
+                if let Some(computed) = &property.computed {
+                    let message = format!("navigation '{}' is computed", property.name.text);
+                    reader.wrong(&computed.place, message, "compute a scalar property, or leave computed out");
                 }
                 PropertyKind::Navigation(target.text.as_str().into())
             }
@@ -80,6 +99,11 @@ fn properties(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, kn
                 continue;
             }
         };
+        if let Some(computed) = property.computed.as_ref().filter(|_| property.write_only) {
+            let message = format!("property '{}' is computed and write-only", property.name.text);
+            reader.wrong(&computed.place, message, "nothing writes what is computed; leave write_only out");
+        }
+        let comparison = comparison(reader, property.comparison.as_ref(), &property.name.text, &kind);
         if is_new {
             properties.push(Property {
                 name: property.name.text.as_str().into(),
@@ -87,7 +111,7 @@ fn properties(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, kn
                 multi_valued: property.multi_valued,
                 sensitive: property.sensitive,
                 write_only: property.write_only,
-                comparison: Comparison::default(),
+                comparison: comparison.unwrap_or_default(),
             });
         }
     }
@@ -113,8 +137,35 @@ fn key(reader: &mut Reader<'_>, entity_type: &declaration::EntityType, propertie
         let message =
             format!("'{}' cannot be the key of {}: it is write-only or sensitive", key.text, entity_type.name.text);
         reader.wrong(&key.place, message, "keys are read, and shown to people");
+    } else if entity_type.properties.iter().any(|other| other.name.text == key.text && other.computed.is_some()) {
+        let message = format!("'{}' cannot be the key of {}: it is computed", key.text, entity_type.name.text);
+        reader.wrong(&key.place, message, "a key is read from the managed system");
     }
     named
+}
+
+/// The way of comparing that a text names; none without one, or when it is wrong.
+pub(super) fn comparison(
+    reader: &mut Reader<'_>,
+    named: Option<&Text>,
+    property: &str,
+    kind: &PropertyKind,
+) -> Option<Comparison> {
+    let named = named?;
+    let Some(comparison) = Comparison::ALL.into_iter().find(|known| known.name() == named.text) else {
+        let shown: String = named.text.chars().take(40).collect();
+        let hint = suggest::one_of(&named.text, Comparison::ALL.iter().map(|known| known.name()));
+        reader.wrong(&named.place, format!("unknown comparison '{shown}'"), hint);
+        return None;
+    };
+    match kind {
+        PropertyKind::Scalar(value_type) if *value_type != ValueType::String && comparison != Comparison::Exact => {
+            let message = format!("'{property}' is of type {}, which is compared exactly", value_type.name());
+            reader.wrong(&named.place, message, "leave comparison out; it is for strings and for keys of links");
+            None
+        }
+        _ => Some(comparison),
+    }
 }
 
 /// Compiles the display names.
@@ -125,27 +176,7 @@ pub(super) fn display_names(
 ) -> Vec<(usize, Expression)> {
     let compile = |(place, text): (usize, Text)| {
         let entity_type = shapes.entity_types.get(place)?;
-        Some((place, shapes.compile(reader, &text, entity_type, TEXT)?))
+        Some((place, shapes.compile(reader, &text, &[(Variable::Owner, entity_type)], TEXT)?))
     };
     declared.into_iter().filter_map(compile).collect()
-}
-
-/// Compiles the contexts, at most one for each entity type.
-pub(super) fn contexts(
-    reader: &mut Reader<'_>,
-    shapes: &Shapes<'_>,
-    declared: Vec<declaration::Context>,
-) -> Vec<(usize, Context)> {
-    let mut taken = Taken::default();
-    let mut contexts = Vec::new();
-    for declared in declared {
-        let is_new = taken.take(reader, "context of", &declared.entity_type, "");
-        let Some(entity_type) = shapes.named(reader, Some(&declared.entity_type)) else { continue };
-        let mut compile = |text: &Option<Text>| shapes.compile(reader, text.as_ref()?, entity_type, INSTANT);
-        let (valid_from, valid_until) = (compile(&declared.valid_from), compile(&declared.valid_until));
-        if let Some(place) = shapes.place(&entity_type.name).filter(|_| is_new) {
-            contexts.push((place, context(valid_from, valid_until)));
-        }
-    }
-    contexts
 }

@@ -1,11 +1,8 @@
 //! Resource types and their rules.
 
-use super::{Expression, Name, Reader, RoleRef, Shapes, TEXT, Taken, Text, declaration, unknown};
-use crate::model::catalog::{
-    Approval, Comparison, Connector, Criteria, EntityType, NavigationRule, Offset, Property, PropertyKind,
-    ResourceType, Role, ScalarRule, TypeRule,
-};
-use crate::model::expression::Wanted;
+use super::roles::Roles;
+use super::{Name, Reader, Shapes, TEXT, Taken, Text, declaration, unknown};
+use crate::model::catalog::{Connector, EntityType, Property, PropertyKind, ResourceType};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,8 +11,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) shapes: &'a Shapes<'a>,
     pub(super) connectors: &'a [Connector],
     pub(super) connector_index: &'a HashMap<Name, usize>,
-    pub(super) roles: &'a [Role],
-    pub(super) role_places: &'a HashMap<Name, RoleRef>,
+    pub(super) roles: &'a Roles,
 }
 
 pub(super) fn resource_types(
@@ -88,21 +84,21 @@ impl<'a> Surroundings<'a> {
         target: &'a EntityType,
     ) -> ResourceType {
         let name: Name = declared.name.text.as_str().into();
-        let type_rules = declared
-            .type_rules
-            .into_iter()
-            .filter_map(|rule| {
-                let (role, when) = self.conditions(reader, owner, rule.role.as_ref(), rule.when.as_ref())?;
-                Some(TypeRule { role, criteria: Criteria { dimensions: vec![], when }, ..TypeRule::default() })
-            })
-            .collect();
+        let type_rules = self.type_rules(reader, declared.type_rules, owner);
         let scalar_rules = self.scalar_rules(reader, &declared.name, declared.scalar_rules, owner, target);
-        let navigation_rules = self.navigation_rules(reader, declared.navigation_rules, owner, target);
+        let navigation_rules = self.navigation_rules(reader, &declared.navigation_rules, owner, target);
+        let query_rules = self.query_rules(reader, &declared.query_rules, &declared.navigation_rules, owner, target);
+        let correlation_rules = self.correlation_rules(reader, &declared.correlation_rules, owner, target);
+        let classification_rules = self.classification_rules(reader, &declared.classification_rules, target);
+        let variables = self.shapes.of_owner(owner);
         let arguments = declared
             .arguments
             .into_iter()
-            .filter_map(|(name, value)| Some((name.text, self.shapes.compile(reader, &value, owner, TEXT)?)))
+            .filter_map(|(name, value)| Some((name.text, self.shapes.compile(reader, &value, &variables, TEXT)?)))
             .collect();
+        if let Some(named) = &declared.depends_on_owner_property {
+            owner_property(reader, named, owner);
+        }
         ResourceType {
             display_name: declared.display_name.map_or_else(|| name.to_string(), |text| text.text),
             name,
@@ -111,14 +107,14 @@ impl<'a> Surroundings<'a> {
             connector: Arc::clone(&target.connector),
             connection: declared.connection.map_or_else(|| "".into(), |connection| connection.text.as_str().into()),
             depends_on: declared.depends_on.map(|name| name.text.as_str().into()),
-            depends_on_owner_property: None,
-            fulfill_ahead_hours: 0,
-            approval: Approval::default(),
-            correlate_multiple: false,
-            discard_manual_assignments: false,
-            query_rules: vec![],
-            correlation_rules: vec![],
-            classification_rules: vec![],
+            depends_on_owner_property: declared.depends_on_owner_property.map(|name| name.text.as_str().into()),
+            fulfill_ahead_hours: declared.fulfill_ahead_hours,
+            approval: declared.approval,
+            correlate_multiple: declared.correlate_multiple,
+            discard_manual_assignments: declared.discard_manual_assignments,
+            query_rules,
+            correlation_rules,
+            classification_rules,
             review: declared.review,
             type_rules,
             scalar_rules,
@@ -167,123 +163,23 @@ impl<'a> Surroundings<'a> {
             None => unknown(reader, "connection", named, &format!(" of connector '{}'", connector.name), known()),
         }
     }
+}
 
-    /// The role and the condition of a rule; none when one of them is wrong.
-    fn conditions(
-        &self,
-        reader: &mut Reader<'_>,
-        owner: &'a EntityType,
-        role: Option<&Text>,
-        when: Option<&Text>,
-    ) -> Option<(Option<RoleRef>, Option<Expression>)> {
-        let when_is_right = when.map(|when| self.shapes.compile(reader, when, owner, Wanted::Condition));
-        let role_is_right = role.map(|role| self.role(reader, role, owner));
-        match (role_is_right, when_is_right) {
-            (Some(None), _) | (_, Some(None)) => None,
-            (role, when) => Some((role.flatten(), when.flatten())),
-        }
-    }
-
-    fn role(&self, reader: &mut Reader<'_>, named: &Text, owner: &EntityType) -> Option<RoleRef> {
-        let Some(found) = self.role_places.get(named.text.as_str()) else {
-            unknown(reader, "role", named, "", self.roles.iter().map(|role| &*role.name));
-            return None;
-        };
-        let role = self.roles.get(found.place)?;
-        if role.owner != owner.name {
-            let message = format!("role '{}' is for {}, this rule is for {}", role.name, role.owner, owner.name);
-            reader.wrong(&named.place, message, format!("name a role whose owner is {}", owner.name));
-            return None;
-        }
-        Some(found.clone())
-    }
-
-    fn scalar_rules(
-        &self,
-        reader: &mut Reader<'_>,
-        name: &Text,
-        declared: Vec<declaration::ScalarRule>,
-        owner: &'a EntityType,
-        target: &'a EntityType,
-    ) -> Vec<ScalarRule> {
-        let mut taken = Taken::default();
-        let mut rules = Vec::new();
-        let mut has_key = false;
-        for rule in declared {
-            let Some(named) = &rule.property else { continue };
-            has_key |= *named.text == *target.key;
-            let Some(property) = property(reader, named, target) else { continue };
-            let is_new = taken.take(reader, "scalar rule for", named, "");
-            let PropertyKind::Scalar(value_type) = property.kind else {
-                let message = format!("'{}' is a navigation, a scalar rule gives it no value", named.text);
-                reader.wrong(&named.place, message, "write a navigation rule: property, role, target");
-                continue;
-            };
-            let wanted = if property.multi_valued { Wanted::Values(value_type) } else { Wanted::Value(value_type) };
-            let Some(value) = rule.value.as_ref().and_then(|value| self.shapes.compile(reader, value, owner, wanted))
-            else {
-                continue;
-            };
-            if is_new {
-                rules.push(ScalarRule {
-                    property: Arc::clone(&property.name),
-                    value,
-                    comparison: Comparison::Exact,
-                    offset: Offset::default(),
-                });
-            }
-        }
-        if !has_key && !target.key.is_empty() {
-            let message = format!(
-                "resource type '{}' has no scalar rule for '{}', the key of {}",
-                name.text, target.key, target.name
-            );
-            reader.wrong(&name.place, message, format!("add {{ property: {}, value: … }} to scalar_rules", target.key));
-        }
-        rules
-    }
-
-    fn navigation_rules(
-        &self,
-        reader: &mut Reader<'_>,
-        declared: Vec<declaration::NavigationRule>,
-        owner: &'a EntityType,
-        target: &'a EntityType,
-    ) -> Vec<NavigationRule> {
-        let mut rules: Vec<NavigationRule> = Vec::new();
-        let mut seen: HashMap<[String; 4], super::Place> = HashMap::new();
-        for rule in declared {
-            let conditions = self.conditions(reader, owner, rule.role.as_ref(), rule.when.as_ref());
-            let Some(named) = &rule.property else { continue };
-            let Some(property) = property(reader, named, target) else { continue };
-            if let PropertyKind::Scalar(value_type) = property.kind {
-                let message = format!("'{}' is of type {}, not a navigation", named.text, value_type.name());
-                reader.wrong(&named.place, message, "write a scalar rule: property, value");
-                continue;
-            }
-            let (Some((role, when)), Some(linked)) = (conditions, rule.target) else { continue };
-            let text = |text: &Option<Text>| text.as_ref().map(|text| text.text.clone()).unwrap_or_default();
-            let same = [named.text.clone(), text(&rule.role), text(&rule.when), linked.text.clone()];
-            if let Some(first) = seen.get(&same) {
-                let message = format!("the same navigation rule stands on {}", reader.shown(first));
-                reader.wrong(&named.place, message, "keep one of them");
-                continue;
-            }
-            seen.insert(same, named.place.clone());
-            rules.push(NavigationRule {
-                property: Arc::clone(&property.name),
-                role,
-                criteria: Criteria { dimensions: vec![], when },
-                target: linked.text,
-                denied: false,
-                offset: Offset::default(),
-            });
-        }
-        rules
+/// What an owner must have first is one or several values that can be read.
+fn owner_property(reader: &mut Reader<'_>, named: &Text, owner: &EntityType) {
+    let Some(property) = property(reader, named, owner) else { return };
+    if let PropertyKind::Navigation(_) = property.kind {
+        let message = format!("'{}' of {} is a navigation", named.text, owner.name);
+        reader.wrong(&named.place, message, "name a scalar property");
+    } else if property.write_only {
+        let message =
+            format!("'{}' of {} is write-only, so nobody knows whether it has a value", named.text, owner.name);
+        reader.wrong(&named.place, message, "name a property that can be read");
     }
 }
 
-fn property<'a>(reader: &mut Reader<'_>, named: &Text, of: &'a EntityType) -> Option<&'a Property> {
+/// The property that a text names, or a problem.
+pub(super) fn property<'a>(reader: &mut Reader<'_>, named: &Text, of: &'a EntityType) -> Option<&'a Property> {
     let found = of.property(&named.text);
     if found.is_none() {
         let known = of.properties.iter().map(|property| &*property.name);

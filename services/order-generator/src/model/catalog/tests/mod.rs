@@ -3,7 +3,9 @@
 
 use super::*;
 
+mod whole;
 mod wrong;
+mod wrong_whole;
 
 fn files(files: &[(&str, &str)]) -> Vec<(String, String)> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

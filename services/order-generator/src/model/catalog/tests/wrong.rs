@@ -148,20 +148,24 @@ fn shown(problems: &[Problem]) -> String {
     })
 }
 
-#[test]
-fn every_mistake_is_named_where_it_stands() {
+/// What each case is answered with, compared with what it shall be.
+pub(super) fn compare(right: &str, cases: &[(&str, &str, &str)], expected: &str) {
     let mut answers = String::new();
-    for (what, from, to) in CASES {
-        assert_eq!(RIGHT.matches(from).count(), 1, "{what}: {from}");
-        let text = RIGHT.replace(from, to);
+    for (what, from, to) in cases {
+        assert_eq!(right.matches(from).count(), 1, "{what}: {from}");
+        let text = right.replace(from, to);
         let problems = Catalog::compile(&files(&[("catalog.yaml", &text)])).err().unwrap_or_default();
         answers += &format!("{what}\n{}\n", shown(&problems));
     }
-    let expected = include_str!("wrong.txt");
     if answers != expected {
         let differing = answers.lines().zip(expected.lines()).find(|(is, shall)| is != shall);
-        panic!("the answers differ from wrong.txt, first here: {differing:?}\n\n{answers}");
+        panic!("the answers differ, first here: {differing:?}\n\n{answers}");
     }
+}
+
+#[test]
+fn every_mistake_is_named_where_it_stands() {
+    compare(RIGHT, CASES, include_str!("wrong.txt"));
 }
 
 #[test]

@@ -1,0 +1,242 @@
+//! Wrong catalogs again. Each case changes the catalog that uses the whole vocabulary in one place; what the
+//! answer must be stands in `wrong_whole.txt`, which people can read.
+
+use super::whole::WHOLE;
+use super::wrong::compare;
+
+/// What is wrong, what is replaced in the whole catalog, and by what.
+const CASES: &[(&str, &str, &str)] = &[
+    ("a duration with an unknown unit", "grace_period: 30d", "grace_period: 4w"),
+    ("a duration without a unit", "max_duration: 365d", "max_duration: 365"),
+    ("a duration that is too long", "grace_period: 12h", "grace_period: 10000d"),
+    ("a duration whose units are out of order", "max_duration: 1d12h", "max_duration: 12h1d"),
+    ("an unknown key of the policy", "{ grace_period: 30d, max", "{ grace: 30d, max"),
+    ("a policy that is text", "policy: { grace_period: 30d, max_duration: 365d }", "policy: none"),
+    ("a dimension twice", "dimensions: [ country, department ]", "dimensions: [ country, department, Country ]"),
+    ("a dimension that is no name", "dimensions: [ country, department ]", "dimensions: [ country, department, 2nd ]"),
+    (
+        "an unknown dimension in a context",
+        "      department: position.department",
+        "      departement: position.department",
+    ),
+    ("a dimension of the wrong type", "      country: position.country", "      country: position.start"),
+    (
+        "dimensions of a context that are a list",
+        "      department: position.department\n      country: position.country",
+        "      - department",
+    ),
+    ("an unknown dimension in a rule", "{ dimensions: { country: DE }", "{ dimensions: { contry: DE }"),
+    ("a dimension without a value in the context", "      department: position.department\n", ""),
+    (
+        "a rule on dimensions for owners without a context",
+        "  - name: on-contract\n    owner: Contract\n",
+        "  - name: on-contract\n    owner: Contract\n    rules: [ { dimensions: { country: FR } } ]\n",
+    ),
+    ("dimensions of a rule that are text", "{ dimensions: { country: DE }", "{ dimensions: DE"),
+    ("a dimension without any value", "country: DE", "country: []"),
+    ("a value of a dimension that is a mapping", "country: DE", "country: { is: DE }"),
+    ("positions of an unknown entity type", "{ entity_type: Contract, owner", "{ entity_type: Contrakt, owner"),
+    (
+        "positions that are the owner itself",
+        "{ entity_type: Contract, owner: person }",
+        "{ entity_type: Person, owner: manager }",
+    ),
+    ("positions by an unknown property", "owner: person }", "owner: persons }"),
+    ("positions by a property that is no navigation", "owner: person }", "owner: country }"),
+    ("positions by a property that points at many", "owner: person }", "owner: people }"),
+    ("positions without their owner", "{ entity_type: Contract, owner: person }", "{ entity_type: Contract }"),
+    ("a position where the context has none", "    positions: { entity_type: Contract, owner: person }\n", ""),
+    (
+        "a position of other owners",
+        "  - name: on-contract\n    owner: Contract\n",
+        "  - name: on-contract\n    owner: Contract\n    rules: [ { when: position.title == 'x' } ]\n",
+    ),
+    ("an unknown property of the position", "position.title != 'Intern'", "position.titel != 'Intern'"),
+    ("a property of the position without the position", "position.title != 'Intern'", "title != 'Intern'"),
+    (
+        "a computed navigation",
+        "{ name: manager, navigation: Person }",
+        "{ name: manager, navigation: Person, computed: owner.id }",
+    ),
+    (
+        "a computed property that is write-only",
+        "{ name: manager_mail, type: string, computed",
+        "{ name: manager_mail, type: string, write_only: true, computed",
+    ),
+    ("a computed key", "{ name: id, type: string }", "{ name: id, type: string, computed: owner.mail }"),
+    ("a computed property of the wrong type", "computed: owner.name.upper()", "computed: owner.enabled"),
+    ("a computed property that reads positions", "computed: owner.manager.mail", "computed: position.title"),
+    (
+        "computed properties in a cycle",
+        "computed: owner.first_name + ' ' + owner.last_name",
+        "computed: owner.sort_name + ' ' + owner.last_name",
+    ),
+    ("a computed property of itself", "computed: owner.name.upper()", "computed: owner.shown"),
+    (
+        "computed by navigation from what is computed by navigation",
+        "computed: owner.manager.mail",
+        "computed: owner.manager.manager_mail",
+    ),
+    (
+        "a navigation to what is computed by navigation",
+        "source: owner.manager_mail",
+        "source: owner.manager.manager_mail",
+    ),
+    ("a computed property that gives a secret away", "sensitive: true, computed: owner.pin", "computed: owner.pin"),
+    (
+        "a scalar rule for what is computed",
+        "{ property: mail, value: owner.mail, comparison: ignore_case }",
+        "{ property: shown, value: owner.mail }",
+    ),
+    (
+        "an unknown comparison",
+        "{ name: mail, type: string, comparison: ignore_case }",
+        "{ name: mail, type: string, comparison: ignorecase }",
+    ),
+    (
+        "a comparison of what is no text",
+        "{ name: enabled, type: boolean }",
+        "{ name: enabled, type: boolean, comparison: simplified }",
+    ),
+    ("a comparison of what is no text, in a rule", "value: \"true\" }", "value: \"true\", comparison: simplified }"),
+    (
+        "rules of a property that compare differently",
+        "      - { property: name, value",
+        "      - { property: mail, value: owner.mail, offset: { reference: after, after: 1d } }\n      - { property: name, value",
+    ),
+    ("an approval of too many steps", "approval: 3", "approval: 4"),
+    ("an approval that is a word", "approval: 2", "approval: notallowed"),
+    ("a composite role of no roles", "    roles: [ staff, finance ]\n", ""),
+    ("a composite role with an empty list", "roles: [ staff, finance ]", "roles: []"),
+    ("a composite role of an unknown role", "roles: [ staff, finance ]", "roles: [ staff, finanse ]"),
+    ("a composite role that holds itself", "roles: [ staff, finance ]", "roles: [ staff, accountant ]"),
+    ("a composite role of others", "roles: [ staff, finance ]", "roles: [ staff, on-contract ]"),
+    ("a composite role that gives a role twice", "roles: [ staff, finance ]", "roles: [ staff, staff ]"),
+    ("a composite role of the name of a role", "  - name: accountant", "  - name: Staff"),
+    (
+        "a rule that names a composite role",
+        "{ property: groups, target: \"cn=all,dc=example\", role: staff }",
+        "{ property: groups, target: \"cn=all,dc=example\", role: accountant }",
+    ),
+    ("a flag of a rule that is text", "country: DE }, denied: true", "country: DE }, denied: never"),
+    (
+        "an unknown offset reference",
+        "{ reference: around, before: 7d, after: 30d }",
+        "{ reference: arround, before: 7d, after: 30d }",
+    ),
+    ("an offset without a reference", "{ reference: around, before: 7d, after: 30d }", "{ before: 7d, after: 30d }"),
+    ("an offset that never counts", "offset: { reference: before, before: 30d }", "offset: { reference: before }"),
+    ("an offset that is text", "offset: { reference: before, before: 30d }", "offset: before"),
+    (
+        "an offset of the key",
+        "value: owner.id.lower() }",
+        "value: owner.id.lower(), offset: { reference: around, before: 1d } }",
+    ),
+    (
+        "two rules with the same reference",
+        "offset: { reference: after, after: 180d }",
+        "offset: { reference: before, before: 180d }",
+    ),
+    (
+        "a second rule for the key",
+        "      - { property: mail, value: owner.mail, comp",
+        "      - { property: login, value: owner.mail }\n      - { property: mail, value: owner.mail, comp",
+    ),
+    (
+        "a query rule for a scalar",
+        "{ property: unit, source: position.department",
+        "{ property: name, source: position.department",
+    ),
+    (
+        "a query rule beside navigation rules",
+        "{ property: unit, source: position.department",
+        "{ property: groups, source: position.department",
+    ),
+    (
+        "a query rule of an unknown property",
+        "{ property: unit, source: position.department",
+        "{ property: unite, source: position.department",
+    ),
+    ("a query rule whose target reads the owner", "target: target.name }", "target: owner.mail }"),
+    (
+        "a query rule whose source reads the target",
+        "source: position.department, target",
+        "source: target.code, target",
+    ),
+    ("a query rule that says nothing of the target", "target: target.name }", "target: \"'x'\" }"),
+    ("a query rule with an unknown property of the target", "target: target.name }", "target: target.nam }"),
+    ("a query rule that yields no text", "source: position.department, target", "source: position.start, target"),
+    (
+        "a query rule twice",
+        "{ property: unit, source: position.department, target: target.name }",
+        "{ property: unit, source: owner.manager_mail, target: target.code }",
+    ),
+    ("a confidence that is too high", "confidence: 120", "confidence: 151"),
+    ("a confidence that is text", "confidence: 80", "confidence: high"),
+    (
+        "a correlation rule without a target",
+        "{ source: owner.mail, target: target.mail, confidence: 120 }",
+        "{ source: owner.mail, confidence: 120 }",
+    ),
+    (
+        "a correlation rule twice",
+        "{ source: owner.mail, target: target.mail, confidence: 120 }",
+        "{ source: owner.full_name, target: target.name }",
+    ),
+    ("a classification rule that is no condition", "when: target.login.startsWith('x-')", "when: target.login"),
+    ("a classification rule that reads the owner", "when: target.login.startsWith('x-')", "when: owner.id == 'x'"),
+    (
+        "a classification rule twice",
+        "when: target.login.startsWith('x-')",
+        "when: target.mail.endsWith('@example.org')",
+    ),
+    (
+        "an unknown property that must have a value",
+        "depends_on_owner_property: mail",
+        "depends_on_owner_property: male",
+    ),
+    ("a navigation that must have a value", "depends_on_owner_property: mail", "depends_on_owner_property: manager"),
+    ("orders that go out too early", "fulfill_ahead_hours: 48", "fulfill_ahead_hours: 10000"),
+    (
+        "an automation rule for an unknown role",
+        "{ role: finance, state: pending_approval_1_of_2",
+        "{ role: finanse, state: pending_approval_1_of_2",
+    ),
+    ("an automation rule for a composite role that is none", "{ composite_role: accountant", "{ composite_role: staff"),
+    ("an automation rule for an unknown resource type", "{ resource_type: AppAccount", "{ resource_type: AppAcount"),
+    ("an automation rule for two things", "{ resource_type: AppAccount", "{ role: staff, resource_type: AppAccount"),
+    ("an automation rule in a state that nobody decides", "state: prolonged", "state: calculated"),
+    ("an automation rule without a state", "state: prolonged, ", ""),
+    ("an automation rule without a time", "after_hours: 720, ", ""),
+    ("an automation rule with a time that is too long", "after_hours: 720", "after_hours: 100000"),
+    ("an automation rule without a decision", "after_hours: 720, decision: decline", "after_hours: 720"),
+    (
+        "an automation rule with a decision that is none",
+        "after_hours: 720, decision: decline",
+        "after_hours: 720, decision: denied",
+    ),
+    (
+        "an automation rule twice",
+        "  - { composite_role: accountant, state",
+        "  - { state: pending_approval, after_hours: 72, decision: decline }\n  - { composite_role: accountant, state",
+    ),
+    (
+        "an automation rule for a name that is a role and a resource type",
+        "  - name: staff\n    owner: Person\n",
+        "  - name: AppAccount\n    owner: Person\n  - name: staff\n    owner: Person\n",
+    ),
+    ("a resource in a list", "owner.first_name + ' ' + owner.last_name", "\"[owner.manager][0].mail\""),
+    (
+        "a resource by choice",
+        "owner.first_name + ' ' + owner.last_name",
+        "\"(owner.mail == '' ? owner : owner.manager).mail\"",
+    ),
+    ("a resource in a function", "owner.first_name + ' ' + owner.last_name", "dyn(owner).mail"),
+    ("a property that is not written out", "owner.first_name + ' ' + owner.last_name", "\"owner[owner.mail]\""),
+    ("an unknown property in brackets", "owner.first_name + ' ' + owner.last_name", "\"owner['firstname']\""),
+];
+
+#[test]
+fn every_mistake_is_named_where_it_stands() {
+    compare(WHOLE, CASES, include_str!("wrong_whole.txt"));
+}
