@@ -250,7 +250,8 @@ fn configure(folder: &Path, at: &BTreeMap<&str, SocketAddr>, database: Option<&s
     };
     service("review", "review", String::new())?;
     service("fulfillment", "fulfillment", format!("review = \"http://{}\"\nlease_seconds = 10\n", at["review"]))?;
-    service("order-generator", "generator", format!("fulfillment = \"http://{}\"\n", at["fulfillment"]))?;
+    let peers = ["fulfillment", "review"].map(|peer| format!("{peer} = \"http://{}\"\n", at[peer]));
+    service("order-generator", "generator", peers.concat())?;
     let agent = agent_toml(&AgentSettings {
         listen: &at["agent"].to_string(),
         fulfillment: &format!("http://{}", at["fulfillment"]),

@@ -7,6 +7,7 @@ mod catalog;
 mod jobs;
 mod order_generator;
 mod repository;
+mod requests;
 mod synchronization;
 
 use crate::generator::Generator;

@@ -15,6 +15,7 @@ pub mod expression;
 pub mod generate;
 pub mod grant;
 pub mod known_order;
+pub mod request;
 pub mod resource;
 pub mod verify;
 

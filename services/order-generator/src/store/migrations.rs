@@ -1,5 +1,7 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
+mod requests;
+
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +10,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(WhatWasRead)]
+        vec![Box::new(First), Box::new(WhatWasRead), Box::new(requests::Requests)]
     }
 }
 

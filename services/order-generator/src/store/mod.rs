@@ -12,6 +12,8 @@ pub(crate) mod jobs;
 pub(crate) mod leases;
 mod migrations;
 pub(crate) mod orders;
+pub(crate) mod request_outbox;
+pub(crate) mod requests;
 pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;

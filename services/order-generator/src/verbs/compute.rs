@@ -45,6 +45,16 @@ pub(crate) struct KnownOwner {
 pub(crate) struct KnownRole {
     pub(crate) role: String,
     pub(crate) why: Vec<Reason>,
+    /// How it came to be approved; by rule, in rows that are older than the field.
+    #[serde(default = "calculated")]
+    pub(crate) workflow: WorkflowState,
+    /// When it counts.
+    #[serde(default)]
+    pub(crate) period: Period,
+}
+
+const fn calculated() -> WorkflowState {
+    WorkflowState::Calculated
 }
 
 /// The catalog, or why nothing can be computed.
@@ -237,8 +247,12 @@ fn key_of(assignment: &Assignment) -> AssignmentKey {
 }
 
 fn known_owner(expected: &Expected) -> (OwnerKey, KnownOwner) {
-    let role =
-        |role: &crate::model::expected::ExpectedRole| KnownRole { role: role.role.to_string(), why: role.why.clone() };
+    let role = |role: &crate::model::expected::ExpectedRole| KnownRole {
+        role: role.role.to_string(),
+        why: role.why.clone(),
+        workflow: role.workflow,
+        period: role.period,
+    };
     let known = KnownOwner {
         owner: expected.owner.clone(),
         period: expected.period,

@@ -4,16 +4,25 @@
 //! a verb that was interrupted anywhere can be repeated.
 
 pub(crate) mod apply_catalog;
+pub(crate) mod automate_requests;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
+pub(crate) mod decide_requests;
+pub(crate) mod expire_requests;
 pub(crate) mod generate;
+pub(crate) mod get_request;
 pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
+pub(crate) mod list_requests;
 pub(crate) mod permissions;
 pub(crate) mod poll_exports;
+pub(crate) mod request_assignment;
+pub(crate) mod requests;
+pub(crate) mod revoke_assignment;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
 pub(crate) mod upload;
+pub(crate) mod withdraw_request;
 pub(crate) mod world;

@@ -7,15 +7,17 @@ use super::compute::{KnownOwner, catalog};
 use super::known::known;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{AssignedProperty, Assignment, Wanted};
+use crate::model::assign::{AssignedProperty, Assignment, Wanted, Wish};
 use crate::model::known_order::KnownOrder;
-use crate::store::{assignments, from_json, orders, resources};
+use crate::model::request::{Action, Effect, Kind, Request};
+use crate::store::{assignments, from_json, orders, requests, resources};
 use provost_contract::types::v1::OrderRecord;
 use provost_contract::{Violations, from_wire};
 use provost_domain::{
-    InactiveReason, Order, OrderKind, Owner, Period, ProvisioningState, Reason, Value, WorkflowState,
+    InactiveReason, Order, OrderKind, Owner, Period, ProvisioningState, Reason, Timestamp, Value, WorkflowState,
 };
 use provost_service_kit::Fault;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one owner has.
 pub(crate) struct Permissions {
@@ -23,13 +25,19 @@ pub(crate) struct Permissions {
     pub(crate) period: Period,
     pub(crate) roles: Vec<HeldRole>,
     pub(crate) resources: Vec<HeldResource>,
+    /// Resource types that were asked for, and of which the owner has no resource.
+    pub(crate) asked: Vec<AskedType>,
 }
 
-/// A role that the owner has.
+/// A role that the owner has, or that was asked for.
 pub(crate) struct HeldRole {
     pub(crate) role: String,
     pub(crate) display_name: String,
     pub(crate) why: Vec<Reason>,
+    pub(crate) workflow: WorkflowState,
+    pub(crate) period: Period,
+    /// The newest request about it that still says something.
+    pub(crate) request: Option<Request>,
 }
 
 /// A resource that the owner has, or shall have.
@@ -41,6 +49,16 @@ pub(crate) struct HeldResource {
     pub(crate) order_id: String,
     pub(crate) reason: String,
     pub(crate) properties: Vec<HeldProperty>,
+    pub(crate) workflow: WorkflowState,
+    /// The newest request about the resource type that still says something.
+    pub(crate) request: Option<Request>,
+}
+
+/// A resource type that was asked for.
+pub(crate) struct AskedType {
+    pub(crate) connector: String,
+    pub(crate) workflow: WorkflowState,
+    pub(crate) request: Request,
 }
 
 /// One property of it. Confidential values are not in it.
@@ -79,17 +97,147 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     };
     let records = orders::of_owner(connection, &entity_type, key).await?;
     let ordered = records.into_iter().map(Ordered::read).collect::<Result<Vec<_>, _>>()?;
+    let now = generator.clock.now();
+    let requests = requests::of_owner(connection, &entity_type, key).await?;
+    let taken_away = roles_taken_away(&loaded, &requests, now);
+    let mut told = Told::of(requests, now);
     let mut resources: Vec<_> = assigned.into_iter().map(|assignment| held(&loaded, assignment, &ordered)).collect();
     resources.sort_by(|a, b| a.assignment.resource_type.cmp(&b.assignment.resource_type));
-    let role = |role: super::compute::KnownRole| HeldRole {
-        display_name: loaded.catalog.role(&role.role).map(|found| found.display_name.clone()).unwrap_or_default(),
-        role: role.role,
-        why: role.why,
-    };
-    Ok(Permissions { owner, period, roles: roles.into_iter().map(role).collect(), resources })
+    for resource in &mut resources {
+        resource.request = told.about(false, &resource.assignment.resource_type);
+        if goes_with(&loaded, &resource.assignment, resource.request.as_ref(), &taken_away, now) {
+            resource.workflow = WorkflowState::Cancellation;
+        }
+    }
+    let roles = held_roles(&loaded, roles, &mut told, now);
+    let asked = told.rest(false).into_iter().map(|request| AskedType {
+        connector: loaded
+            .catalog
+            .resource_type(&request.name)
+            .map(|kind| kind.connector.to_string())
+            .unwrap_or_default(),
+        workflow: shown_state(&request, now),
+        request,
+    });
+    Ok(Permissions { owner, period, roles, resources, asked: asked.collect() })
 }
 
-fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Result<String, Violations> {
+fn role_name(loaded: &Loaded, name: &str) -> String {
+    let single = loaded.catalog.role(name).map(|role| role.display_name.clone());
+    let composite = || loaded.catalog.composite_role(name).map(|role| role.display_name.clone());
+    single.or_else(composite).unwrap_or_default()
+}
+
+/// The roles that the owner has, and those that requests speak of; by name.
+fn held_roles(
+    loaded: &Loaded,
+    roles: Vec<super::compute::KnownRole>,
+    told: &mut Told,
+    now: Timestamp,
+) -> Vec<HeldRole> {
+    let mut held: Vec<HeldRole> = Vec::with_capacity(roles.len());
+    for super::compute::KnownRole { role, why, workflow, period } in roles {
+        let request = told.about(true, &role);
+        let is_taken = request.as_ref().is_some_and(|request| is_taken_away(request, now));
+        let workflow = if is_taken { WorkflowState::Cancellation } else { workflow };
+        held.push(HeldRole { display_name: role_name(loaded, &role), role, why, workflow, period, request });
+    }
+    for request in told.rest(true) {
+        held.push(HeldRole {
+            role: request.name.clone(),
+            display_name: role_name(loaded, &request.name),
+            why: vec![],
+            workflow: shown_state(&request, now),
+            period: request.period,
+            request: Some(request),
+        });
+    }
+    held.sort_by(|a, b| a.role.cmp(&b.role));
+    held
+}
+
+/// What it says was taken away from the owner, by now.
+fn is_taken_away(request: &Request, now: Timestamp) -> bool {
+    request.effect == Effect::Denies && request.counts(now) && !request.period.is_future(now)
+}
+
+fn shown_state(request: &Request, now: Timestamp) -> WorkflowState {
+    if is_taken_away(request, now) { WorkflowState::Cancellation } else { request.state }
+}
+
+/// The roles that were taken away by request, and those that came with them.
+fn roles_taken_away(loaded: &Loaded, requests: &[Request], now: Timestamp) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    let approved = requests.iter().filter(|request| {
+        let is_role = request.kind != Kind::ResourceType;
+        is_role && request.state == WorkflowState::Approved && !request.period.is_future(now)
+    });
+    for request in approved {
+        let single = loaded.catalog.composite_role(&request.name).map(|role| role.roles.as_slice()).unwrap_or_default();
+        let all = single.iter().map(|role| role.name.to_string()).chain([request.name.clone()]);
+        match request.action {
+            Action::TakeAway => taken.extend(all),
+            Action::Give => all.for_each(|role| {
+                taken.remove(&role);
+            }),
+        }
+    }
+    taken
+}
+
+/// A resource that goes because it was taken away, or a role that gives it.
+fn goes_with(
+    loaded: &Loaded,
+    assignment: &Assignment,
+    request: Option<&Request>,
+    roles: &BTreeSet<String>,
+    now: Timestamp,
+) -> bool {
+    let is_taken = || request.is_some_and(|request| is_taken_away(request, now));
+    let came_with_a_role = || {
+        let rules = loaded.catalog.resource_type(&assignment.resource_type).map(|kind| kind.type_rules.as_slice());
+        let mut named = rules.unwrap_or_default().iter().filter_map(|rule| rule.role.as_ref());
+        named.any(|role| roles.contains(&*role.name))
+    };
+    assignment.wish == Wish::Lose && (is_taken() || came_with_a_role())
+}
+
+/// The requests about an owner that still say something: of each thing one.
+struct Told(BTreeMap<(bool, String), Request>);
+
+impl Told {
+    /// Of what waits, counts, or was declined last, the newest speaks for the thing.
+    fn of(requests: Vec<Request>, now: Timestamp) -> Self {
+        let mut told: BTreeMap<(bool, String), Request> = BTreeMap::new();
+        for request in requests.into_iter().filter(|request| request.speaks(now)) {
+            let key = (request.kind != Kind::ResourceType, request.name.clone());
+            let counts = |request: &Request| request.is_open() || request.counts(now);
+            // What was declined later does not hide what counts.
+            if told.get(&key).is_none_or(|before| counts(&request) || !counts(before)) {
+                told.insert(key, request);
+            }
+        }
+        Self(told)
+    }
+
+    fn about(&mut self, is_role: bool, name: &str) -> Option<Request> {
+        self.0.remove(&(is_role, name.to_owned()))
+    }
+
+    /// Those of roles, or of resource types, that nobody has asked about. That somebody was not allowed to take
+    /// away what is gone by now says nothing.
+    fn rest(&mut self, is_role: bool) -> Vec<Request> {
+        let all = std::mem::take(&mut self.0);
+        let (these, others) = all.into_iter().partition(|((role, _), _)| *role == is_role);
+        self.0 = others;
+        let says =
+            |request: &Request| !(request.action == Action::TakeAway && request.state == WorkflowState::Declined);
+        let these: BTreeMap<(bool, String), Request> = these;
+        these.into_values().filter(says).collect()
+    }
+}
+
+pub(crate) fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Result<String, Violations> {
     let mut wrong = Violations::default();
     wrong.require_text("owner_key", key, provost_contract::NAME_MAX);
     let owners: Vec<_> = loaded.catalog.owner_entity_types().iter().map(|owner| owner.name.to_string()).collect();
@@ -186,6 +334,8 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
         order_id: newest.map(|newest| newest.order.id.to_string()).unwrap_or_default(),
         reason,
         properties: assignment.properties.iter().map(property).collect(),
+        workflow: assignment.workflow,
+        request: None,
         assignment,
     }
 }
