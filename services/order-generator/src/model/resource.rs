@@ -2,8 +2,11 @@
 //!
 //! Leaves where they are kept to the store.
 
+use super::catalog::{Catalog, EntityType};
+use super::expression::{Expression, Scope, Session};
 use provost_domain::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The values of one resource; a property without a value is not in it.
 pub type Properties = BTreeMap<String, Value>;
@@ -17,21 +20,64 @@ pub struct Resource {
     pub values: Properties,
 }
 
+/// One side of query and correlation rules: the text that each resource of an entity type has.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    /// Where the entity type and what navigations point at are found.
+    pub catalog: &'a Catalog,
+    /// Whose resources.
+    pub entity_type: &'a EntityType,
+    /// The text, of a resource as `target`.
+    pub text: &'a Expression,
+}
+
+impl Side<'_> {
+    /// The text of a resource. A resource of which it cannot be told, or which has none, has none: nothing
+    /// is linked to it by guess.
+    pub fn of(&self, resource: &Resource, lookup: &dyn Lookup) -> Option<String> {
+        let scope = Scope::of_target(self.catalog, self.entity_type, &resource.values, lookup);
+        let text = self.text.text(&Session::new(&scope)).ok().flatten();
+        text.filter(|text| !text.is_empty())
+    }
+}
+
 /// Finds resources.
 pub trait Lookup: Sync {
     /// The resource of that entity type and key, as last synchronized.
     fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource>;
+
+    /// The keys of the resources that have that text on that side, sorted.
+    fn having(&self, side: &Side<'_>, text: &str) -> Vec<String>;
+}
+
+/// Keys by text, each list sorted.
+type Texts = HashMap<String, Vec<String>>;
+
+/// What was asked of a side before: entity type and expression.
+type SideKey = (String, String);
+
+/// The texts of the sides that were asked for, each computed once.
+#[derive(Debug, Default)]
+struct Sides(Mutex<HashMap<SideKey, Arc<OnceLock<Texts>>>>);
+
+impl Clone for Sides {
+    // What was computed is not part of what the repository says.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Resources in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Repository {
     resources: HashMap<String, HashMap<String, Resource>>,
+    sides: Sides,
 }
 
 impl Repository {
     /// Adds a resource, or replaces the one of the same key.
     pub fn insert(&mut self, entity_type: &str, resource: Resource) {
+        self.forget();
         if let Some(of_type) = self.resources.get_mut(entity_type) {
             of_type.insert(resource.key.clone(), resource);
         } else {
@@ -41,6 +87,7 @@ impl Repository {
 
     /// Takes a resource out.
     pub fn remove(&mut self, entity_type: &str, key: &str) -> Option<Resource> {
+        self.forget();
         self.resources.get_mut(entity_type)?.remove(key)
     }
 
@@ -48,10 +95,36 @@ impl Repository {
     pub fn of_type(&self, entity_type: &str) -> impl Iterator<Item = &Resource> {
         self.resources.get(entity_type).into_iter().flat_map(HashMap::values)
     }
+
+    /// The texts of sides may be others by now: they read what navigations point at, too.
+    fn forget(&mut self) {
+        let sides = self.sides.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !sides.is_empty() {
+            sides.clear();
+        }
+    }
+
+    fn texts(&self, side: &Side<'_>) -> Texts {
+        let mut texts = Texts::new();
+        for resource in self.of_type(&side.entity_type.name) {
+            if let Some(text) = side.of(resource, self) {
+                texts.entry(text).or_default().push(resource.key.clone());
+            }
+        }
+        texts.values_mut().for_each(|keys| keys.sort_unstable());
+        texts
+    }
 }
 
 impl Lookup for Repository {
     fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
         self.resources.get(entity_type)?.get(key)
+    }
+
+    fn having(&self, side: &Side<'_>, text: &str) -> Vec<String> {
+        let key = (side.entity_type.name.to_string(), side.text.source().to_owned());
+        // The lock is held for finding the side alone: computing one takes a while, and others have theirs.
+        let texts = Arc::clone(self.sides.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        texts.get_or_init(|| self.texts(side)).get(text).cloned().unwrap_or_default()
     }
 }

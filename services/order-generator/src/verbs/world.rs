@@ -8,7 +8,7 @@ use crate::generator::Generator;
 use crate::model::assign::{Assignment, Remains, Situation, assign, left_behind};
 use crate::model::catalog::ResourceType;
 use crate::model::claims::{handed_over, hands_over};
-use crate::model::evaluate::evaluate;
+use crate::model::evaluate::{Case, Ground, evaluate};
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::unknown_key;
 use crate::model::known_order::KnownOrder;
@@ -73,7 +73,9 @@ impl World {
     /// What the rules give one owner.
     pub(crate) fn expected(&self, (entity_type, key): &OwnerKey) -> Option<Expected> {
         let resource = self.repository.resource(entity_type, key)?;
-        evaluate(&self.loaded.catalog, entity_type, resource, &self.repository)
+        let Loaded { catalog, revision, .. } = &*self.loaded;
+        let ground = Ground { catalog, revision: *revision, now: self.now, lookup: &self.repository };
+        evaluate(&ground, &Case::new(entity_type, resource))
     }
 
     /// Compares what is expected of an owner with what was assigned before and what is there.

@@ -126,6 +126,7 @@ fn assemble(reader: &mut Reader<'_>, declared: Declared) -> Catalog {
     Catalog {
         policy,
         roles_by_owner: grouped(roles.iter().map(|role| &role.owner)),
+        rules: std::sync::OnceLock::new(),
         resource_types_by_owner: grouped(resource_types.iter().map(|resource_type| &resource_type.owner)),
         role_index: index(roles.iter().map(|role| &role.name)),
         composite_role_index: index(composite_roles.iter().map(|role| &role.name)),

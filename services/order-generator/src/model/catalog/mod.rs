@@ -17,10 +17,11 @@ mod tests;
 
 pub use problem::Problem;
 
+use crate::model::evaluate::Rules;
 use crate::model::expression::{Expression, Reference};
 use provost_domain::{ValueType, WorkflowState};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A name that a catalog declares.
 pub type Name = Arc<str>;
@@ -48,6 +49,8 @@ pub struct Catalog {
     resource_type_index: HashMap<Name, usize>,
     roles_by_owner: HashMap<Name, Vec<usize>>,
     resource_types_by_owner: HashMap<Name, Vec<usize>>,
+    /// The rules, ready to be found.
+    rules: OnceLock<Rules>,
 }
 
 /// A managed system.
@@ -534,6 +537,11 @@ impl Catalog {
         compile::catalog(files)
     }
 
+    /// The rules, ready to be found.
+    pub(crate) fn rules(&self) -> &Rules {
+        self.rules.get_or_init(|| Rules::of(self))
+    }
+
     /// What holds where nothing more particular says otherwise.
     pub const fn policy(&self) -> Policy {
         self.policy
@@ -600,6 +608,11 @@ impl Catalog {
         Some(RoleRef { name: Arc::clone(&self.roles.get(place)?.name), place })
     }
 
+    /// The resource types that owners of an entity type can have, each with its place.
+    pub(crate) fn resource_type_places_of(&self, owner: &str) -> &[usize] {
+        self.resource_types_by_owner.get(owner).map_or(&[][..], Vec::as_slice)
+    }
+
     /// A resource type, by name.
     pub fn resource_type(&self, name: &str) -> Option<&ResourceType> {
         self.resource_types.get(*self.resource_type_index.get(name)?)
@@ -654,6 +667,11 @@ impl EntityType {
     /// A property, by name.
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.get(*self.property_index.get(name)?)
+    }
+
+    /// The place of a property, by name.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.property_index.get(name).copied()
     }
 
     /// By which expression a property is computed; none when it is read.

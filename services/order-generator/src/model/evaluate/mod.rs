@@ -1,191 +1,241 @@
-//! What the rules give one owner (domain.md, "Computing the role model", steps 1, 2 and 5): context,
-//! single roles, resource types, links, values, and the key by which each resource is found again.
+//! What the rules give one owner (domain.md, "Computing the role model", steps 1, 2 and 5): contexts, composite
+//! and single roles, resource types, links, values, and the key by which each resource is found again.
 //!
-//! Leaves to others whether the period has begun, what was there before and what is there now. The
-//! rule that must hold: a rule that fails costs only the resources that depend on it; every value
-//! says which rules made it so, and no reason shows a confidential value.
+//! Leaves to others whether a resource's time has begun, what was there before and what is there now. The
+//! rules that must hold: a rule that fails costs only what depends on it; every value says which rules made it
+//! so, and no reason shows a confidential value; the order in which positions, grants and resources come makes
+//! no difference.
 
+mod contexts;
+mod criteria;
 mod explain;
+mod grace;
+mod links;
 mod resource;
+mod roles;
+mod rules;
+mod spans;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod verdict;
 
-use super::catalog::{Catalog, EntityType, Role, RoleRef};
-use super::expected::{Expected, ExpectedRole};
-use super::expression::{Expression, Scope, Session};
+pub use grace::{Before, RoleBefore, fingerprint};
+pub use rules::Rules;
+pub use trace::{
+    Considered, ContextSeen, DimensionSeen, Explanation, Finding, Outcome, PropertySeen, ResourceTypeSeen, RoleSeen,
+};
+
+use super::catalog::{Catalog, EntityType, ResourceType};
+use super::expected::Expected;
+use super::expression::{Expression, Facts, Scope, Session};
+use super::grant::Grant;
 use super::resource::{Lookup, Resource};
-use explain::Explain;
-use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp, WorkflowState};
+use contexts::Contexts;
+use provost_domain::{Owner, Timestamp};
+use roles::Roles;
+use rules::{Matching, OwnerRules};
+use spans::Edges;
 use std::sync::Arc;
+use trace::Recorder;
 
 /// Most characters of a name for people.
 const DISPLAY_NAME_MAX: usize = 200;
 
+/// What all owners are evaluated with.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// The rules.
+    pub catalog: &'a Catalog,
+    /// The catalog's revision.
+    pub revision: i64,
+    /// The instant for which they are evaluated.
+    pub now: Timestamp,
+    /// Finds what navigations point at, and what query rules look for.
+    pub lookup: &'a dyn Lookup,
+}
+
+/// What one owner is evaluated with.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The owner's entity type.
+    pub entity_type: &'a str,
+    /// The owner.
+    pub owner: &'a Resource,
+    /// Its positions, in any order: the resources whose navigation to their owner points at it. Nobody looks
+    /// at them when the owner's context has no positions.
+    pub positions: &'a [&'a Resource],
+    /// What people decided, in any order.
+    pub grants: &'a [Grant],
+    /// What was computed the last time; none when nothing was, or when nothing shall be prolonged.
+    pub before: Option<&'a Before>,
+}
+
+impl<'a> Case<'a> {
+    /// An owner of which nothing else is known.
+    pub const fn new(entity_type: &'a str, owner: &'a Resource) -> Self {
+        Self { entity_type, owner, positions: &[], grants: &[], before: None }
+    }
+}
+
 /// Evaluates all rules for one owner. `None` when the catalog has no such entity type.
-pub fn evaluate(catalog: &Catalog, entity_type: &str, owner: &Resource, lookup: &dyn Lookup) -> Option<Expected> {
-    let entity_type = catalog.entity_type(entity_type)?;
-    let scope = Scope::new(catalog, entity_type, &owner.values, lookup);
-    let session = Session::new(&scope);
-    let evaluation = Evaluation { catalog, explain: Explain::new(&scope), session: &session };
-    let (period, context_failure) = match evaluation.period(entity_type) {
-        Ok(period) => (period, None),
-        Err(failure) => (Period::default(), Some(failure)),
-    };
-    let roles = evaluation.roles(entity_type);
-    let held = |role: &Role, verdict: &Verdict| match verdict {
-        Verdict::Given(why) => Some(ExpectedRole {
-            role: Arc::clone(&role.name),
-            is_composite: false,
-            period,
-            workflow: WorkflowState::Calculated,
-            why: why.clone(),
-        }),
-        Verdict::Refused | Verdict::Failed(_) => None,
-    };
-    let mut expected_roles: Vec<ExpectedRole> =
-        catalog.roles_of(&entity_type.name).filter_map(|role| held(role, roles.verdict_at(catalog, role))).collect();
-    expected_roles.sort_by(|a, b| a.role.cmp(&b.role));
-    let mut resources: Vec<_> = catalog
-        .resource_types_of(&entity_type.name)
-        .filter_map(|resource_type| evaluation.resource(resource_type, &roles, period))
-        .map(|mut resource| {
-            // Without a period nobody knows whether the owner shall have anything at all.
-            if let Some(failure) = &context_failure {
-                resource.failure = Some(failure.clone());
-            }
-            resource
-        })
-        .collect();
-    resources.sort_by(|a, b| a.resource_type.cmp(&b.resource_type));
-    let display_name = evaluation.display_name(entity_type).unwrap_or_else(|| owner.key.clone());
-    Some(Expected {
-        owner: Owner { entity_type: entity_type.name.to_string(), key: owner.key.clone(), display_name },
-        period,
-        roles: expected_roles,
-        resources,
-        next_change: None,
-    })
+pub fn evaluate(ground: &Ground<'_>, case: &Case<'_>) -> Option<Expected> {
+    run(ground, case, Matching::ByIndex, None, |evaluation| evaluation.expected())
+}
+
+/// Evaluates all rules for one owner, and tells of each what it said. `None` when the catalog has no such
+/// entity type.
+pub fn explain(ground: &Ground<'_>, case: &Case<'_>) -> Option<Explanation> {
+    let recorder = Recorder::default();
+    let (contexts, expected) = run(ground, case, Matching::Each, Some(&recorder), |evaluation| {
+        (evaluation.contexts_seen(), evaluation.expected())
+    })?;
+    Some(recorder.into_explanation(contexts, expected))
+}
+
+/// The text that an expression over the owner and its main position yields: the owner's side of correlation
+/// rules. `None` when the catalog has no such entity type.
+///
+/// # Errors
+/// What went wrong, in a sentence.
+pub fn text_of(
+    ground: &Ground<'_>,
+    case: &Case<'_>,
+    expression: &Expression,
+) -> Option<Result<Option<String>, String>> {
+    run(ground, case, Matching::ByIndex, None, |evaluation| expression.text(evaluation.main()))
 }
 
 /// A resource's name for people: its display name, or its key when that has none.
 pub fn display_name(catalog: &Catalog, entity_type: &str, resource: &Resource, lookup: &dyn Lookup) -> String {
     let named = catalog.entity_type(entity_type).and_then(|entity_type| {
         let scope = Scope::new(catalog, entity_type, &resource.values, lookup);
-        let session = Session::new(&scope);
-        Evaluation { catalog, explain: Explain::new(&scope), session: &session }.display_name(entity_type)
+        name(entity_type, &Session::new(&scope))
     });
     named.unwrap_or_else(|| resource.key.clone())
 }
 
-/// What rules that are OR-ed say together.
-#[derive(Clone, Debug)]
-enum Verdict {
-    /// At least one is true; why, outermost first.
-    Given(Vec<Reason>),
-    /// None is true.
-    Refused,
-    /// None is true, and at least one could not be evaluated: nobody knows.
-    Failed(RuleFailure),
-}
-
-/// The verdict on each role, by its place in the catalog.
-struct Roles {
-    verdicts: Vec<Option<Verdict>>,
-}
-
-static REFUSED: Verdict = Verdict::Refused;
-
-impl Roles {
-    fn verdict(&self, role: &RoleRef) -> &Verdict {
-        self.verdicts.get(role.place).and_then(Option::as_ref).unwrap_or(&REFUSED)
+fn name(entity_type: &EntityType, session: &Session<'_>) -> Option<String> {
+    let name = entity_type.display_name.as_ref()?.text(session).ok().flatten()?;
+    let trimmed = name.trim();
+    if trimmed.is_empty() {
+        return None;
     }
-
-    fn verdict_at(&self, catalog: &Catalog, role: &Role) -> &Verdict {
-        catalog.role_ref(&role.name).map_or(&REFUSED, |role| self.verdict(&role))
-    }
+    Some(trimmed.chars().take(DISPLAY_NAME_MAX).collect())
 }
 
 /// One owner under evaluation.
 struct Evaluation<'a> {
+    ground: &'a Ground<'a>,
+    case: &'a Case<'a>,
+    entity_type: &'a EntityType,
+    rules: &'a OwnerRules,
+    facts: &'a Arc<Facts<'a>>,
+    /// Evaluates what is said of the owner alone.
+    owner: &'a Session<'a>,
+    contexts: Contexts<'a>,
+    /// By request.
+    grants: Vec<&'a Grant>,
+    has_grants: bool,
+    /// The single roles, as soon as they are judged.
+    roles: Roles,
+    /// In milliseconds.
+    now: i64,
+    edges: Edges,
+    matching: Matching,
+    recorder: Option<&'a Recorder>,
+}
+
+fn run<T>(
+    ground: &Ground<'_>,
+    case: &Case<'_>,
+    matching: Matching,
+    recorder: Option<&Recorder>,
+    take: impl FnOnce(&mut Evaluation<'_>) -> T,
+) -> Option<T> {
+    let Ground { catalog, lookup, .. } = *ground;
+    let entity_type = catalog.entity_type(case.entity_type)?;
+    let rules = catalog.rules().of_owner(&entity_type.name)?;
+    let now = ground.now.millis();
+    let facts = Arc::new(Facts::new(entity_type, &case.owner.values));
+    let positions = positions(catalog, entity_type, case);
+    let scope = |position| Scope::of_owner(catalog, lookup, Arc::clone(&facts), position);
+    // The owner alone when there are no positions: its name is still wanted.
+    let mut scopes: Vec<Scope<'_>> = match &positions {
+        Some((of, positions)) => {
+            positions.iter().map(|position| scope(Some(Arc::new(Facts::new(of, &position.values))))).collect()
+        }
+        None => vec![],
+    };
+    if scopes.is_empty() {
+        scopes.push(scope(None));
+    }
+    let sessions: Vec<Session<'_>> = scopes.iter().map(Session::new).collect();
+    let owner = sessions.first()?;
+    let positions = positions.map(|(_, positions)| positions);
+    let contexts = Contexts::of(entity_type, catalog.dimensions(), positions.as_deref(), &sessions, now);
+    let mut grants: Vec<&Grant> = case.grants.iter().collect();
+    grants.sort_by(|a, b| (&a.request_id, a.denied).cmp(&(&b.request_id, b.denied)));
+    let mut evaluation = Evaluation {
+        ground,
+        case,
+        entity_type,
+        rules,
+        facts: &facts,
+        owner,
+        edges: Edges::after(now),
+        contexts,
+        has_grants: !grants.is_empty(),
+        grants,
+        roles: Roles::default(),
+        now,
+        matching,
+        recorder,
+    };
+    Some(take(&mut evaluation))
+}
+
+/// The positions of an owner, by key, and what they are; none when its context has none.
+fn positions<'a>(
     catalog: &'a Catalog,
-    explain: Explain<'a>,
-    session: &'a Session<'a>,
+    entity_type: &EntityType,
+    case: &Case<'a>,
+) -> Option<(&'a EntityType, Vec<&'a Resource>)> {
+    let declared = entity_type.context.as_ref()?.positions.as_ref()?;
+    let mut positions = case.positions.to_vec();
+    positions.sort_by(|a, b| a.key.cmp(&b.key));
+    Some((catalog.entity_type(&declared.entity_type)?, positions))
 }
 
 impl Evaluation<'_> {
-    /// Step 1: when the owner counts.
-    fn period(&self, entity_type: &EntityType) -> Result<Period, RuleFailure> {
-        let Some(context) = &entity_type.context else { return Ok(Period::default()) };
-        let instant = |bound: &str, expression: &Option<Expression>| -> Result<Option<Timestamp>, RuleFailure> {
-            let Some(expression) = expression else { return Ok(None) };
-            expression.instant(self.session).map_err(|message| {
-                self.explain.failure(
-                    format!("context of {} / {bound}", entity_type.name),
-                    None,
-                    expression,
-                    false,
-                    message,
-                )
-            })
-        };
-        let from = instant("valid_from", &context.valid_from)?;
-        let until = instant("valid_until", &context.valid_until)?;
-        if let (Some(from), Some(until), Some(expression)) = (from, until, &context.valid_until)
-            && until < from
-        {
-            let rule = format!("context of {} / valid_until", entity_type.name);
-            let message = format!("the period ends ({until}) before it begins ({from})");
-            return Err(self.explain.failure(rule, None, expression, false, message));
-        }
-        Ok(Period { from, until })
-    }
-
-    /// Step 2: single roles by rule.
-    fn roles(&self, entity_type: &EntityType) -> Roles {
-        let mut verdicts = vec![None; self.catalog.roles().len()];
-        for role in self.catalog.roles_of(&entity_type.name) {
-            let rule = |number: usize| format!("role {} / rule {number}", role.name);
-            let verdict = self.any(role.rules.iter().map(|rule| rule.criteria.when.as_ref()), rule);
-            let place = self.catalog.role_ref(&role.name).map(|role| role.place);
-            if let Some(slot) = place.and_then(|place| verdicts.get_mut(place)) {
-                *slot = Some(verdict);
+    fn expected(&mut self) -> Expected {
+        let catalog = self.ground.catalog;
+        self.contexts.all.iter().for_each(|context| self.edges.span(context.span));
+        let composites = self.composite_roles();
+        self.roles = self.single_roles(&composites);
+        let (types, links) = (self.candidates(&self.rules.types), self.candidates(&self.rules.links));
+        let one = |place: &usize| {
+            let resource_type: &ResourceType = catalog.resource_types().get(*place)?;
+            let types = self.rules.types.for_place(&types, *place);
+            if types.is_empty() && !self.has_grants && self.recorder.is_none() {
+                return None;
             }
-        }
-        Roles { verdicts }
-    }
-
-    /// What conditions that are OR-ed say: no condition is always true. A failure counts only when
-    /// no other condition is true.
-    fn any<'e>(
-        &self,
-        conditions: impl Iterator<Item = Option<&'e Expression>>,
-        rule: impl Fn(usize) -> String,
-    ) -> Verdict {
-        let mut failed = None;
-        for (index, condition) in conditions.enumerate() {
-            match self.condition(condition, || rule(index + 1)) {
-                Verdict::Given(why) => return Verdict::Given(why),
-                Verdict::Refused => {}
-                Verdict::Failed(failure) => failed = failed.or(Some(failure)),
-            }
-        }
-        failed.map_or(Verdict::Refused, Verdict::Failed)
-    }
-
-    fn condition(&self, condition: Option<&Expression>, rule: impl Fn() -> String) -> Verdict {
-        let Some(condition) = condition else {
-            return Verdict::Given(vec![Reason { rule: rule(), detail: "everyone".to_owned() }]);
+            self.resource(*place, resource_type, types, self.rules.links.for_place(&links, *place))
         };
-        match condition.holds(self.session) {
-            Ok(true) => Verdict::Given(vec![Reason { rule: rule(), detail: self.explain.inputs(condition, false) }]),
-            Ok(false) => Verdict::Refused,
-            Err(message) => Verdict::Failed(self.explain.failure(rule(), None, condition, false, message)),
+        let places = catalog.resource_type_places_of(&self.entity_type.name);
+        let mut resources: Vec<_> = places.iter().filter_map(one).collect();
+        resources.sort_by(|a, b| a.resource_type.cmp(&b.resource_type));
+        let owner = &self.case.owner;
+        Expected {
+            owner: Owner {
+                entity_type: self.entity_type.name.to_string(),
+                key: owner.key.clone(),
+                display_name: name(self.entity_type, self.owner).unwrap_or_else(|| owner.key.clone()),
+            },
+            period: self.contexts.period(self.now),
+            roles: self.expected_roles(&composites),
+            resources,
+            next_change: self.edges.next(),
         }
-    }
-
-    fn display_name(&self, entity_type: &EntityType) -> Option<String> {
-        let name = entity_type.display_name.as_ref()?.text(self.session).ok().flatten()?;
-        let name: String = name.trim().chars().take(DISPLAY_NAME_MAX).collect();
-        (!name.is_empty()).then_some(name)
     }
 }

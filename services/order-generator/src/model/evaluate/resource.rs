@@ -1,9 +1,18 @@
-//! One resource type for one owner: whether it is given, and which key, values, links and arguments
-//! its resource shall have.
+//! Step 2, second half: one resource type for one owner: whether it is given and when, and which key, values
+//! and arguments its resource shall have. Links are in `links`.
+//!
+//! The rule that must hold: a resource says what it shall be at one instant: now, or when its time begins, or
+//! before it ended.
 
-use super::{Evaluation, Roles, Verdict};
-use crate::model::catalog::{EntityType, NavigationRule, Property, ResourceType, RoleRef, ScalarRule, TypeRule};
+use super::Evaluation;
+use super::explain::{failure, inputs};
+use super::rules::PropertyPlan;
+use super::spans::{Span, Spans};
+use super::trace::{Considered, Finding, Outcome};
+use super::verdict::{Judged, Verdict};
+use crate::model::catalog::{EntityType, Offset, OffsetReference, Property, ResourceType, ScalarRule};
 use crate::model::expected::{ExpectedResource, ExpectedValue};
+use crate::model::grant::{Grant, Granted};
 use provost_domain::{Period, Reason, RuleFailure, Value, WorkflowState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,24 +20,69 @@ use std::sync::Arc;
 /// Most characters of a key; what the contract takes.
 const KEY_MAX: usize = 500;
 
+/// When a resource is there.
+pub(super) struct Time {
+    /// When something gives it.
+    pub(super) base: Spans,
+    /// The instant of which its values speak.
+    pub(super) at: i64,
+    /// The instant of `base` that is nearest to that.
+    pub(super) near: i64,
+}
+
+impl Time {
+    /// Whether something gives the resource at the instant of which its values speak.
+    pub(super) const fn is_given(&self) -> bool {
+        self.at == self.near
+    }
+}
+
+/// Adds what one rule with an offset says of a set of instants.
+pub(super) fn moved(spans: &Spans, offset: Offset) -> Spans {
+    let mut moved = Spans::default();
+    spans.iter().for_each(|span| moved.add(span.moved(offset)));
+    moved
+}
+
 impl Evaluation<'_> {
-    /// The resource that type rules give; none when they give none.
+    /// The resource that rules and people give; none when they give none.
     pub(super) fn resource(
         &self,
+        place: usize,
         resource_type: &ResourceType,
-        roles: &Roles,
-        period: Period,
+        types: &[u32],
+        links: &[u32],
     ) -> Option<ExpectedResource> {
-        let target = self.catalog.entity_type(&resource_type.target)?;
-        let (why, mut failure) = match self.given(resource_type, roles) {
-            Verdict::Given(why) => (why, None),
-            Verdict::Refused => return None,
-            Verdict::Failed(failure) => (vec![], Some(failure)),
+        let catalog = self.ground.catalog;
+        let target = catalog.entity_type(&resource_type.target)?;
+        let plan = catalog.rules().plan(place)?;
+        let verdict = self.resource_type(resource_type, types);
+        if verdict.judged.is_refused() {
+            return None;
+        }
+        let given = verdict.given(self.now);
+        let mut failed = verdict.failure_at(self.now).cloned();
+        let mut base = verdict.judged.given.clone();
+        if failed.is_some() {
+            base.or(&verdict.judged.unknown);
+        }
+        let links = self.judge_links(resource_type, links);
+        let extended = match plan.has_offsets {
+            true => self.extended(resource_type, &base, &links),
+            false => base.clone(),
+        };
+        let span = extended.chosen(self.now)?;
+        let at = span.nearest(self.now);
+        let time = Time { near: base.nearest(at).unwrap_or(at), base, at };
+        self.note(resource_type, &extended, span);
+        let (workflow, why) = match given {
+            Some(given) if failed.is_none() => (given.workflow, given.why),
+            _ => (WorkflowState::Calculated, vec![]),
         };
         let mut expected = ExpectedResource {
             resource_type: Arc::clone(&resource_type.name),
-            period,
-            workflow: WorkflowState::Calculated,
+            period: Period::from(span),
+            workflow,
             target_key: String::new(),
             values: BTreeMap::new(),
             arguments: BTreeMap::new(),
@@ -37,118 +91,235 @@ impl Evaluation<'_> {
             waits_for: None,
         };
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.
-        let (key_rules, others): (Vec<&ScalarRule>, Vec<&ScalarRule>) =
-            resource_type.scalar_rules.iter().partition(|rule| rule.property == target.key);
-        for rule in key_rules {
-            match self.key(resource_type, target, rule) {
-                Ok((key, value)) => {
-                    expected.target_key = key;
-                    expected.values.insert(Arc::clone(&rule.property), value);
-                }
-                Err(wrong) => failure = failure.or(Some(wrong)),
-            }
-        }
-        for rule in others {
-            match self.scalar(resource_type, target, rule) {
-                Ok(value) => {
-                    expected.values.insert(Arc::clone(&rule.property), value);
-                }
-                Err(wrong) => failure = failure.or(Some(wrong)),
-            }
-        }
-        failure = failure.or(self.links(resource_type, target, roles, &mut expected).err());
-        for (name, expression) in &resource_type.arguments {
-            match expression.text(self.session) {
-                Ok(Some(text)) => {
-                    expected.arguments.insert(name.clone(), text);
+        for property in &plan.scalars {
+            let found = self.scalar(resource_type, target, property, &time);
+            match found {
+                Ok(Some((key, value))) => {
+                    if let Some(key) = key {
+                        expected.target_key = key;
+                    }
+                    if let Some(property) = target.properties.get(property.property) {
+                        expected.values.insert(Arc::clone(&property.name), value);
+                    }
                 }
                 Ok(None) => {}
-                Err(message) => {
-                    let rule = format!("resource type {} / argument {name}", resource_type.name);
-                    let wrong = self.explain.failure(rule, None, expression, false, message);
-                    failure = failure.or(Some(wrong));
-                }
+                Err(wrong) => failed = failed.or(Some(wrong)),
             }
         }
-        expected.failure = failure;
+        failed = failed.or(self.links(target, plan, &links, &time, &mut expected).err());
+        failed = failed.or(self.queries(resource_type, target, plan, &time, &mut expected).err());
+        failed = failed.or(self.arguments(resource_type, &mut expected).err());
+        failed = failed.or(self.wait(resource_type, &mut expected).err());
+        // Without a context nobody knows whether the owner shall have anything at all.
+        expected.failure = self.contexts.failure().cloned().or(failed);
         Some(expected)
     }
 
-    fn given(&self, resource_type: &ResourceType, roles: &Roles) -> Verdict {
-        let mut failed = None;
-        for (index, TypeRule { role, criteria, .. }) in resource_type.type_rules.iter().enumerate() {
-            let rule = || format!("resource type {} / type rule {}", resource_type.name, index + 1);
-            match self.role_and_condition(roles, role.as_ref(), criteria.when.as_ref(), rule) {
-                Verdict::Given(why) => return Verdict::Given(why),
-                Verdict::Refused => {}
-                Verdict::Failed(failure) => failed = failed.or(Some(failure)),
+    /// Whether a resource type is given, and when.
+    fn resource_type(&self, resource_type: &ResourceType, candidates: &[u32]) -> Verdict {
+        let matcher = &self.rules.types;
+        let mut seen = self.recorder.map(|_| Vec::new());
+        let mut verdict = Verdict::default();
+        let mut deniers = Vec::new();
+        for candidate in candidates {
+            let Some(at) = matcher.rule(*candidate) else { continue };
+            let Some(rule) = resource_type.type_rules.get(at.number) else { continue };
+            if rule.denied {
+                deniers.push((at, rule));
+                continue;
             }
+            let is_moved = rule.offset.reference != OffsetReference::Default;
+            if seen.is_none() && !is_moved && verdict.judged.given.covers(&self.contexts.spans) {
+                continue;
+            }
+            let held = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);
+            let judged = if is_moved { held.moved(|span| span.moved(rule.offset)) } else { held.clone() };
+            if let Some(seen) = &mut seen {
+                seen.push(self.considered(at.name.to_string(), rule.role.as_ref(), &rule.criteria, &judged, false));
+            }
+            let workflow = match rule.role {
+                Some(_) => WorkflowState::GivenByARole,
+                None => WorkflowState::Calculated,
+            };
+            verdict.gain(judged, workflow, || self.why(rule.role.as_ref(), &rule.criteria, &at.name, &held));
         }
-        failed.map_or(Verdict::Refused, Verdict::Failed)
+        let mut denied = Judged::default();
+        for (at, rule) in deniers {
+            if seen.is_none() && verdict.judged.is_refused() && !self.has_grants {
+                continue;
+            }
+            let judged = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);
+            let judged = judged.moved(|span| span.moved(rule.offset));
+            if let Some(seen) = &mut seen {
+                seen.push(self.considered(at.name.to_string(), rule.role.as_ref(), &rule.criteria, &judged, true));
+            }
+            denied.or(judged);
+        }
+        let is_it = |grant: &&Grant| matches!(&grant.what, Granted::ResourceType(name) if *name == resource_type.name);
+        self.grants(is_it, &mut verdict, &mut denied, &mut seen);
+        verdict.settle(&denied);
+        self.edges.spans(&verdict.judged.given);
+        self.edges.spans(&verdict.judged.unknown);
+        if let (Some(recorder), Some(considered)) = (self.recorder, seen) {
+            let outcome = Outcome::of(&verdict, self.now);
+            recorder.resource_type(resource_type, outcome, super::roles::overridden(considered), self.now);
+        }
+        verdict
     }
 
-    /// Both must hold. What is known to be false is false, whatever else failed.
-    fn role_and_condition(
-        &self,
-        roles: &Roles,
-        role: Option<&RoleRef>,
-        when: Option<&crate::model::expression::Expression>,
-        rule: impl Fn() -> String,
-    ) -> Verdict {
-        let Some(role) = role else { return self.condition(when, rule) };
-        let by_role = match roles.verdict(role) {
-            Verdict::Refused => return Verdict::Refused,
-            verdict => verdict,
-        };
-        let by_condition = match when {
-            Some(_) => self.condition(when, &rule),
-            None => Verdict::Given(vec![]),
-        };
-        match (by_role, by_condition) {
-            (_, Verdict::Refused) | (Verdict::Refused, _) => Verdict::Refused,
-            (Verdict::Failed(failure), _) => Verdict::Failed(failure.clone()),
-            (_, Verdict::Failed(failure)) => Verdict::Failed(failure),
-            (Verdict::Given(inner), Verdict::Given(condition)) => {
-                let mut why = vec![Reason { rule: rule(), detail: format!("has role {}", role.name) }];
-                // The rule itself is already named; what its condition saw goes with it.
-                if let (Some(first), Some(seen)) = (why.first_mut(), condition.into_iter().next()) {
-                    first.detail = format!("{}, {}", first.detail, seen.detail);
+    /// When the resource is there: while something gives it, and while rules with offsets speak of it. Those
+    /// that a denial cuts off stay cut off.
+    fn extended(&self, resource_type: &ResourceType, base: &Spans, links: &[super::links::Link<'_>]) -> Spans {
+        let scalars = resource_type.scalar_rules.iter().map(|rule| rule.offset);
+        let offsets: Vec<Offset> = scalars
+            .chain(resource_type.query_rules.iter().map(|rule| rule.offset))
+            .filter(|offset| offset.reference != OffsetReference::Default)
+            .collect();
+        let mut extended = Spans::default();
+        for span in base.iter() {
+            let mut hull = offsets.iter().fold(span, |hull, offset| hull.hull(span.moved(*offset)));
+            for link in links.iter().filter(|link| link.rule.offset.reference != OffsetReference::Default) {
+                for own in link.judged.given.and(&Spans::of(span)).iter() {
+                    self.edges.span(own.moved(link.rule.offset));
+                    hull = hull.hull(own.moved(link.rule.offset));
                 }
-                why.extend(inner.iter().cloned());
-                Verdict::Given(why)
             }
+            extended.add(hull);
+        }
+        // Each rule begins and ends to count at instants of its own.
+        for span in base.iter() {
+            offsets.iter().for_each(|offset| self.edges.span(span.moved(*offset)));
+        }
+        extended
+    }
+
+    fn note(&self, resource_type: &ResourceType, extended: &Spans, span: Span) {
+        self.edges.spans(extended);
+        let ahead = i64::from(resource_type.fulfill_ahead_hours) * 3_600_000;
+        if ahead > 0 {
+            self.edges.at(span.from.saturating_sub(ahead));
         }
     }
 
+    /// Which rule of a property counts, by its place among the rules of the plan.
+    ///
+    /// Where nothing gives the resource, because an offset only keeps it, what has no offset counts as long
+    /// as nothing that has one does: an account has a name before its owner's time begins.
+    pub(super) fn counting(&self, plan: &PropertyPlan, offset: impl Fn(usize) -> Offset, time: &Time) -> Vec<bool> {
+        let is_default = |number: usize| offset(number).reference == OffsetReference::Default;
+        let is_in_time = |number: usize| moved(&time.base, offset(number)).contains(time.at);
+        let others = || plan.rules.iter().any(|(number, _)| !is_default(*number) && is_in_time(*number));
+        let default_counts = time.is_given() || !others();
+        let counts = |number: usize| if is_default(number) { default_counts } else { is_in_time(number) };
+        plan.rules.iter().map(|(number, _)| counts(*number)).collect()
+    }
+
+    /// The value of a scalar property, and the key if it is the key's; none when no rule speaks of it now.
     fn scalar(
         &self,
         resource_type: &ResourceType,
         target: &EntityType,
-        rule: &ScalarRule,
-    ) -> Result<ExpectedValue, RuleFailure> {
-        let name = format!("resource type {} / scalar {}", resource_type.name, rule.property);
-        let Some(property) = target.property(&rule.property) else { return Ok(ExpectedValue::default()) };
-        let is_confidential = property.sensitive || property.write_only;
-        match rule.value.value(self.session, property.value_type(), property.multi_valued) {
-            Ok(value) => {
-                let detail = self.explain.inputs(&rule.value, is_confidential);
-                let detail = if detail.is_empty() { "always the same".to_owned() } else { detail };
-                Ok(ExpectedValue { value, why: vec![Reason { rule: name, detail }], ..ExpectedValue::default() })
-            }
-            Err(message) => {
-                Err(self.explain.failure(name, Some(&rule.property), &rule.value, is_confidential, message))
+        plan: &PropertyPlan,
+        time: &Time,
+    ) -> Result<Option<(Option<String>, ExpectedValue)>, RuleFailure> {
+        let Some(property) = target.properties.get(plan.property) else { return Ok(None) };
+        let rule = |number: usize| resource_type.scalar_rules.get(number);
+        let offset = |number: usize| rule(number).map(|rule| rule.offset).unwrap_or_default();
+        let is_single = matches!(plan.rules.as_slice(), [(number, _)] if offset(*number) == Offset::default());
+        let counts = if is_single { vec![] } else { self.counting(plan, offset, time) };
+        let counts = |place: usize| is_single || counts.get(place).copied().unwrap_or(false);
+        let last = plan.rules.iter().enumerate().filter(|(place, _)| counts(*place)).map(|(place, _)| place).last();
+        let is_used = |place: usize| counts(place) && (property.multi_valued || last == Some(place));
+        let mut found: Option<ExpectedValue> = None;
+        let mut failed = None;
+        let mut seen = self.recorder.map(|_| Vec::new());
+        for (place, (number, name)) in plan.rules.iter().enumerate() {
+            let Some(rule) = rule(*number) else { continue };
+            let finding = if is_used(place) {
+                match self.evaluated(property, rule, name) {
+                    Ok(value) => {
+                        found = Some(match found.take() {
+                            Some(before) => together(before, value),
+                            None => value,
+                        });
+                        Finding::Gives
+                    }
+                    Err(wrong) => {
+                        failed = failed.or(Some(wrong.clone()));
+                        Finding::Failed(wrong)
+                    }
+                }
+            } else if counts(place) {
+                let by = last.and_then(|last| plan.rules.get(last)).map(|(_, name)| name.to_string());
+                Finding::Overridden { by: by.unwrap_or_default() }
+            } else {
+                Finding::NotNow
+            };
+            if let Some(seen) = &mut seen {
+                seen.push(self.scalar_seen(property, rule, name, finding, time));
             }
         }
+        let result = match (failed, found) {
+            (Some(wrong), _) => Err(wrong),
+            (None, Some(value)) if plan.is_key => {
+                let by = last.and_then(|last| plan.rules.get(last));
+                let by = by.and_then(|(number, name)| Some((rule(*number)?, &**name)));
+                self.key(property, by, value)
+            }
+            (None, found) => Ok(found.map(|value| (None, value))),
+        };
+        if let (Some(recorder), Some(seen)) = (self.recorder, seen) {
+            let value = result.as_ref().ok().and_then(Option::as_ref).map(|(_, value)| value);
+            recorder.property(property, value, seen, self.now);
+        }
+        result
+    }
+
+    fn evaluated(&self, property: &Property, rule: &ScalarRule, name: &str) -> Result<ExpectedValue, RuleFailure> {
+        let is_confidential = property.sensitive || property.write_only;
+        let session = self.main();
+        match rule.value.value(session, property.value_type(), property.multi_valued) {
+            Ok(value) => {
+                let mut detail = inputs(session.scope(), &rule.value, is_confidential);
+                if detail.is_empty() {
+                    detail.push_str("always the same");
+                }
+                Ok(ExpectedValue {
+                    value,
+                    why: vec![Reason { rule: name.to_owned(), detail }],
+                    ..ExpectedValue::default()
+                })
+            }
+            Err(message) => {
+                let property = Some(&*property.name);
+                Err(failure(session.scope(), name.to_owned(), property, &rule.value, is_confidential, message))
+            }
+        }
+    }
+
+    fn scalar_seen(
+        &self,
+        property: &Property,
+        rule: &ScalarRule,
+        name: &str,
+        finding: Finding,
+        time: &Time,
+    ) -> Considered {
+        let is_confidential = property.sensitive || property.write_only;
+        let given = moved(&time.base, rule.offset);
+        let saw = inputs(self.main().scope(), &rule.value, is_confidential);
+        let mut seen = Considered::of(name.to_owned(), saw, &Judged { given, ..Judged::default() }, false);
+        seen.finding = finding;
+        seen.asking(rule.value.source().to_owned())
     }
 
     /// Step 5: the key by which the resource is found, or created.
     fn key(
         &self,
-        resource_type: &ResourceType,
-        target: &EntityType,
-        rule: &ScalarRule,
-    ) -> Result<(String, ExpectedValue), RuleFailure> {
-        let value = self.scalar(resource_type, target, rule)?;
+        property: &Property,
+        by: Option<(&ScalarRule, &str)>,
+        value: ExpectedValue,
+    ) -> Result<Option<(Option<String>, ExpectedValue)>, RuleFailure> {
         let key = value.value.as_ref().map(Value::to_string).unwrap_or_default();
         let wrong = if key.trim().is_empty() {
             Some("the key is empty".to_owned())
@@ -159,76 +330,66 @@ impl Evaluation<'_> {
         } else {
             None
         };
-        match wrong {
-            None => Ok((key, value)),
-            Some(message) => {
-                let name = format!("resource type {} / scalar {}", resource_type.name, rule.property);
-                Err(self.explain.failure(name, Some(&rule.property), &rule.value, false, message))
+        match (wrong, by) {
+            (Some(message), Some((rule, name))) => {
+                let (scope, property) = (self.main().scope(), Some(&*property.name));
+                Err(failure(scope, name.to_owned(), property, &rule.value, false, message))
             }
+            _ => Ok(Some((Some(key), value))),
         }
     }
 
-    /// The links that navigation rules give. A property that a rule speaks of is in the values even
-    /// when nothing is linked, so that what was linked before can go.
-    fn links(
-        &self,
-        resource_type: &ResourceType,
-        target: &EntityType,
-        roles: &Roles,
-        expected: &mut ExpectedResource,
-    ) -> Result<(), RuleFailure> {
+    fn arguments(&self, resource_type: &ResourceType, expected: &mut ExpectedResource) -> Result<(), RuleFailure> {
         let mut failed = None;
-        for rule in &resource_type.navigation_rules {
-            let Some(property) = target.property(&rule.property) else { continue };
-            let value = expected.values.entry(Arc::clone(&rule.property)).or_insert_with(|| ExpectedValue {
-                value: property.multi_valued.then(|| Value::List(vec![])),
-                ..ExpectedValue::default()
-            });
-            let name =
-                || format!("resource type {} / navigation {} -> {}", resource_type.name, rule.property, rule.target);
-            match self.role_and_condition(roles, rule.role.as_ref(), rule.criteria.when.as_ref(), name) {
-                Verdict::Refused => {}
-                Verdict::Failed(failure) => failed = failed.or(Some(failure)),
-                Verdict::Given(why) => {
-                    if let Err(failure) = link(property, rule, value, why, &name()) {
-                        failed = failed.or(Some(failure));
-                    }
+        for (name, expression) in &resource_type.arguments {
+            match expression.text(self.main()) {
+                Ok(Some(text)) => {
+                    expected.arguments.insert(name.clone(), text);
                 }
-            }
-        }
-        for value in expected.values.values_mut() {
-            if let Some(list @ Value::List(_)) = &mut value.value {
-                *list = list.canonical();
+                Ok(None) => {}
+                Err(message) => {
+                    let rule = format!("resource type {} / argument {name}", resource_type.name);
+                    let wrong = failure(self.main().scope(), rule, None, expression, false, message);
+                    failed = failed.or(Some(wrong));
+                }
             }
         }
         failed.map_or(Ok(()), Err)
     }
+
+    /// What the resource needs of its owner before it is created.
+    fn wait(&self, resource_type: &ResourceType, expected: &mut ExpectedResource) -> Result<(), RuleFailure> {
+        let Some(needed) = &resource_type.depends_on_owner_property else { return Ok(()) };
+        let Some(place) = self.entity_type.place(needed) else { return Ok(()) };
+        match self.owner.scope().value_at(self.facts, place) {
+            Ok(Some(value)) if value.as_str() != Some("") && !value.items().is_empty() => {}
+            Ok(_) => {
+                let owner = &self.entity_type.name;
+                expected.waits_for =
+                    Some(format!("{needed} of the {owner} '{}' has no value yet", self.case.owner.key));
+            }
+            Err(message) => {
+                return Err(RuleFailure {
+                    rule: format!("resource type {} / depends_on_owner_property", resource_type.name),
+                    property: None,
+                    input: needed.to_string(),
+                    message,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
-fn link(
-    property: &Property,
-    rule: &NavigationRule,
-    value: &mut ExpectedValue,
-    why: Vec<Reason>,
-    name: &str,
-) -> Result<(), RuleFailure> {
-    let linked = Value::String(rule.target.clone());
-    match &mut value.value {
-        Some(Value::List(items)) => items.push(linked),
-        None => value.value = Some(linked),
-        Some(other) if *other == linked => {}
-        Some(other) => {
-            return Err(RuleFailure {
-                rule: name.to_owned(),
-                property: Some(property.name.to_string()),
-                input: format!("'{other}', '{linked}'"),
-                message: format!(
-                    "two rules link '{}', which holds one value, to '{other}' and '{linked}'",
-                    property.name
-                ),
-            });
+/// What several rules give a property that holds several values.
+fn together(before: ExpectedValue, more: ExpectedValue) -> ExpectedValue {
+    let value = match (before.value, more.value) {
+        (Some(Value::List(mut items)), Some(Value::List(others))) => {
+            items.extend(others);
+            Some(Value::List(items).canonical())
         }
-    }
-    value.why.extend(why);
-    Ok(())
+        (before, more) => more.or(before),
+    };
+    let why = before.why.into_iter().chain(more.why).collect();
+    ExpectedValue { value, confidence: before.confidence.min(more.confidence), why }
 }

@@ -10,17 +10,21 @@ mod check;
 mod functions;
 mod kind;
 mod scope;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod value;
 
 pub use kind::Wanted;
+pub(crate) use scope::{Facts, Plain};
 pub use scope::{Scope, Session};
+pub(crate) use shape::{Equality, Read};
 
 use crate::model::catalog::EntityType;
-use cel::{Program, Value as CelValue};
+use cel::Value as CelValue;
 use provost_domain::{Timestamp, Value, ValueType};
+use shape::Shape;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -76,7 +80,7 @@ pub struct Reference {
 /// An expression that compiled. `Send` and `Sync`; share it with the catalog.
 pub struct Expression {
     source: String,
-    program: Program,
+    shape: Shape,
     references: Vec<Reference>,
 }
 
@@ -115,7 +119,9 @@ impl Expression {
         let program = functions::environment().compile(source).map_err(|errors| check::syntax(source, &errors))?;
         bounds::tree(&program)?;
         let references = check::types(&program, variables, entity_type, wanted)?;
-        Ok(Self { source: source.to_owned(), program, references })
+        let of = |wanted: Variable| variables.iter().find(|(variable, _)| *variable == wanted).map(|(_, of)| *of);
+        let shape = Shape::of(program.expression(), &references, &of);
+        Ok(Self { source: source.to_owned(), shape, references })
     }
 
     /// What was written.
@@ -138,12 +144,26 @@ impl Expression {
         self.references.iter().any(|reference| reference.of_target.is_some())
     }
 
+    /// The references, by place in entity types.
+    pub(crate) fn reads_at(&self) -> &[Read] {
+        &self.shape.reads
+    }
+
+    /// The conditions on texts of the owner that it begins with: all of them must hold, and nothing before
+    /// them can fail.
+    pub(crate) fn equalities(&self) -> &[Equality] {
+        &self.shape.equalities
+    }
+
     /// Whether it is true for the owner of the session.
     ///
     /// # Errors
     /// What went wrong, in a sentence.
     pub fn holds(&self, session: &Session<'_>) -> Result<bool, String> {
-        self.run(session, |value| value::boolean(value))
+        match self.shape.holds(session.scope()) {
+            Some(holds) => Ok(holds),
+            None => self.run(session, |value| value::boolean(value)),
+        }
     }
 
     /// The value for the owner of the session; none for null.
@@ -151,7 +171,10 @@ impl Expression {
     /// # Errors
     /// What went wrong, in a sentence; also when the value is not of the wanted type.
     pub fn value(&self, session: &Session<'_>, of: ValueType, multi_valued: bool) -> Result<Option<Value>, String> {
-        self.run(session, |value| value::wanted(value, of, multi_valued))
+        match self.shape.value(session.scope(), of, multi_valued) {
+            Some(value) => Ok(value),
+            None => self.run(session, |value| value::wanted(value, of, multi_valued)),
+        }
     }
 
     /// The instant for the owner of the session; none for null.
@@ -181,9 +204,10 @@ impl Expression {
         session: &Session<'_>,
         take: impl FnOnce(&dyn cel::common::value::Val) -> Result<T, String>,
     ) -> Result<T, String> {
+        session.scope().prepare(self);
         // The library is not ours: a panic in it must cost one person's order, not the service.
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let value = CelValue::resolve_val(self.program.expression(), session.context());
+            let value = CelValue::resolve_val(&self.shape.code, session.context());
             value.map_err(|error| value::sentence(&error)).and_then(|value| take(value.as_ref()))
         }));
         session.scope().overrun()?;

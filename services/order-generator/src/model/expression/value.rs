@@ -39,6 +39,25 @@ fn boxed<'v>(value: &'v Value) -> Option<Box<dyn Val + 'v>> {
     })
 }
 
+/// A domain value that nobody else keeps; none when CEL cannot hold it.
+pub(super) fn owned<'b, 'v>(value: Value) -> Option<CowVal<'b, 'v>> {
+    boxed_owned(value).map(CowVal::Owned)
+}
+
+fn boxed_owned(value: Value) -> Option<Box<dyn Val>> {
+    Some(match value {
+        Value::String(text) => Box::new(CelString::from(text)),
+        Value::Integer(number) => Box::new(CelInt::from(number)),
+        Value::Boolean(flag) => Box::new(CelBool::from(flag)),
+        Value::Timestamp(instant) => Box::new(CelTimestamp::from(instant.to_chrono()?.fixed_offset())),
+        Value::Bytes(bytes) => Box::new(CelBytes::from(bytes)),
+        Value::List(items) => {
+            let items: Option<Vec<Box<dyn Val>>> = items.into_iter().map(boxed_owned).collect();
+            Box::new(CelList::from(items?))
+        }
+    })
+}
+
 /// The answer of a condition.
 pub(super) fn boolean(value: &dyn Val) -> Result<bool, String> {
     value

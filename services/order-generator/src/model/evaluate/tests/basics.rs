@@ -1,11 +1,8 @@
 //! What the rules give, and what a failing rule costs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
-use crate::model::expected::{ExpectedResource, ExpectedValue};
-use crate::model::resource::{Properties, Repository};
 use proptest::prelude::*;
-use provost_domain::Value;
+use provost_domain::RuleFailure;
 
 const CATALOG: &str = "
 connectors:
@@ -89,10 +86,10 @@ resource_types:
 ";
 
 fn catalog() -> Catalog {
-    Catalog::compile(&[("catalog.yaml".into(), CATALOG.into())]).unwrap_or_else(|problems| panic!("{problems:?}"))
+    compiled(CATALOG)
 }
 
-fn person(values: &[(&str, &str)]) -> Resource {
+fn somebody(values: &[(&str, &str)]) -> Resource {
     let mut all: Properties =
         [("id", "1"), ("first", "Ada"), ("last", "Byron"), ("login", "ada"), ("cost_center", "200")]
             .map(|(name, value)| (name.to_owned(), Value::from(value)))
@@ -109,19 +106,7 @@ fn person(values: &[(&str, &str)]) -> Resource {
 }
 
 fn evaluated(values: &[(&str, &str)]) -> Expected {
-    evaluate(&catalog(), "Person", &person(values), &Repository::default()).unwrap()
-}
-
-fn of<'a>(expected: &'a Expected, resource_type: &str) -> Option<&'a ExpectedResource> {
-    expected.resources.iter().find(|resource| &*resource.resource_type == resource_type)
-}
-
-fn value<'a>(resource: &'a ExpectedResource, property: &str) -> &'a ExpectedValue {
-    resource.values.get(property).unwrap_or_else(|| panic!("no {property} in {resource:?}"))
-}
-
-fn list(items: &[&str]) -> Value {
-    Value::List(items.iter().map(|item| Value::from(*item)).collect())
+    evaluated_in(&catalog(), &somebody(values), &Repository::default())
 }
 
 #[test]
@@ -219,7 +204,7 @@ fn confidential_values_are_in_no_explanation() {
 
 #[test]
 fn a_manager_who_is_not_there_is_a_failure_and_not_nobody() {
-    let expected = evaluate(&catalog(), "Person", &person(&[("manager", "404")]), &Repository::default()).unwrap();
+    let expected = evaluated_in(&catalog(), &somebody(&[("manager", "404")]), &Repository::default());
     let failures: Vec<_> = expected.resources.iter().filter_map(|resource| resource.failure.clone()).collect();
     let said = |failure: &RuleFailure| failure.message.contains("manager is '404', and no such Person is known");
     assert!(failures.iter().any(said), "{failures:?}");
@@ -229,7 +214,7 @@ fn a_manager_who_is_not_there_is_a_failure_and_not_nobody() {
 fn a_manager_is_looked_up() {
     let mut repository = Repository::default();
     repository.insert("Person", Resource { key: "2".into(), values: [("login".into(), Value::from("bob"))].into() });
-    let expected = evaluate(&catalog(), "Person", &person(&[("manager", "2")]), &repository).unwrap();
+    let expected = evaluated_in(&catalog(), &somebody(&[("manager", "2")]), &repository);
     let basic = of(&expected, "Basic").unwrap();
     assert_eq!(value(basic, "boss").value, Some(Value::from("bob")));
     assert_eq!(value(basic, "boss").why[0].detail, "manager = '2', manager.login = 'bob'");
@@ -239,10 +224,11 @@ fn a_manager_is_looked_up() {
 fn names_for_people_fall_back_on_the_key() {
     let catalog = catalog();
     let repository = Repository::default();
-    assert_eq!(display_name(&catalog, "Person", &person(&[]), &repository), "Ada Byron");
-    assert_eq!(display_name(&catalog, "Person", &person(&[("first", "")]), &repository), "1");
-    assert_eq!(display_name(&catalog, "Group", &person(&[]), &repository), "1");
-    assert!(evaluate(&catalog, "Nobody", &person(&[]), &repository).is_none());
+    assert_eq!(display_name(&catalog, "Person", &somebody(&[]), &repository), "Ada Byron");
+    assert_eq!(display_name(&catalog, "Person", &somebody(&[("first", "")]), &repository), "1");
+    assert_eq!(display_name(&catalog, "Group", &somebody(&[]), &repository), "1");
+    let ground = Ground { catalog: &catalog, revision: 1, now: Timestamp::default(), lookup: &repository };
+    assert!(evaluate(&ground, &Case::new("Nobody", &somebody(&[]))).is_none());
 }
 
 fn anything() -> impl Strategy<Value = Vec<(&'static str, String)>> {
@@ -266,8 +252,7 @@ proptest! {
         let mut types: Vec<&str> = tail.split("\n  - name:").skip(1).collect();
         types.reverse();
         let reversed = types.iter().fold(format!("{head}resource_types:"), |text, one| text + "\n  - name:" + one);
-        let catalog = Catalog::compile(&[("catalog.yaml".into(), reversed)]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let other = evaluate(&catalog, "Person", &person(&values), &Repository::default()).unwrap();
+        let other = evaluated_in(&compiled(&reversed), &somebody(&values), &Repository::default());
         prop_assert_eq!(once, other);
     }
 }

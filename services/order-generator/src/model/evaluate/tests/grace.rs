@@ -1,0 +1,121 @@
+//! Roles that a change of rules took away.
+
+use super::*;
+
+const BEFORE: &str = "
+roles:
+  - { name: vault, owner: Person, grace_period: 10d, rules: [ { when: owner.kind == 'guard' } ] }
+  - { name: keys, owner: Person, grace_period: 10d }
+  - { name: plain, owner: Person, rules: [ { when: owner.kind == 'guard' } ] }
+composite_roles:
+  - { name: watch, owner: Person, grace_period: 5d, roles: [ keys ], rules: [ { when: owner.kind == 'guard' } ] }
+resource_types:
+  - name: Vault
+    owner: Person
+    target: Account
+    connection: app-sql
+    type_rules: [ { role: vault } ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+";
+
+/// A guard, as it was on the first of January, under rules that by now ask for something else.
+fn changed() -> Fixture {
+    let mut fixture = Fixture::with_positions(BEFORE).person(&[("kind", "guard")]).contracts(&[contract(
+        "1",
+        "2025-01-01",
+        "2027-01-01",
+        &[],
+    )]);
+    fixture.remember("2026-01-01");
+    fixture.catalog = compiled(&format!("{SYSTEMS}{POSITIONS}{}", BEFORE.replace("'guard'", "'watchman'")));
+    fixture.revision = 2;
+    fixture
+}
+
+#[test]
+fn a_role_lost_by_a_change_of_rules_is_kept_for_a_while() {
+    let mut fixture = changed();
+    let expected = fixture.at("2026-02-01");
+    assert_eq!(roles(&expected), ["keys", "vault", "watch"]);
+    let vault = role(&expected, "vault").unwrap();
+    assert_eq!((vault.workflow, vault.period), (WorkflowState::Prolonged, period("2025-01-01", "2026-02-11")));
+    assert_eq!(vault.why[0].rule, "role vault / grace period");
+    assert!(vault.why[0].detail.contains("kept until 2026-02-11"), "{:?}", vault.why);
+    assert_eq!(of(&expected, "Vault").unwrap().period, vault.period);
+    // The composite role has a shorter grace, and gives its roles for as long; then they have their own.
+    assert_eq!(role(&expected, "watch").unwrap().period.until, Some(at("2026-02-06")));
+    assert_eq!(role(&expected, "keys").unwrap().workflow, WorkflowState::GivenByARole);
+    assert_eq!(expected.next_change, Some(at("2026-02-06")));
+    // Computing again does not begin the time again.
+    fixture.remember("2026-02-01");
+    let later = fixture.at("2026-02-05");
+    assert_eq!(role(&later, "vault").unwrap().period.until, Some(at("2026-02-11")));
+    assert_eq!(later.next_change, Some(at("2026-02-06")));
+    assert!(role(&fixture.at("2026-02-11"), "vault").is_none());
+}
+
+#[test]
+fn what_the_owner_lost_by_itself_is_lost() {
+    let mut fixture = changed();
+    fixture.person.values.insert("mail".into(), "other@example.org".into());
+    assert!(fixture.at("2026-02-01").roles.is_empty());
+    let mut fixture = changed();
+    fixture.contracts[0].values.insert("title".into(), "Clerk".into());
+    assert!(fixture.at("2026-02-01").roles.is_empty());
+    let mut fixture = changed();
+    fixture.revision = 1;
+    assert!(fixture.at("2026-02-01").roles.is_empty());
+    // Its time is over: that was no change of rules.
+    assert!(changed().at("2027-01-01").roles.is_empty());
+}
+
+#[test]
+fn grace_ends_with_the_owners_time() {
+    let expected = changed().at("2026-12-25");
+    assert_eq!(role(&expected, "vault").unwrap().period.until, Some(at("2027-01-01")));
+}
+
+#[test]
+fn people_end_grace_and_make_it_permanent() {
+    let fixture = changed().grants(&[denial("vault"), denial("watch"), denial("keys")]);
+    assert!(fixture.at("2026-02-01").roles.is_empty());
+    let fixture = changed().grants(&[grant("vault", "2026-01-15", "")]);
+    let expected = fixture.at("2026-02-01");
+    let vault = role(&expected, "vault").unwrap();
+    assert_eq!((vault.workflow, vault.period), (WorkflowState::Approved, period("2026-01-15", "2027-01-01")));
+}
+
+#[test]
+fn what_a_person_gave_and_took_is_not_prolonged() {
+    let mut fixture =
+        Fixture::with_positions(BEFORE).contracts(&[contract("1", "", "", &[])]).grants(&[grant("vault", "", "")]);
+    fixture.remember("2026-01-01");
+    fixture.grants.clear();
+    fixture.revision = 2;
+    assert!(fixture.at("2026-02-01").roles.is_empty());
+}
+
+#[test]
+fn a_role_without_grace_goes_at_once_and_one_that_comes_back_is_calculated() {
+    let mut fixture = changed();
+    assert!(role(&fixture.at("2026-02-01"), "plain").is_none());
+    fixture.remember("2026-02-01");
+    fixture.catalog = compiled(&format!("{SYSTEMS}{POSITIONS}{BEFORE}"));
+    fixture.revision = 3;
+    let expected = fixture.at("2026-02-02");
+    let vault = role(&expected, "vault").unwrap();
+    assert_eq!((vault.workflow, vault.period), (WorkflowState::Calculated, period("2025-01-01", "2027-01-01")));
+}
+
+#[test]
+fn the_fingerprint_sees_values_and_positions_and_no_order() {
+    let (one, two) = (contract("1", "", "", &[]), contract("2", "", "", &[]));
+    let somebody = person(&[("kind", "guard")]);
+    let print = fingerprint(&somebody, &[&one, &two]);
+    assert_eq!(print, fingerprint(&somebody, &[&two, &one]));
+    assert_ne!(print, fingerprint(&somebody, &[&one]));
+    assert_ne!(print, fingerprint(&person(&[("kind", "guards")]), &[&one, &two]));
+    assert_ne!(print, fingerprint(&person(&[("number", "guard")]), &[&one, &two]));
+    // It is kept, so it must not change with the program.
+    assert_eq!(fingerprint(&Resource { key: "a".into(), values: Properties::default() }, &[]), 0x69d0_02cc_20f4_b137);
+}

@@ -1,0 +1,120 @@
+//! Navigation and query rules.
+
+use super::*;
+
+const RULES: &str = "
+roles:
+  - { name: staff, owner: Person, rules: [ {} ] }
+resource_types:
+  - name: Account
+    owner: Person
+    target: Account
+    connection: app-sql
+    depends_on_owner_property: number
+    type_rules: [ {} ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+    navigation_rules:
+      - { property: groups, target: all }
+      - { property: groups, target: french, dimensions: { country: FR } }
+      - { property: groups, target: chiefs, when: position.title == 'Chief' }
+      - { property: groups, target: all, when: position.title == 'Guest', denied: true }
+    query_rules:
+      - { property: home, source: owner.mail, target: target.mail, confidence: 80 }
+      - { property: home, source: position.department, target: target.name.upper(), confidence: 120 }
+";
+
+fn group(name: &str, mail: &str) -> Resource {
+    record("name", name, &[("mail", mail)])
+}
+
+fn fixture(contracts: &[Resource]) -> Fixture {
+    let mut fixture = Fixture::with_positions(RULES).contracts(contracts);
+    for group in [group("sales", ""), group("ada-home", "Ada@Example.org"), group("twin", "x"), group("other", "x")] {
+        fixture.repository.insert("Group", group);
+    }
+    fixture
+}
+
+fn groups(fixture: &Fixture, now: &str) -> Value {
+    value(of(&fixture.at(now), "Account").unwrap(), "groups").value.clone().unwrap()
+}
+
+#[test]
+fn links_follow_their_criteria() {
+    let french = contract("1", "2026-01-01", "2026-06-01", &[("country", "FR"), ("title", "Chief")]);
+    let german = contract("2", "2026-06-01", "2027-01-01", &[("country", "DE"), ("title", "Chief")]);
+    let fixture = fixture(&[french, german]);
+    assert_eq!(groups(&fixture, "2026-02-01"), list(&["all", "chiefs", "french"]));
+    assert_eq!(groups(&fixture, "2026-07-01"), list(&["all", "chiefs"]));
+    let expected = fixture.at("2026-02-01");
+    let why: Vec<&str> =
+        value(of(&expected, "Account").unwrap(), "groups").why.iter().map(|why| why.detail.as_str()).collect();
+    assert_eq!(why, ["everyone", "position '1', dimension country = 'FR'", "position '1', position.title = 'Chief'"]);
+}
+
+#[test]
+fn a_denied_link_is_not_there_whatever_gives_it() {
+    let fixture = fixture(&[contract("1", "", "", &[("title", "Guest"), ("country", "FR")])]);
+    assert_eq!(groups(&fixture, "2026-02-01"), list(&["french"]));
+}
+
+#[test]
+fn the_surest_query_that_finds_something_counts() {
+    let in_sales = fixture(&[contract("1", "", "", &[("department", "SALES")])]).at("2026-02-01");
+    let home = value(of(&in_sales, "Account").unwrap(), "home");
+    assert_eq!((home.value.clone(), home.confidence), (Some("sales".into()), 120));
+    assert_eq!(home.why[0].rule, "resource type Account / query home 1");
+    assert_eq!(home.why[0].detail, "position.department = 'SALES', found 'sales'");
+    let elsewhere = fixture(&[contract("1", "", "", &[("department", "NOWHERE")])]).at("2026-02-01");
+    let home = value(of(&elsewhere, "Account").unwrap(), "home");
+    assert_eq!((home.value.clone(), home.confidence), (Some("ada-home".into()), 80));
+}
+
+#[test]
+fn a_query_that_finds_nothing_leaves_the_property_empty() {
+    let fixture = fixture(&[contract("1", "", "", &[])]).person(&[("mail", "nobody@example.org")]);
+    let expected = fixture.at("2026-02-01");
+    let home = value(of(&expected, "Account").unwrap(), "home");
+    assert_eq!((home.value.clone(), home.why.len()), (None, 0));
+    assert_eq!(of(&expected, "Account").unwrap().failure, None);
+}
+
+#[test]
+fn several_for_one_place_are_a_failure_that_names_them() {
+    let fixture = fixture(&[contract("1", "", "", &[])]).person(&[("mail", "x")]);
+    let expected = fixture.at("2026-02-01");
+    let failure = of(&expected, "Account").unwrap().failure.clone().unwrap();
+    assert_eq!(failure.rule, "resource type Account / query home 2");
+    assert_eq!(failure.message, "2 Group fit 'home', which holds one value: 'other', 'twin'");
+    assert_eq!((failure.property.as_deref(), failure.input.as_str()), (Some("home"), "mail = 'x'"));
+}
+
+#[test]
+fn what_is_found_follows_the_data() {
+    let mut fixture = fixture(&[contract("1", "", "", &[("department", "SALES")])]);
+    fixture.at("2026-02-01");
+    fixture.repository.remove("Group", "sales");
+    fixture.repository.insert("Group", group("Sales", ""));
+    let expected = fixture.at("2026-02-01");
+    assert_eq!(value(of(&expected, "Account").unwrap(), "home").value, Some("Sales".into()));
+}
+
+#[test]
+fn a_property_with_several_values_takes_all_that_is_found() {
+    let rules = RULES
+        .replace("property: groups", "property: home")
+        .replace("- { property: home, source", "- { property: groups, source");
+    let rules = rules.replace("target: chiefs", "target: all").replace("target: french", "target: all");
+    let mut fixture = Fixture::with_positions(&rules).contracts(&[contract("1", "", "", &[])]).person(&[("mail", "x")]);
+    fixture.repository.insert("Group", group("twin", "x"));
+    fixture.repository.insert("Group", group("other", "x"));
+    assert_eq!(groups(&fixture, "2026-02-01"), list(&["other", "twin"]));
+}
+
+#[test]
+fn a_resource_waits_for_what_its_owner_does_not_have_yet() {
+    let fixture = fixture(&[contract("1", "", "", &[])]);
+    let waits = |fixture: &Fixture| of(&fixture.at("2026-02-01"), "Account").unwrap().waits_for.clone();
+    assert_eq!(waits(&fixture).as_deref(), Some("number of the Person 'ada' has no value yet"));
+    assert_eq!(waits(&fixture.person(&[("number", "7")])), None);
+}

@@ -1,0 +1,96 @@
+//! Golden scenarios: what happens to people, their accounts and the orders for them, told as stories that
+//! anybody can read (`scenarios`), and played on the real services with a clock that the story sets.
+//!
+//! `GOLDEN=leaver cargo test -p provost-tests --test golden` plays the scenarios whose file name holds
+//! `leaver`; `GOLDEN=pending/` those that wait in `pending` for the software to do what they say.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod agent;
+mod assignments;
+mod catalog;
+mod diff;
+mod expect;
+mod facts;
+mod orders;
+mod play;
+mod scenario;
+mod suite;
+mod words;
+mod yaml;
+
+use futures::{StreamExt, stream};
+use scenario::Scenario;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The rows of the feature checklist that the role model and the generation of orders answer for.
+const ROWS: [u32; 24] =
+    [59, 60, 61, 62, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83];
+/// Scenarios that are played side by side.
+const BESIDE: usize = 6;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// All scenarios of a folder, by file name, or what is wrong with them.
+fn scenarios(name: &str) -> Vec<Result<Scenario, String>> {
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(folder().join(name)) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        // What waits for nothing has no folder.
+        Err(_) => return vec![],
+    };
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    let read = |file: PathBuf| {
+        let name = format!("{name}/{}", file.file_name().unwrap().to_string_lossy());
+        let text = std::fs::read_to_string(&file).unwrap();
+        scenario::scenario(&folder(), &name, &text).map_err(|wrong| format!("{name}, {wrong}"))
+    };
+    files.into_iter().map(read).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_goes_as_it_is_told() {
+    let wanted = std::env::var("GOLDEN").unwrap_or_default();
+    let mut all = scenarios("scenarios");
+    if wanted.starts_with("pending/") {
+        all = scenarios("pending");
+    }
+    all.retain(|one| one.as_ref().map_or(true, |scenario| scenario.file.contains(&wanted)));
+    assert!(!all.is_empty(), "no scenario is named '{wanted}'");
+    let count = all.len();
+    let started = Instant::now();
+    let played = stream::iter(all).map(|one| async move {
+        match one {
+            Ok(scenario) => {
+                let started = Instant::now();
+                let failures = play::play(&scenario).await;
+                println!("{:>6} ms  {}  {}", started.elapsed().as_millis(), scenario.file, scenario.title);
+                let told = |failure: String| format!("{} ({})\n{failure}", scenario.file, scenario.title);
+                failures.into_iter().map(told).collect()
+            }
+            Err(wrong) => vec![wrong],
+        }
+    });
+    let failures: Vec<Vec<String>> = played.buffered(BESIDE).collect().await;
+    println!("{count} scenarios in {:.1} s", started.elapsed().as_secs_f64());
+    let failed = failures.iter().filter(|failures| !failures.is_empty()).count();
+    let failures = failures.concat();
+    assert!(failures.is_empty(), "{failed} of {count} scenarios failed\n\n{}\n", failures.join("\n\n"));
+}
+
+#[test]
+fn every_row_of_the_checklist_is_shown_by_a_scenario() {
+    let all = scenarios("scenarios");
+    let covered: Vec<u32> = all.iter().flatten().flat_map(|scenario| scenario.covers.iter().copied()).collect();
+    let missing: Vec<String> = ROWS.iter().filter(|row| !covered.contains(row)).map(ToString::to_string).collect();
+    assert!(missing.is_empty(), "no scenario covers the rows {}", missing.join(", "));
+}
+
+#[test]
+fn what_is_pending_can_be_read() {
+    let wrong: Vec<String> = scenarios("pending").into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
