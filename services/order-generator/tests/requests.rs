@@ -9,7 +9,7 @@ use provost_contract::generator::v1::*;
 use provost_contract::review::v1::{Decision, ReviewState, SubjectKind, Verdict};
 use provost_contract::to_wire;
 use provost_contract::types::v1::{EntitlementKind, RequestAction, WorkflowState as S};
-use provost_domain::Timestamp;
+use provost_domain::{State, Timestamp};
 use provost_service_kit::{caller, new_id};
 use provost_testkit::{engines, eventually};
 use std::time::Duration;
@@ -659,5 +659,103 @@ async fn lists_are_narrowed_and_paged() {
         for field in ["page_size", "page_token", "role", "workflow_states[1]"] {
             assert!(refused.message().contains(field), "{refused}");
         }
+    }
+}
+
+/// The orders of an owner: resource type, kind, state.
+fn orders(suite: &Suite, owner: &str) -> Vec<(String, String)> {
+    suite.ledger.read(|orders| {
+        let own = orders.iter().filter(|held| held.order.owner.key == owner);
+        own.map(|held| (held.order.resource_type.clone(), held.order.kind.to_string())).collect()
+    })
+}
+
+fn ordered(resource_type: &str, kind: &str) -> (String, String) {
+    (resource_type.to_owned(), kind.to_owned())
+}
+
+/// Asks as eve, and lets ada approve.
+async fn approved(suite: &Suite, record: AssignmentRequestRecord) -> String {
+    let id = id(&record);
+    stands(suite, &id, S::PendingApproval).await;
+    suite.reviews.say("ada", Verdict::Approve, &id, "");
+    stands(suite, &id, S::Approved).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_approved_is_ordered_and_what_is_revoked_is_taken_away() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&with_roles()).await;
+        let world = people(2);
+        suite.synchronize(&world).await;
+        suite.generate().await;
+        suite.ledger.execute_pending().iter().for_each(|order| world.write(order));
+        suite.synchronize(&world).await;
+        assert_eq!(orders(&suite, "E2"), [ordered("AppAccount", "addition")], "{}", engine.name);
+
+        // Declined: nothing comes of it.
+        let declined = asked(&suite, "E2", "finance", S::PendingApproval).await;
+        suite.reviews.say("ada", Verdict::Decline, &declined, "no");
+        stands(&suite, &declined, S::Declined).await;
+        suite.compute().await;
+        assert_eq!(suite.generate().await.submitted, 0, "{}", engine.name);
+
+        approved(&suite, ask(&suite, role("E2", "finance")).await.unwrap()).await;
+        suite.compute().await;
+        suite.generate().await;
+        let mut new = orders(&suite, "E2").split_off(1);
+        new.sort();
+        assert_eq!(new, [ordered("AppAccount", "update"), ordered("SafeAccess", "addition")], "{}", engine.name);
+        assert_eq!(state_of(&suite, "E2", "finance").await, Some(S::Approved));
+        let safe = suite.permissions("E2").await.resources;
+        assert!(safe.iter().any(|resource| resource.resource_type == "SafeAccess"), "{safe:?}");
+        let reviewed: Vec<_> = suite.ledger.read(|orders| {
+            let waiting =
+                orders.iter().filter(|held| held.state == State::AwaitingApproval && held.order.owner.key == "E2");
+            waiting.map(|held| held.order.id).collect()
+        });
+        reviewed.into_iter().for_each(|order| suite.ledger.happen(order, &provost_domain::Event::Approved));
+        suite.ledger.execute_pending().iter().for_each(|order| world.write(order));
+        suite.synchronize(&world).await;
+        assert!(world.get("Safe", "p2").is_some(), "{}", engine.name);
+
+        let before = orders(&suite, "E2").len();
+        approved(&suite, revoke(&suite, revocation("E2", "finance")).await.unwrap()).await;
+        suite.compute().await;
+        suite.generate().await;
+        let mut new = orders(&suite, "E2").split_off(before);
+        new.sort();
+        assert_eq!(new, [ordered("AppAccount", "update"), ordered("SafeAccess", "deletion")], "{}", engine.name);
+        assert_eq!(held(&suite, "E2", "finance").await, None);
+        let resources = suite.permissions("E2").await.resources;
+        let safe = resources.iter().find(|resource| resource.resource_type == "SafeAccess").unwrap();
+        assert_eq!(safe.workflow_state(), S::Cancellation, "{}: {safe:?}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rules_give_goes_when_it_is_denied_and_comes_back_when_that_is_taken_back() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&with_roles()).await;
+        let world = people(1);
+        suite.synchronize(&world).await;
+        suite.generate().await;
+        let safes = |suite: &Suite| orders(suite, "E1").iter().filter(|(kind, _)| kind == "SafeAccess").count();
+        assert_eq!(safes(&suite), 1, "{}", engine.name);
+        let denied = approved(&suite, revoke(&suite, revocation("E1", "finance")).await.unwrap()).await;
+        suite.compute().await;
+        assert_eq!(state_of(&suite, "E1", "finance").await, Some(S::Cancellation), "{}", engine.name);
+        // Its order waits for a review, and is not needed any more.
+        let generated = suite.generate().await;
+        assert_eq!(generated.cancelled, 1, "{}: {generated:?} {:#?}", engine.name, suite.ledger.table());
+        let back = approved(&suite, ask(&suite, role("E1", "finance")).await.unwrap()).await;
+        assert_eq!(get(&suite, &back).await.ends_request_ids, [denied]);
+        suite.compute().await;
+        assert_eq!(state_of(&suite, "E1", "finance").await, Some(S::Calculated), "{}", engine.name);
+        suite.generate().await;
+        assert_eq!(safes(&suite), 2, "{}", engine.name);
     }
 }

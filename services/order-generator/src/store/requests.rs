@@ -101,7 +101,7 @@ pub(crate) async fn about(
     query.all(connection).await?.iter().map(|row| from_json(&row.body)).collect()
 }
 
-/// The requests about one owner that are not over; oldest first.
+/// All requests about one owner, oldest first.
 pub(crate) async fn of_owner(
     connection: &impl ConnectionTrait,
     owner_type: &str,
@@ -110,7 +110,6 @@ pub(crate) async fn of_owner(
     let query = Entity::find()
         .filter(Column::OwnerType.eq(owner_type))
         .filter(Column::OwnerKey.eq(owner_key))
-        .filter(Column::State.ne(WorkflowState::Inactive.number()))
         .order_by_asc(Column::Sequence);
     query.all(connection).await?.iter().map(|row| from_json(&row.body)).collect()
 }
@@ -187,27 +186,18 @@ pub(crate) async fn past(connection: &impl ConnectionTrait, now: Timestamp, limi
     query.all(connection).await?.iter().map(|row| from_json(&row.body)).collect()
 }
 
-/// Whose grants are read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Of<'a> {
-    /// Everybody's.
-    Everybody,
-    /// These owners'.
-    These(&'a [&'a OwnerKey]),
-}
-
-/// What people decided that owners shall have, or shall not have, beside what rules say; by owner. Whoever has
-/// nothing of it is not there.
+/// What people decided that owners shall have, or shall not have, beside what rules say: of these owners, or of
+/// everybody. Whoever has nothing of it is not there.
 pub(crate) async fn grants(
     connection: &impl ConnectionTrait,
     engine: Engine,
-    of: Of<'_>,
+    of: Option<&[&OwnerKey]>,
 ) -> Result<HashMap<OwnerKey, Vec<Grant>>, Fault> {
     let approved = || Entity::find().filter(Column::State.eq(WorkflowState::Approved.number()));
     let mut rows: Vec<Model> = Vec::new();
     match of {
-        Of::Everybody => rows = approved().order_by_asc(Column::Sequence).all(connection).await?,
-        Of::These(owners) => {
+        None => rows = approved().order_by_asc(Column::Sequence).all(connection).await?,
+        Some(owners) => {
             for chunk in owners.chunks(engine.rows_per_statement(OWNER_COLUMNS)) {
                 let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
                     .in_tuples(chunk.iter().map(|(owner_type, owner_key)| (owner_type.clone(), owner_key.clone())));
@@ -223,4 +213,85 @@ pub(crate) async fn grants(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::model::request::{Action, Asked, Effect, Outcome};
+    use crate::store::Migrator;
+    use provost_domain::{Owner, Period};
+
+    fn request(id: &str, owner: &str, effect: Effect, state: WorkflowState) -> Request {
+        Request {
+            id: id.into(),
+            owner: Owner { entity_type: "Person".into(), key: owner.into(), display_name: owner.into() },
+            kind: Kind::Role,
+            name: id.into(),
+            display_name: String::new(),
+            action: Action::Give,
+            asked: Asked { period: Period::default(), comment: String::new(), by: "eve".into() },
+            period: Period::default(),
+            effect,
+            ends: vec![],
+            steps: 1,
+            state,
+            since: Timestamp::from_millis(1),
+            ending: None,
+            notes: vec![],
+            decisions: vec![],
+            created_at: Timestamp::from_millis(1),
+            updated_at: Timestamp::from_millis(1),
+        }
+    }
+
+    #[tokio::test]
+    async fn grants_are_what_is_approved_of_everybody_or_of_some() {
+        use WorkflowState as S;
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let transaction = database.begin().await.unwrap();
+            turn(&database, &transaction).await.unwrap();
+            for request in [
+                request("given", "E1", Effect::Gives, S::Approved),
+                request("denied", "E1", Effect::Denies, S::Approved),
+                request("ended", "E1", Effect::Ends, S::Approved),
+                request("waiting", "E1", Effect::Gives, S::Requested),
+                request("declined", "E1", Effect::Gives, S::Declined),
+                request("over", "E1", Effect::Gives, S::Inactive),
+                request("other", "E2", Effect::Gives, S::PendingApproval),
+                request("third", "E3", Effect::Gives, S::Approved),
+            ] {
+                insert(&transaction, &request).await.unwrap();
+            }
+            let mut other = get(&transaction, "other").await.unwrap().unwrap();
+            assert_eq!(other.approve(Timestamp::from_millis(2)), Outcome::Approved);
+            save(&transaction, &other).await.unwrap();
+            transaction.commit().await.unwrap();
+
+            let key = |key: &str| ("Person".to_owned(), key.to_owned());
+            let names = |found: &HashMap<OwnerKey, Vec<Grant>>| {
+                let mut names: Vec<String> =
+                    found.values().flatten().map(|grant| format!("{} {}", grant.request_id, grant.denied)).collect();
+                names.sort();
+                names
+            };
+            let all = grants(database.read(), database.engine(), None).await.unwrap();
+            assert_eq!(names(&all), ["denied true", "given false", "other false", "third false"], "{}", engine.name);
+            assert_eq!(all.get(&key("E1")).map(Vec::len), Some(2));
+            let (one, three, nobody) = (key("E1"), key("E3"), key("E9"));
+            let some = grants(database.read(), database.engine(), Some(&[&three, &nobody])).await.unwrap();
+            assert_eq!(names(&some), ["third false"], "{}", engine.name);
+            let more = grants(database.read(), database.engine(), Some(&[&one, &three])).await.unwrap();
+            assert_eq!(names(&more), ["denied true", "given false", "third false"]);
+            assert!(grants(database.read(), database.engine(), Some(&[])).await.unwrap().is_empty());
+
+            // An open request for the same is refused by the table too.
+            let transaction = database.begin().await.unwrap();
+            let twice = Request { id: "another".into(), ..request("waiting", "E1", Effect::Gives, S::PendingApproval) };
+            assert!(insert(&transaction, &twice).await.is_err(), "{}", engine.name);
+        }
+    }
 }

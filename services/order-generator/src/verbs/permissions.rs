@@ -206,15 +206,20 @@ fn goes_with(
 struct Told(BTreeMap<(bool, String), Request>);
 
 impl Told {
-    /// Of what waits, counts, or was declined last, the newest speaks for the thing.
+    /// Of what waits or counts, the newest speaks for the thing; else what was declined, when nothing came
+    /// after it.
     fn of(requests: Vec<Request>, now: Timestamp) -> Self {
         let mut told: BTreeMap<(bool, String), Request> = BTreeMap::new();
-        for request in requests.into_iter().filter(|request| request.speaks(now)) {
+        let counts = |request: &Request| request.is_open() || request.counts(now);
+        for request in requests {
             let key = (request.kind != Kind::ResourceType, request.name.clone());
-            let counts = |request: &Request| request.is_open() || request.counts(now);
-            // What was declined later does not hide what counts.
-            if told.get(&key).is_none_or(|before| counts(&request) || !counts(before)) {
+            if told.get(&key).is_some_and(|before| counts(before) && !counts(&request)) {
+                continue;
+            }
+            if request.speaks(now) {
                 told.insert(key, request);
+            } else {
+                told.remove(&key);
             }
         }
         Self(told)

@@ -11,16 +11,18 @@ use crate::model::claims::{handed_over, hands_over};
 use crate::model::evaluate::{Case, Ground, evaluate};
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::unknown_key;
+use crate::model::grant::Grant;
 use crate::model::known_order::KnownOrder;
 use crate::model::resource::{Lookup, Repository, Resource};
 use crate::model::verify;
 use crate::store::assignments::OwnerKey;
+use crate::store::requests;
 use crate::store::resources::{self, Reading, Stored};
 use crate::verbs::schema::EntityShape;
 use provost_contract::fulfillment::v1::Verification;
 use provost_domain::{OrderId, Owner, Period, Timestamp};
 use provost_service_kit::Fault;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The catalog and the repository, as they are at one moment.
@@ -28,6 +30,8 @@ pub(crate) struct World {
     loaded: Arc<Loaded>,
     repository: Repository,
     readings: BTreeMap<String, Reading>,
+    /// What people decided, by owner.
+    grants: HashMap<OwnerKey, Vec<Grant>>,
     now: Timestamp,
 }
 
@@ -56,7 +60,8 @@ impl World {
                 repository.insert(&entity_type.name, Resource { key, values: properties });
             }
         }
-        Ok(Self { loaded, repository, readings, now })
+        let grants = requests::grants(connection, generator.database.engine(), None).await?;
+        Ok(Self { loaded, repository, readings, grants, now })
     }
 
     /// Whoever of a scope can own something, in a stable order.
@@ -75,7 +80,8 @@ impl World {
         let resource = self.repository.resource(entity_type, key)?;
         let Loaded { catalog, revision, .. } = &*self.loaded;
         let ground = Ground { catalog, revision: *revision, now: self.now, lookup: &self.repository };
-        evaluate(&ground, &Case::new(entity_type, resource))
+        let grants = self.grants.get(&(entity_type.clone(), key.clone())).map_or(&[][..], Vec::as_slice);
+        evaluate(&ground, &Case { grants, ..Case::new(entity_type, resource) })
     }
 
     /// Compares what is expected of an owner with what was assigned before and what is there.
