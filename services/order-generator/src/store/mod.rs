@@ -7,7 +7,9 @@
 pub(crate) mod assignments;
 pub(crate) mod catalogs;
 pub(crate) mod computations;
+pub(crate) mod decisions;
 pub(crate) mod entity;
+pub(crate) mod found_items;
 pub(crate) mod jobs;
 pub(crate) mod leases;
 mod migrations;

@@ -234,7 +234,7 @@ fn with_the_gone(inputs: &Inputs, expected: Vec<Expected>) -> Vec<(OwnerKey, Opt
 fn assign(inputs: &Inputs, key: &OwnerKey, expected: &Option<Expected>) -> Vec<Assignment> {
     let nothing = BTreeMap::new();
     let previous = inputs.previous.get(key).unwrap_or(&nothing);
-    inputs.world.assign(expected.as_ref(), previous, &inputs.lanes)
+    inputs.world.assign(expected.as_ref(), previous, &inputs.lanes, &inputs.decisions)
 }
 
 fn owner_of(owner: &Owner) -> OwnerKey {
@@ -243,7 +243,7 @@ fn owner_of(owner: &Owner) -> OwnerKey {
 
 fn key_of(assignment: &Assignment) -> AssignmentKey {
     let Owner { entity_type, key, .. } = &assignment.owner;
-    (entity_type.clone(), key.clone(), assignment.resource_type.clone())
+    (entity_type.clone(), key.clone(), assignment.place())
 }
 
 fn known_owner(expected: &Expected) -> (OwnerKey, KnownOwner) {

@@ -8,8 +8,9 @@ use super::world::World;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::Assignment;
+use crate::model::decision::Decisions;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
-use crate::store::from_json;
+use crate::store::{decisions, from_json};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,6 +43,8 @@ pub(crate) struct Inputs {
     pub(crate) lanes: Lanes,
     /// What was assigned last time, by owner and resource type.
     pub(crate) previous: HashMap<OwnerKey, BTreeMap<String, Assignment>>,
+    /// What people decided on what was found.
+    pub(crate) decisions: Decisions,
     /// What the computation before this one left, as it is kept.
     pub(crate) before: Before,
 }
@@ -60,7 +63,8 @@ impl Inputs {
         let before = Before::read(generator, scope).await?;
         let world = World::read(generator, loaded, scope, now).await?;
         let previous = before.assignments()?;
-        Ok(Self { world, lanes: lanes(generator).await?, previous, before })
+        let decisions = decisions::standing(generator.database.read()).await?;
+        Ok(Self { world, lanes: lanes(generator).await?, previous, decisions, before })
     }
 }
 

@@ -5,9 +5,11 @@ use super::inputs::Scope;
 use super::known::Lanes;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Remains, Situation, assign, left_behind};
+use crate::model::assign::{Assignment, Remains, Situation, Wish, assign, left_behind, place};
 use crate::model::catalog::ResourceType;
-use crate::model::claims::{handed_over, hands_over};
+use crate::model::claims::{Handover, handed_over, hands_over};
+use crate::model::comparison::Comparisons;
+use crate::model::decision::{Decided, Decisions};
 use crate::model::evaluate::{Case, Ground, evaluate};
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::generate::unknown_key;
@@ -20,7 +22,7 @@ use crate::store::requests;
 use crate::store::resources::{self, Reading, Stored};
 use crate::verbs::schema::EntityShape;
 use provost_contract::fulfillment::v1::Verification;
-use provost_domain::{OrderId, Owner, Period, Timestamp};
+use provost_domain::{OrderId, Owner, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -90,12 +92,14 @@ impl World {
         expected: Option<&Expected>,
         previous: &BTreeMap<String, Assignment>,
         lanes: &Lanes,
+        decisions: &Decisions,
     ) -> Vec<Assignment> {
-        let known = previous.values().next();
+        // What was found without an owner's rules is looked at by itself.
+        let of_rules = || previous.values().filter(|before| !before.found);
+        let known = of_rules().next();
         let Some(owner) = expected.map(|expected| &expected.owner).or(known.map(|known| &known.owner)) else {
             return Vec::new();
         };
-        let period = expected.map(|expected| expected.period).or(known.map(|known| known.period)).unwrap_or_default();
         // Another resource type may give the very same by now.
         let is_given = |before: &Assignment| {
             let mut given = expected.iter().flat_map(|expected| &expected.resources);
@@ -106,34 +110,12 @@ impl World {
         };
         let is_known =
             |name: &str| self.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type);
-        let left = previous.values().filter(|before| !is_known(&before.resource_type) && !is_given(before));
+        let left = of_rules().filter(|before| !is_known(&before.resource_type) && !is_given(before));
         let left: Vec<Assignment> =
             left.filter_map(|before| left_behind(before, &self.remains(before, lanes))).collect();
+        let parts = Parts { world: self, owner, expected, previous, lanes, decided: Decided::of(decisions, owner) };
         let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
-        resource_types
-            .filter_map(|resource_type| {
-                let name = &*resource_type.name;
-                let mut resources = expected.iter().flat_map(|expected| &expected.resources);
-                let wanted = resources.find(|resource| &*resource.resource_type == name);
-                let own = previous.get(name);
-                // What another resource type gave until now is as much the owner's as before.
-                let given = || handed_over(&self.loaded.catalog, expected?, wanted?, previous, self.now);
-                let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
-                if wanted.is_none() && before.is_none() {
-                    return None;
-                }
-                let handed_over = wanted.is_none()
-                    && expected.zip(before).is_some_and(|(expected, before)| {
-                        hands_over(&self.loaded.catalog, expected, resource_type, &before.target_key, self.now)
-                    });
-                if handed_over {
-                    return None;
-                }
-                let parts = Parts { world: self, owner, period, resource_type, lanes };
-                parts.assign(expected.is_none(), wanted, before)
-            })
-            .chain(left)
-            .collect()
+        resource_types.flat_map(|resource_type| parts.of_type(resource_type)).chain(left).collect()
     }
 
     /// What is known of a resource whose resource type is no longer in the catalog.
@@ -165,27 +147,74 @@ impl World {
         };
         let one =
             |(id, entity_type): (OrderId, String)| Some(verification(id.to_string(), self.readings.get(&entity_type)?));
-        verify::shown(lanes, resource, seen_at).into_iter().filter_map(one).collect()
+        let comparisons = |entity_type: &str, resource_type: &str| {
+            let catalog = &self.loaded.catalog;
+            let target = catalog.entity_type(entity_type);
+            target.map_or(Comparisons::EXACT, |target| {
+                Comparisons::new(catalog, target, catalog.resource_type(resource_type))
+            })
+        };
+        verify::shown(lanes, resource, seen_at, comparisons).into_iter().filter_map(one).collect()
     }
 }
 
-/// What one comparison is made from.
+/// What the comparisons of one owner are made from.
 struct Parts<'a> {
     world: &'a World,
     owner: &'a Owner,
-    period: Period,
-    resource_type: &'a ResourceType,
+    expected: Option<&'a Expected>,
+    previous: &'a BTreeMap<String, Assignment>,
     lanes: &'a Lanes,
+    decided: Decided<'a>,
 }
 
 impl Parts<'_> {
-    fn assign(
+    /// What the owner has by one resource type: the first, and those beside it.
+    fn of_type(&self, resource_type: &ResourceType) -> Vec<Assignment> {
+        let name = &*resource_type.name;
+        let given = || self.expected.iter().flat_map(|expected| &expected.resources);
+        let given = || given().filter(|resource| &*resource.resource_type == name);
+        let had = self.previous.values().filter(|before| before.resource_type == name && !before.found);
+        let mut slots: Vec<&str> = given().map(|one| one.slot.as_str()).chain(had.map(|one| one.slot.as_str())).collect();
+        slots.push("");
+        slots.sort_unstable();
+        slots.dedup();
+        slots.into_iter().filter_map(|slot| self.of_slot(resource_type, slot, given().find(|one| one.slot == slot))).collect()
+    }
+
+    fn of_slot(
         &self,
-        owner_is_gone: bool,
+        resource_type: &ResourceType,
+        slot: &str,
+        wanted: Option<&ExpectedResource>,
+    ) -> Option<Assignment> {
+        let Self { world, expected, previous, .. } = *self;
+        let catalog = &world.loaded.catalog;
+        let own = previous.get(&place(&resource_type.name, slot)).filter(|own| !own.found);
+        // What another resource type gave until now is as much the owner's as before.
+        let given = || handed_over(catalog, expected?, wanted?, previous, world.now);
+        let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
+        if wanted.is_none() && before.is_none() {
+            return None;
+        }
+        let handover = expected.zip(before).filter(|_| wanted.is_none());
+        let handover = handover
+            .and_then(|(expected, before)| hands_over(catalog, expected, resource_type, &before.target_key, world.now));
+        match (handover, before) {
+            (Some(Handover::Done), _) => None,
+            (Some(Handover::Unclear(other)), Some(before)) if before.is_ours() => Some(held_back(before, &other)),
+            _ => self.compare(resource_type, wanted, before),
+        }
+    }
+
+    fn compare(
+        &self,
+        resource_type: &ResourceType,
         expected: Option<&ExpectedResource>,
         previous: Option<&Assignment>,
     ) -> Option<Assignment> {
-        let Self { world, owner, period, resource_type, lanes } = *self;
+        let Self { world, owner, lanes, decided, .. } = *self;
+        let target = world.loaded.catalog.entity_type(&resource_type.target)?;
         let resource = |key: &str| world.repository.resource(&resource_type.target, key).map(|found| &found.values);
         let lane = |key: &str| -> &[KnownOrder] {
             let key = match key {
@@ -197,17 +226,31 @@ impl Parts<'_> {
         };
         assign(&Situation {
             resource_type,
-            target: world.loaded.catalog.entity_type(&resource_type.target)?,
+            target,
+            comparisons: Comparisons::new(&world.loaded.catalog, target, Some(resource_type)),
             owner,
-            period,
-            owner_is_gone,
+            owner_is_gone: self.expected.is_none(),
             expected,
             previous,
             resource: &resource,
             lane: &lane,
+            decided,
             seen_at: world.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
             now: world.now,
         })
+    }
+}
+
+/// Nobody knows yet whether another resource type gives it: it stays as it is.
+fn held_back(before: &Assignment, other: &str) -> Assignment {
+    Assignment {
+        wish: Wish::Unknown,
+        ours: true,
+        note: format!("left alone: the resource type {other} may give it now, and its key rule fails"),
+        failure: None,
+        wanted: None,
+        state: provost_domain::ProvisioningState::None,
+        ..before.clone()
     }
 }
 

@@ -235,6 +235,7 @@ impl Evaluation<'_> {
             period: self.contexts.period(self.now),
             roles: self.expected_roles(&composites),
             resources,
+            suspects: vec![],
             next_change: self.edges.next(),
         }
     }
