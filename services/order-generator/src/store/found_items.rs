@@ -9,7 +9,8 @@ use futures::TryStreamExt;
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, StreamTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    Select, StreamTrait,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,9 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 const COLUMNS: usize = 11;
 
 /// All items as they are kept, by id.
-pub(crate) async fn all(
-    connection: &(impl ConnectionTrait + StreamTrait),
-) -> Result<HashMap<String, String>, Fault> {
+pub(crate) async fn all(connection: &(impl ConnectionTrait + StreamTrait)) -> Result<HashMap<String, String>, Fault> {
     let rows = Entity::find().stream(connection).await?;
     Ok(rows.map_ok(|row| (row.item_id, row.body)).try_collect().await?)
 }

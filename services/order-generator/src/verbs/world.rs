@@ -175,11 +175,15 @@ impl Parts<'_> {
         let given = || self.expected.iter().flat_map(|expected| &expected.resources);
         let given = || given().filter(|resource| &*resource.resource_type == name);
         let had = self.previous.values().filter(|before| before.resource_type == name && !before.found);
-        let mut slots: Vec<&str> = given().map(|one| one.slot.as_str()).chain(had.map(|one| one.slot.as_str())).collect();
+        let mut slots: Vec<&str> =
+            given().map(|one| one.slot.as_str()).chain(had.map(|one| one.slot.as_str())).collect();
         slots.push("");
         slots.sort_unstable();
         slots.dedup();
-        slots.into_iter().filter_map(|slot| self.of_slot(resource_type, slot, given().find(|one| one.slot == slot))).collect()
+        slots
+            .into_iter()
+            .filter_map(|slot| self.of_slot(resource_type, slot, given().find(|one| one.slot == slot)))
+            .collect()
     }
 
     fn of_slot(
