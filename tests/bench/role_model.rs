@@ -87,7 +87,7 @@ async fn drive(address: &str) -> Result<(Duration, Duration)> {
     ensure!(last.state() == pb::JobRunState::Completed, "{:?}: {}", last.state(), last.message);
     let mut generator = OrderGeneratorServiceClient::new(channel);
     let started = Instant::now();
-    generator.compute_role_model(pb::ComputeRoleModelRequest {}).await?;
+    generator.compute_role_model(pb::ComputeRoleModelRequest::default()).await?;
     let compute = started.elapsed();
     let started = Instant::now();
     let generated = generator.generate_orders(pb::GenerateOrdersRequest::default()).await?.into_inner();

@@ -25,6 +25,8 @@ pub struct Config {
     pub fulfill_wait_seconds: u64,
     /// How long an export waits for an agent before it fails.
     pub export_wait_seconds: u64,
+    /// How often to look whether a date fell due, so that the job "due" has something to do; 0 is never.
+    pub due_seconds: u64,
 }
 
 impl Default for Config {
@@ -37,6 +39,7 @@ impl Default for Config {
             review: "http://127.0.0.1:7403".to_owned(),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
+            due_seconds: 60,
         }
     }
 }
@@ -56,6 +59,9 @@ impl Configuration for Config {
             if !(1..=86_400).contains(&seconds) {
                 mistakes.push(format!("{key}: must be 1 to 86400"));
             }
+        }
+        if self.due_seconds > 86_400 {
+            mistakes.push("due_seconds: must be 0 (never) to 86400".to_owned());
         }
         mistakes
     }
@@ -82,7 +88,7 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_together() {
-        let text = "database_url = 'mysql://x'\nfulfillment = 'not an address'\nreview = 'nor this'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\n";
+        let text = "database_url = 'mysql://x'\nfulfillment = 'not an address'\nreview = 'nor this'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\ndue_seconds = 86401\n";
         let mistakes = from_toml::<Config>(text).unwrap_err().to_string();
         for key in [
             "database_url: must begin",
@@ -90,6 +96,7 @@ mod tests {
             "review:",
             "fulfill_wait_seconds: must",
             "export_wait_seconds: must",
+            "due_seconds: must",
         ] {
             assert!(mistakes.contains(key), "{key} is missing in {mistakes}");
         }

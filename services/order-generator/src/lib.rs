@@ -25,6 +25,7 @@ use provost_contract::generator::v1::assignment_service_server::AssignmentServic
 use provost_contract::generator::v1::catalog_service_server::CatalogServiceServer;
 use provost_contract::generator::v1::job_service_server::JobServiceServer;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorServiceServer;
+use provost_contract::generator::v1::reconciliation_service_server::ReconciliationServiceServer;
 use provost_contract::generator::v1::repository_service_server::RepositoryServiceServer;
 use provost_contract::generator::v1::synchronization_service_server::SynchronizationServiceServer;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
@@ -79,6 +80,7 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         CatalogServiceServer,
         JobServiceServer,
         OrderGeneratorServiceServer,
+        ReconciliationServiceServer,
         RepositoryServiceServer,
         SynchronizationServiceServer
     );
@@ -90,12 +92,16 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     ] {
         server.work(name, move |stop| bell.hear_replicas(stop));
     }
-    let [follower, hearer, teller, watcher] = [(); 4].map(|()| Arc::clone(&generator));
+    if config.due_seconds > 0 {
+        let (watcher, every) = (Arc::clone(&generator), Duration::from_secs(config.due_seconds));
+        server.work("due dates", move |stop| work::due::watch(watcher, every, stop));
+    }
+    let [follower, hearer, teller, timer] = [(); 4].map(|()| Arc::clone(&generator));
     let driver = generator;
     server.work("order feed", move |stop| work::order_feed::follow(follower, stop));
     server.work("decision feed", move |stop| work::decision_feed::follow(hearer, stop));
     server.work("request relay", move |stop| work::request_relay::tell_review(teller, stop));
-    server.work("requests by time", move |stop| work::automation::decide_by_time(watcher, stop));
+    server.work("requests by time", move |stop| work::automation::decide_by_time(timer, stop));
     server.work("job runs", move |stop| work::drive::drive_runs(driver, stop));
     Ok(server)
 }

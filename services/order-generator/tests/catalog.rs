@@ -73,6 +73,15 @@ async fn every_mistake_comes_in_one_answer_and_nothing_is_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_there_before_any_catalog() {
+    let suite = Suite::start("sqlite::memory:").await;
+    let schema = suite.catalog().get_catalog_schema(GetCatalogSchemaRequest {}).await.unwrap().into_inner().schema;
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["$defs"]["resource_type"]["properties"]["query_rules"]["description"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_of_a_catalog_are_kept() {
     let suite = Suite::start("sqlite::memory:").await;
     let none = apply(&suite, files(&[], false)).await.unwrap_err();

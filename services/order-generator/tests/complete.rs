@@ -395,7 +395,7 @@ async fn run_waits_while_the_ledger_is_away() {
 async fn compute_and_generate_say_what_they_lack_and_run_alone() {
     for engine in engines().await {
         let suite = Suite::start(&engine.url).await;
-        let compute = || async { suite.generator().compute_role_model(ComputeRoleModelRequest {}).await };
+        let compute = || async { suite.generator().compute_role_model(ComputeRoleModelRequest::default()).await };
         let generate = || async { suite.generator().generate_orders(GenerateOrdersRequest::default()).await };
         assert_eq!(compute().await.unwrap_err().code(), Code::FailedPrecondition, "{}", engine.name);
         assert_eq!(generate().await.unwrap_err().code(), Code::FailedPrecondition);

@@ -353,7 +353,7 @@ async fn what_is_out_of_date_is_refused_until_it_is_made_again() {
     for engine in engines().await {
         let suite = Suite::start(&engine.url).await;
         suite.apply(&catalog()).await;
-        let unread = suite.generator().compute_role_model(ComputeRoleModelRequest {}).await.unwrap_err();
+        let unread = suite.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap_err();
         assert_eq!(unread.code(), Code::FailedPrecondition, "{}", engine.name);
         assert!(unread.message().contains("was never synchronized; run the job synchronize"), "{}", unread.message());
         suite.synchronize(&people(1)).await;
@@ -383,7 +383,7 @@ async fn projection_that_lags_behind_the_ledger_is_not_believed() {
     .await;
     suite.kill_and_restart().await;
     generating.abort();
-    let refused = suite.generator().compute_role_model(ComputeRoleModelRequest {}).await.unwrap_err();
+    let refused = suite.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
     assert!(refused.message().contains("lags behind"), "{}", refused.message());
     suite.ledger.set_mute(false);

@@ -550,7 +550,7 @@ async fn property_that_was_never_read_is_not_taken_for_empty() {
             (HR.replace("size, type: integer", "size, type: string"), "size of Person was last read as integer"),
         ] {
             suite.apply(&catalog).await;
-            let refused = suite.generator().compute_role_model(ComputeRoleModelRequest {}).await.unwrap_err();
+            let refused = suite.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap_err();
             assert_eq!(refused.code(), Code::FailedPrecondition, "{}: {refused}", engine.name);
             assert!(refused.message().contains(why), "{}", refused.message());
             assert!(refused.message().contains("run the job synchronize"), "{}", refused.message());

@@ -217,6 +217,11 @@ async fn mistakes_in_a_catalog_are_told_like_a_compiler_tells_them() {
     assert!(world.done(&["catalog", "apply", "--check", sample]).await.contains("nothing was applied"));
     assert!(world.done(&["catalog", "apply", sample]).await.contains("revision 1 is the current catalog"));
     assert!(world.done(&["catalog", "show"]).await.contains("applied"));
+    let schema: serde_json::Value = serde_json::from_str(&world.done(&["catalog", "schema"]).await).unwrap();
+    assert_eq!(schema["title"], "Provost catalog");
+    let whole = world.done(&["--output", "json", "catalog", "schema"]).await;
+    let whole: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(whole["schema"].as_str().unwrap()).unwrap(), schema);
     assert!(world.done(&["jobs", "list"]).await.contains("complete"));
     let unknown = world.refused(&["jobs", "run", "nosuch"]).await;
     assert!(unknown.starts_with("there is no job 'nosuch'; there are ") && unknown.contains("complete"), "{unknown}");

@@ -99,11 +99,25 @@ fn evaluate(program: &Program, owner: &Value) -> Result<Value, cel::ExecutionErr
     program.execute(&context)
 }
 
-fn holds(programs: &[Program], owner: &Value) -> bool {
-    programs.iter().any(|program| match evaluate(program, owner) {
+/// A rule that gives a role: an expression for each dimension with the value that it must have, and the condition.
+struct Rule {
+    dimensions: Vec<(Program, String)>,
+    when: Option<Program>,
+}
+
+impl Rule {
+    fn holds(&self, owner: &Value) -> bool {
+        let has =
+            |(program, value): &(Program, String)| evaluate(program, owner).unwrap() == Value::from(value.as_str());
+        self.dimensions.iter().all(has) && self.when.as_ref().is_none_or(|when| holds(when, owner))
+    }
+}
+
+fn holds(program: &Program, owner: &Value) -> bool {
+    match evaluate(program, owner) {
         Ok(Value::Bool(answer)) => answer,
         other => panic!("not a yes or no: {other:?}"),
-    })
+    }
 }
 
 fn with_manager(organisation: &Organisation) -> impl Iterator<Item = (&Person, Option<&Person>)> {
@@ -111,23 +125,43 @@ fn with_manager(organisation: &Organisation) -> impl Iterator<Item = (&Person, O
     organisation.people.iter().map(move |p| (p, p.manager.as_deref().and_then(|id| by_id.get(id).copied())))
 }
 
-/// The `when` rules of each role.
-fn roles(documents: &[Yaml<'static>]) -> BTreeMap<String, Vec<Program>> {
+/// The rules of a role, single or composite.
+fn rules(documents: &[Yaml<'static>], role: &Yaml<'static>) -> Vec<Rule> {
+    let context = items(documents, "contexts").first().and_then(|context| context.as_mapping_get("dimensions"));
+    let dimension = |(name, value): (&Yaml<'static>, &Yaml<'static>)| {
+        let source = text(context.expect("dimensions in the context"), name.as_str().unwrap());
+        (compile(source), value.as_str().unwrap().to_owned())
+    };
+    let rule = |rule: &Yaml<'static>| Rule {
+        dimensions: rule
+            .as_mapping_get("dimensions")
+            .map_or(vec![], |dimensions| dimensions.as_mapping().unwrap().iter().map(dimension).collect()),
+        when: rule.as_mapping_get("when").map(|when| compile(when.as_str().unwrap())),
+    };
+    list(role, "rules").iter().map(rule).collect()
+}
+
+/// The rules that give each single role: its own, and those of the composite roles that hold it.
+fn roles(documents: &[Yaml<'static>]) -> BTreeMap<String, Vec<Rule>> {
     items(documents, "roles")
         .into_iter()
         .map(|role| {
-            let rules: Vec<Program> = list(role, "rules").iter().map(|rule| compile(text(rule, "when"))).collect();
-            assert!(!rules.is_empty());
-            (text(role, "name").to_owned(), rules)
+            let name = text(role, "name");
+            let holds =
+                |composite: &&Yaml<'static>| list(composite, "roles").iter().any(|it| it.as_str() == Some(name));
+            let composite = items(documents, "composite_roles").into_iter().filter(holds);
+            let rules: Vec<Rule> = [role].into_iter().chain(composite).flat_map(|it| rules(documents, it)).collect();
+            assert!(!rules.is_empty(), "nobody has {name}");
+            (name.to_owned(), rules)
         })
         .collect()
 }
 
 /// What the navigation rules of a resource type add up to for one owner.
-fn groups(resource_type: &Yaml<'static>, roles: &BTreeMap<String, Vec<Program>>, owner: &Value) -> BTreeSet<String> {
+fn groups(resource_type: &Yaml<'static>, roles: &BTreeMap<String, Vec<Rule>>, owner: &Value) -> BTreeSet<String> {
     list(resource_type, "navigation_rules")
         .iter()
-        .filter(|rule| holds(&roles[text(rule, "role")], owner))
+        .filter(|rule| roles[text(rule, "role")].iter().any(|rule| rule.holds(owner)))
         .map(|rule| text(rule, "target").to_owned())
         .collect()
 }
@@ -136,10 +170,10 @@ fn resource_type<'a>(documents: &'a [Yaml<'static>], name: &str) -> &'a Yaml<'st
     items(documents, "resource_types").into_iter().find(|item| text(item, "name") == name).expect("resource type")
 }
 
-fn type_rules(resource_type: &Yaml<'static>, roles: &BTreeMap<String, Vec<Program>>, owner: &Value) -> bool {
+fn type_rules(resource_type: &Yaml<'static>, roles: &BTreeMap<String, Vec<Rule>>, owner: &Value) -> bool {
     list(resource_type, "type_rules").iter().any(|rule| match rule.as_mapping_get("role") {
-        Some(role) => holds(&roles[role.as_str().unwrap()], owner),
-        None => holds(&[compile(text(rule, "when"))], owner),
+        Some(role) => roles[role.as_str().unwrap()].iter().any(|rule| rule.holds(owner)),
+        None => holds(&compile(text(rule, "when")), owner),
     })
 }
 

@@ -1,8 +1,8 @@
-//! `CatalogService`: applying a catalog, and reading it back.
+//! `CatalogService`: applying a catalog, reading it back, and what its files may hold.
 
 use super::Api;
 use crate::catalogs::{File, Stored};
-use crate::model::catalog::Problem;
+use crate::model::catalog::{Problem, SCHEMA};
 use crate::verbs::apply_catalog::{Applied, apply_catalog};
 use provost_contract::generator::v1 as wire;
 use provost_contract::generator::v1::catalog_service_server::CatalogService;
@@ -37,6 +37,13 @@ impl CatalogService for Api {
             applied_at: Some(to_wire::timestamp(applied_at)),
             applied_by,
         }))
+    }
+
+    async fn get_catalog_schema(
+        &self,
+        _request: Request<wire::GetCatalogSchemaRequest>,
+    ) -> Result<Response<wire::GetCatalogSchemaResponse>, Status> {
+        Ok(Response::new(wire::GetCatalogSchemaResponse { schema: SCHEMA.to_owned() }))
     }
 }
 

@@ -27,8 +27,8 @@ impl JobService for Api {
 
     async fn run_job(&self, request: Request<wire::RunJobRequest>) -> Result<Response<wire::JobRun>, Status> {
         let Caller { actor } = Caller::of(&request);
-        let wire::RunJobRequest { job, request_id, force_review, waive_review } = request.into_inner();
-        let wish = verbs::RunJob { job, request_id, force_review, waive_review, actor };
+        let wire::RunJobRequest { job, request_id, force_review, waive_review, connectors } = request.into_inner();
+        let wish = verbs::RunJob { job, request_id, force_review, waive_review, connectors, actor };
         let run = verbs::run_job(&self.generator, wish).await?;
         Ok(Response::new(with_tasks(&self.generator, run).await?))
     }

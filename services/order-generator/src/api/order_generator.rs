@@ -1,8 +1,9 @@
 //! `OrderGeneratorService`: computing the role model, and generating orders from it.
 
 use super::Api;
+use crate::generator::Generator;
 use crate::store::computations::{Breach, Computed, Generated, Options};
-use crate::verbs::compute::compute;
+use crate::verbs::compute::{Whom, compute, these};
 use crate::verbs::generate::generate;
 use provost_contract::generator::v1 as wire;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorService;
@@ -14,11 +15,13 @@ use tonic::{Request, Response, Status};
 impl OrderGeneratorService for Api {
     async fn compute_role_model(
         &self,
-        _request: Request<wire::ComputeRoleModelRequest>,
+        request: Request<wire::ComputeRoleModelRequest>,
     ) -> Result<Response<wire::ComputeRoleModelResponse>, Status> {
+        let wire::ComputeRoleModelRequest { incremental, owner_keys, owner_entity_type } = request.into_inner();
         let generator = Arc::clone(&self.generator);
+        let whom = whom(&generator, incremental, &owner_entity_type, &owner_keys).await?;
         // Goes on when its caller goes away: half a computation helps nobody.
-        let computed = tokio::spawn(async move { compute(&generator, &|_, _| {}).await }).await;
+        let computed = tokio::spawn(async move { compute(&generator, whom, &|_, _| {}).await }).await;
         Ok(Response::new(computed_to_wire(computed.map_err(Fault::internal)??)))
     }
 
@@ -35,6 +38,20 @@ impl OrderGeneratorService for Api {
             Ok::<_, Fault>(generated_to_wire(run, generated, &options))
         });
         Ok(Response::new(generating.await.map_err(Fault::internal)??))
+    }
+}
+
+async fn whom(
+    generator: &Generator,
+    incremental: bool,
+    owner_entity_type: &str,
+    owner_keys: &[String],
+) -> Result<Whom, Fault> {
+    match (incremental, owner_keys) {
+        (true, []) => Ok(Whom::Changed),
+        (false, []) => Ok(Whom::Everybody),
+        (true, _) => Err(Fault::invalid("owner_keys", "contradict incremental; leave one of them out")),
+        (false, keys) => these(generator, owner_entity_type, keys).await,
     }
 }
 

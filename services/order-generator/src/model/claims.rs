@@ -114,6 +114,12 @@ pub(crate) fn handed_over<'a>(
 }
 
 impl Claims<'_> {
+    /// Which resources, by entity type and key, which owners have, want, or are about to lose.
+    pub(crate) fn claimed(&self, all: &[Expected]) -> Vec<((String, String), OwnerKey)> {
+        let claims = self.leaving(all).into_iter().chain(self.expected(all));
+        claims.map(|(key, claim)| (key, claim.owner)).collect()
+    }
+
     /// Fails the resources that two owners would share. A resource with a failed rule keeps its failure,
     /// and its claim.
     pub(crate) fn refuse_shared(&self, all: &mut [Expected]) {

@@ -113,6 +113,11 @@ impl Decision {
         self.verdict == Verdict::Keep
     }
 
+    /// The owners for whom a computation may say something else because of it.
+    pub fn concerns(&self) -> impl Iterator<Item = &Owner> {
+        [Some(&self.of), self.owner.as_ref()].into_iter().flatten()
+    }
+
     /// Who said so, for people.
     pub fn by(&self) -> String {
         match self.comment.as_str() {

@@ -26,6 +26,17 @@ pub struct Expected {
     pub next_change: Option<Timestamp>,
 }
 
+impl Expected {
+    /// Existing resources that may be the owner's: resource types and keys.
+    pub fn candidates(&self) -> impl Iterator<Item = (&str, &str)> {
+        let given = self.resources.iter().flat_map(|resource| {
+            resource.candidates.iter().map(|candidate| (&*resource.resource_type, candidate.key.as_str()))
+        });
+        let suspects = self.suspects.iter().map(|one| (&*one.resource_type, one.candidate.key.as_str()));
+        given.chain(suspects)
+    }
+}
+
 /// A role that a rule or a person gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedRole {

@@ -7,6 +7,7 @@
 //! the same answer, in whatever order they come.
 
 pub mod assign;
+pub mod baseline;
 pub mod catalog;
 pub(crate) mod claims;
 pub mod comparison;
@@ -20,6 +21,7 @@ pub mod found;
 pub mod generate;
 pub mod grant;
 pub mod known_order;
+pub mod need;
 pub mod request;
 pub mod resource;
 pub mod verify;

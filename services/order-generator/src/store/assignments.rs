@@ -1,24 +1,38 @@
 //! What the last computation of the role model found: of each owner, and of each owner and resource
 //! type. Kept as the texts of the model's types, so that only differences are written.
 
-use super::entity::{assignment, owner};
+use super::dependencies::by_type;
+use super::entity::{assignment, found_item, owner};
 use futures::TryStreamExt;
 use provost_service_kit::Engine;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, StreamTrait};
-use std::collections::HashMap;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, StreamTrait,
+};
+use std::collections::{HashMap, HashSet};
 
 /// An owner: entity type and key.
 pub(crate) type OwnerKey = (String, String);
 /// An assignment: owner's entity type and key, and resource type.
 pub(crate) type AssignmentKey = (String, String, String);
 
-/// All owners.
-pub(crate) async fn owners(
-    connection: &(impl ConnectionTrait + StreamTrait),
-) -> Result<HashMap<OwnerKey, String>, DbErr> {
-    let rows = owner::Entity::find().stream(connection).await?;
-    rows.map_ok(|row| ((row.entity_type, row.key), row.body)).try_collect().await
+/// Everybody of whom something is kept.
+pub(crate) async fn known_owners(connection: &impl ConnectionTrait) -> Result<Vec<OwnerKey>, DbErr> {
+    let mut found: Vec<OwnerKey> = owner::Entity::find()
+        .select_only()
+        .columns([owner::Column::EntityType, owner::Column::Key])
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let having: Vec<OwnerKey> = assignment::Entity::find()
+        .select_only()
+        .columns([assignment::Column::OwnerType, assignment::Column::OwnerKey])
+        .distinct()
+        .into_tuple()
+        .all(connection)
+        .await?;
+    found.extend(having);
+    Ok(found)
 }
 
 /// All assignments.
@@ -36,11 +50,15 @@ pub(crate) async fn these_owners(
     owners: &[&OwnerKey],
 ) -> Result<HashMap<OwnerKey, String>, DbErr> {
     let mut found = HashMap::with_capacity(owners.len());
-    for chunk in owners.chunks(engine.rows_per_statement(2)) {
-        let these = Expr::tuple([Expr::col(owner::Column::EntityType), Expr::col(owner::Column::Key)])
-            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
-        let rows = owner::Entity::find().filter(these).all(connection).await?;
-        found.extend(rows.into_iter().map(|row| ((row.entity_type, row.key), row.body)));
+    for (entity_type, keys) in by_type(owners) {
+        for chunk in keys.chunks(engine.rows_per_statement(1)) {
+            let rows = owner::Entity::find()
+                .filter(owner::Column::EntityType.eq(entity_type))
+                .filter(owner::Column::Key.is_in(chunk.iter().copied()))
+                .all(connection)
+                .await?;
+            found.extend(rows.into_iter().map(|row| ((row.entity_type, row.key), row.body)));
+        }
     }
     Ok(found)
 }
@@ -52,11 +70,15 @@ pub(crate) async fn of_owners(
     owners: &[&OwnerKey],
 ) -> Result<HashMap<AssignmentKey, String>, DbErr> {
     let mut found = HashMap::with_capacity(owners.len());
-    for chunk in owners.chunks(engine.rows_per_statement(2)) {
-        let these = Expr::tuple([Expr::col(assignment::Column::OwnerType), Expr::col(assignment::Column::OwnerKey)])
-            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
-        let rows = assignment::Entity::find().filter(these).all(connection).await?;
-        found.extend(rows.into_iter().map(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)));
+    for (entity_type, keys) in by_type(owners) {
+        for chunk in keys.chunks(engine.rows_per_statement(1)) {
+            let rows = assignment::Entity::find()
+                .filter(assignment::Column::OwnerType.eq(entity_type))
+                .filter(assignment::Column::OwnerKey.is_in(chunk.iter().copied()))
+                .all(connection)
+                .await?;
+            found.extend(rows.into_iter().map(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)));
+        }
     }
     Ok(found)
 }
@@ -170,4 +192,20 @@ pub(crate) async fn delete(
         assignment::Entity::delete_many().filter(these).exec(connection).await?;
     }
     Ok(())
+}
+
+/// Of these resource types, those by which somebody has something.
+pub(crate) async fn known_types(
+    connection: &impl ConnectionTrait,
+    names: impl Iterator<Item = &str>,
+) -> Result<HashSet<String>, DbErr> {
+    let mut known = HashSet::new();
+    for name in names {
+        let assigned = assignment::Entity::find().filter(assignment::Column::ResourceType.eq(name));
+        let found = found_item::Entity::find().filter(found_item::Column::ResourceType.eq(name));
+        if assigned.limit(1).one(connection).await?.is_some() || found.limit(1).one(connection).await?.is_some() {
+            known.insert(name.to_owned());
+        }
+    }
+    Ok(known)
 }

@@ -24,23 +24,46 @@ pub(crate) struct Computed {
 
 /// The catalog revision that the newest computation evaluated; none before the first.
 pub(crate) async fn newest_revision(connection: &impl ConnectionTrait) -> Result<Option<i64>, Fault> {
+    Ok(newest(connection).await?.map(|newest| newest.revision))
+}
+
+/// The newest computation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Newest {
+    /// The catalog revision that it evaluated.
+    pub(crate) revision: i64,
+    /// The cursor of the order feed up to which it saw; none when it was not yet noted.
+    pub(crate) orders_until: Option<i64>,
+}
+
+/// The newest computation; none before the first.
+pub(crate) async fn newest(connection: &impl ConnectionTrait) -> Result<Option<Newest>, Fault> {
     let row = computation::Entity::find().order_by_desc(computation::Column::Sequence).one(connection).await?;
-    Ok(row.map(|row| row.catalog_revision))
+    Ok(row.map(|row| Newest { revision: row.catalog_revision, orders_until: row.orders_until }))
+}
+
+/// When a computation was, and how much of the order feed it saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+    pub(crate) orders_until: i64,
 }
 
 /// Keeps a computation.
 pub(crate) async fn note_computation(
     connection: &impl ConnectionTrait,
     catalog_revision: i64,
-    started_at: Timestamp,
-    ended_at: Timestamp,
+    times: &Times,
     computed: &Computed,
 ) -> Result<(), Fault> {
+    let Times { started_at, ended_at, orders_until } = *times;
     let row = computation::ActiveModel {
         catalog_revision: Set(catalog_revision),
         started_at: Set(started_at.millis()),
         ended_at: Set(ended_at.millis()),
         summary: Set(to_json(computed)?),
+        orders_until: Set(Some(orders_until)),
         ..Default::default()
     };
     computation::Entity::insert(row).exec_without_returning(connection).await?;

@@ -160,6 +160,12 @@ pub mod order {
         pub inactive_reason: i32,
         pub version: i64,
         pub record: Vec<u8>,
+        /// Empty, or none, in rows that are older than the columns.
+        pub entity_type: String,
+        pub generated_at: Option<i64>,
+        pub executed_at: Option<i64>,
+        /// The cursor of the feed at which the row was last written.
+        pub changed: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -199,6 +205,8 @@ pub mod computation {
         pub started_at: i64,
         pub ended_at: i64,
         pub summary: String,
+        /// The cursor of the order feed up to which it saw; none in rows that are older than the column.
+        pub orders_until: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -404,6 +412,91 @@ pub mod decision {
         pub actor: String,
         pub at: i64,
         pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What synchronization, and others, changed since the last computation of the role model.
+pub mod change {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "changes")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub sequence: i64,
+        pub kind: i32,
+        pub entity_type: String,
+        pub key: String,
+        pub before: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the last result of each owner was computed from.
+pub mod dependency {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "dependencies")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub owner_type: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub owner_key: String,
+        pub claims: Vec<u8>,
+        pub needs: Vec<u8>,
+        pub next_change: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The same from the other side: whose result was computed from a thing.
+pub mod dependent {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "dependents")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub need: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub owner_type: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub owner_key: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// By what resources are found, other than by their keys.
+pub mod text {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "texts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub need: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub entity_type: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

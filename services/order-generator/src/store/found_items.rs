@@ -5,36 +5,29 @@ use super::entity::found_item::{ActiveModel, Column, Entity, Model};
 use super::{from_json, to_json};
 use crate::model::claims::OwnerKey;
 use crate::model::found::{Item, Kind};
-use futures::TryStreamExt;
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    Select, StreamTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use std::collections::{BTreeMap, HashMap};
 
 /// Columns that an upsert writes.
 const COLUMNS: usize = 11;
 
-/// All items as they are kept, by id.
-pub(crate) async fn all(connection: &(impl ConnectionTrait + StreamTrait)) -> Result<HashMap<String, String>, Fault> {
-    let rows = Entity::find().stream(connection).await?;
-    Ok(rows.map_ok(|row| (row.item_id, row.body)).try_collect().await?)
-}
-
-/// The items of these owners as they are kept, by id.
+/// The items of these owners as they are kept, by owner and id.
 pub(crate) async fn of_owners(
     connection: &impl ConnectionTrait,
     engine: Engine,
     owners: &[&OwnerKey],
-) -> Result<HashMap<String, String>, Fault> {
-    let mut found = HashMap::new();
+) -> Result<HashMap<OwnerKey, HashMap<String, String>>, Fault> {
+    let mut found: HashMap<OwnerKey, HashMap<String, String>> = HashMap::new();
     for chunk in owners.chunks(engine.rows_per_statement(2)) {
         let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
             .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
-        let rows = Entity::find().filter(these).all(connection).await?;
-        found.extend(rows.into_iter().map(|row| (row.item_id, row.body)));
+        for row in Entity::find().filter(these).all(connection).await? {
+            found.entry((row.owner_type, row.owner_key)).or_default().insert(row.item_id, row.body);
+        }
     }
     Ok(found)
 }
@@ -108,6 +101,14 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// It narrows nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { kinds, resource_type, owner_key, property, workflow_states } = self;
+        kinds.is_empty()
+            && workflow_states.is_empty()
+            && [resource_type, owner_key, property].iter().all(|text| text.is_empty())
+    }
+
     fn select(&self) -> Select<Entity> {
         let Self { kinds, resource_type, owner_key, property, workflow_states } = self;
         let mut query = Entity::find();
@@ -150,6 +151,24 @@ pub(crate) async fn by_ids(
         let rows = Entity::find().filter(Column::ItemId.is_in(chunk.iter().copied())).all(connection).await?;
         for row in rows {
             found.insert(row.item_id, from_json(&row.body)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The roles that these owners seem to have, by id.
+pub(crate) async fn roles_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<Vec<(String, Item)>, Fault> {
+    let mut found = Vec::new();
+    for chunk in owners.chunks(engine.rows_per_statement(3)) {
+        let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        let query = Entity::find().filter(these).filter(Column::Kind.eq(Kind::Role.number()));
+        for row in query.order_by_asc(Column::Position).all(connection).await? {
+            found.push((row.item_id, from_json(&row.body)?));
         }
     }
     Ok(found)

@@ -1,7 +1,9 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
+mod incremental;
 mod requests;
 
+use incremental::Incremental;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
 
@@ -10,7 +12,13 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(WhatWasRead), Box::new(Reconciliation), Box::new(requests::Requests)]
+        vec![
+            Box::new(First),
+            Box::new(WhatWasRead),
+            Box::new(Reconciliation),
+            Box::new(requests::Requests),
+            Box::new(Incremental),
+        ]
     }
 }
 

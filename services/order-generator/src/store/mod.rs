@@ -6,8 +6,10 @@
 
 pub(crate) mod assignments;
 pub(crate) mod catalogs;
+pub(crate) mod changes;
 pub(crate) mod computations;
 pub(crate) mod decisions;
+pub(crate) mod dependencies;
 pub(crate) mod entity;
 pub(crate) mod found_items;
 pub(crate) mod jobs;
@@ -19,6 +21,7 @@ pub(crate) mod requests;
 pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
+pub(crate) mod texts;
 
 pub(crate) use migrations::Migrator;
 

@@ -2,10 +2,12 @@
 //! state lives in fulfillment; this is a copy that may lag, and never decides anything there.
 
 use super::entity::order::{Column, Entity, Model};
+use crate::model::generate::LaneKey;
 use futures::TryStreamExt;
 use prost::Message;
+use provost_contract::from_wire;
 use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, ProvisioningState};
-use provost_domain::Lane;
+use provost_domain::{Lane, Timestamp};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -15,9 +17,17 @@ use sea_orm::{
 use std::collections::{BTreeMap, HashMap};
 
 /// Columns that an upsert writes.
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 16;
 /// Why orders no longer count: replaced, or cancelled.
 const GONE: [i32; 2] = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
+/// In which states synchronized data can show an order.
+const WAITING: [i32; 5] = [
+    ProvisioningState::Pending as i32,
+    ProvisioningState::Transmitted as i32,
+    ProvisioningState::Errored as i32,
+    ProvisioningState::AwaitingApproval as i32,
+    ProvisioningState::Executed as i32,
+];
 /// The unit separator, which no catalog name and no key of sense holds.
 const SEPARATOR: char = '\u{1f}';
 
@@ -32,7 +42,15 @@ pub(crate) fn lane(order: &Order) -> String {
     }
 }
 
-fn row(record: &OrderRecord) -> Option<Model> {
+/// The lane of these orders, as rows name it.
+pub(crate) fn lane_text((connector, entity_type, key): &LaneKey) -> String {
+    match key.starts_with(SEPARATOR) {
+        true => key.clone(),
+        false => Lane::new(connector, entity_type, key).as_str().to_owned(),
+    }
+}
+
+fn row(record: &OrderRecord, cursor: i64) -> Option<Model> {
     let order = record.order.as_ref()?;
     let owner = order.owner.clone().unwrap_or_default();
     Some(Model {
@@ -48,6 +66,10 @@ fn row(record: &OrderRecord) -> Option<Model> {
         inactive_reason: record.inactive_reason,
         version: record.version,
         record: record.encode_to_vec(),
+        entity_type: order.entity_type.clone(),
+        generated_at: order.generated_at.as_ref().map(from_wire::timestamp).map(Timestamp::millis),
+        executed_at: record.executed_at.as_ref().map(from_wire::timestamp).map(Timestamp::millis),
+        changed: cursor,
     })
 }
 
@@ -55,15 +77,16 @@ fn read(row: &Model) -> Result<OrderRecord, Fault> {
     OrderRecord::decode(row.record.as_slice()).map_err(Fault::internal)
 }
 
-/// Takes over records; one that is older than what is known changes nothing.
+/// Takes over records that the feed told up to a cursor; one that is older than what is known changes nothing.
 pub(crate) async fn save(
     connection: &impl ConnectionTrait,
     engine: Engine,
+    cursor: i64,
     records: &[OrderRecord],
 ) -> Result<(), DbErr> {
     // One statement must not meet the same row twice.
     let mut newest: BTreeMap<String, Model> = BTreeMap::new();
-    for row in records.iter().filter_map(row) {
+    for row in records.iter().filter_map(|record| row(record, cursor)) {
         match newest.get(&row.order_id) {
             Some(known) if known.version > row.version => {}
             _ => {
@@ -82,6 +105,10 @@ pub(crate) async fn save(
                         Column::Version,
                         Column::Sequence,
                         Column::Record,
+                        Column::EntityType,
+                        Column::GeneratedAt,
+                        Column::ExecutedAt,
+                        Column::Changed,
                     ])
                     .action_and_where(
                         Expr::col((Entity, Column::Version)).lte(Expr::col(("excluded", Column::Version))),
@@ -213,22 +240,139 @@ pub(crate) async fn newest_of_lanes(
 /// newest and whatever came after an order that is not verified. Lanes grow for years, and what was
 /// verified long ago says nothing that synchronization does not show.
 pub(crate) async fn that_count(connection: &(impl ConnectionTrait + StreamTrait)) -> Result<Vec<OrderRecord>, Fault> {
-    let verified = ProvisioningState::Verified as i32;
-    let [superseded, cancelled] = GONE;
-    let sql = format!(
-        "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM (\
-         SELECT order_id, state, sequence, \
-         MAX(CASE WHEN state = {verified} THEN sequence END) OVER (PARTITION BY lane) AS newest_verified, \
-         MIN(CASE WHEN state <> {verified} THEN sequence END) OVER (PARTITION BY lane) AS oldest_other \
-         FROM orders WHERE inactive_reason NOT IN ({superseded}, {cancelled})) AS placed \
-         WHERE state <> {verified} OR sequence = newest_verified OR sequence > oldest_other) \
-         ORDER BY sequence"
-    );
-    let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), sql);
+    let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), that_count_in(""));
     let mut rows = Entity::find().from_raw_sql(statement).stream(connection).await?;
     let mut found = Vec::new();
     while let Some(row) = rows.try_next().await? {
         found.push(read(&row)?);
+    }
+    Ok(found)
+}
+
+/// Of these lanes, the orders that the role model looks at, oldest first in each lane.
+pub(crate) async fn that_count_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    lanes: &[String],
+) -> Result<Vec<OrderRecord>, Fault> {
+    let backend = ConnectionTrait::get_database_backend(connection);
+    let mut found = Vec::new();
+    for chunk in lanes.chunks(engine.rows_per_statement(1)) {
+        let places = (1..=chunk.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+        let sql = that_count_in(&format!(" AND lane IN ({places})"));
+        let values = chunk.iter().map(|lane| lane.as_str().into());
+        let rows = Entity::find().from_raw_sql(Statement::from_sql_and_values(backend, sql, values));
+        for row in rows.all(connection).await? {
+            found.push(read(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn that_count_in(lanes: &str) -> String {
+    let verified = ProvisioningState::Verified as i32;
+    let [superseded, cancelled] = GONE;
+    format!(
+        "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM (\
+         SELECT order_id, state, sequence, \
+         MAX(CASE WHEN state = {verified} THEN sequence END) OVER (PARTITION BY lane) AS newest_verified, \
+         MIN(CASE WHEN state <> {verified} THEN sequence END) OVER (PARTITION BY lane) AS oldest_other \
+         FROM orders WHERE inactive_reason NOT IN ({superseded}, {cancelled}){lanes}) AS placed \
+         WHERE state <> {verified} OR sequence = newest_verified OR sequence > oldest_other) \
+         ORDER BY sequence"
+    )
+}
+
+/// Whom the orders concern that moved since the feed was at a cursor: their owners, and whoever has to do
+/// with the resource.
+pub(crate) async fn moved_since(connection: &impl ConnectionTrait, cursor: i64) -> Result<Vec<Moved>, DbErr> {
+    moved(connection, Condition::all().add(Column::Changed.gt(cursor))).await
+}
+
+/// Whom the orders concern of which an export can say, for the first time, that it shows them or does not:
+/// those of an entity type that were generated or executed since the export before it began.
+pub(crate) async fn spoken_of(
+    connection: &impl ConnectionTrait,
+    entity_type: &str,
+    since: i64,
+) -> Result<Vec<Moved>, DbErr> {
+    moved(connection, not_settled_since(entity_type, since)).await
+}
+
+fn not_settled_since(entity_type: &str, since: i64) -> Condition {
+    Condition::all().add(Column::EntityType.is_in([entity_type, ""])).add(Column::State.is_in(WAITING)).add(
+        Condition::any()
+            .add(Column::GeneratedAt.is_null())
+            .add(Column::GeneratedAt.gte(since))
+            .add(Column::ExecutedAt.gte(since)),
+    )
+}
+
+async fn moved(connection: &impl ConnectionTrait, which: Condition) -> Result<Vec<Moved>, DbErr> {
+    let rows: Vec<(String, String, String, String)> = Entity::find()
+        .select_only()
+        .columns([Column::OwnerType, Column::OwnerKey, Column::EntityType, Column::Lane])
+        .filter(which)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(owner_type, owner_key, entity_type, lane)| Moved { owner: (owner_type, owner_key), entity_type, lane })
+        .collect())
+}
+
+/// An order that moved: whose it is, and in which lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) owner: (String, String),
+    entity_type: String,
+    lane: String,
+}
+
+impl Moved {
+    /// The resource that the lane is of; none of an order without a key, whose lane is its owner's alone.
+    pub(crate) fn resource(&self) -> Option<(&str, &str)> {
+        let mut parts = self.lane.splitn(3, SEPARATOR).skip(1);
+        let (entity_type, key) = (parts.next()?, parts.next()?);
+        (!self.lane.starts_with(SEPARATOR)).then_some((entity_type, key))
+    }
+}
+
+/// The orders that wait to be seen and that an export, begun at `seen_at`, may show: of an entity type, and
+/// generated since `since`.
+pub(crate) async fn to_be_shown(
+    connection: &(impl ConnectionTrait + StreamTrait),
+    entity_type: &str,
+    since: i64,
+    seen_at: i64,
+) -> Result<Vec<OrderRecord>, Fault> {
+    let which = Condition::all()
+        .add(not_settled_since(entity_type, since))
+        .add(Condition::any().add(Column::GeneratedAt.is_null()).add(Column::GeneratedAt.lt(seen_at)));
+    let mut rows = Entity::find().filter(which).order_by_asc(Column::Sequence).stream(connection).await?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        found.push(read(&row)?);
+    }
+    Ok(found)
+}
+
+/// The orders of these lanes that wait to be seen.
+pub(crate) async fn waiting_in(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    lanes: &[String],
+) -> Result<Vec<OrderRecord>, Fault> {
+    let mut found = Vec::new();
+    for chunk in lanes.chunks(engine.rows_per_statement(1)) {
+        let query = Entity::find()
+            .filter(Column::Lane.is_in(chunk.iter().map(String::as_str)))
+            .filter(Column::State.is_in(WAITING))
+            .order_by_asc(Column::Sequence);
+        for row in query.all(connection).await? {
+            found.push(read(&row)?);
+        }
     }
     Ok(found)
 }
@@ -277,7 +421,7 @@ mod tests {
                 record("seen", 8, "eve", S::Verified, none),
                 record("open", 9, "eve", S::Pending, none),
             ];
-            save(database.write(), database.engine(), &records).await.unwrap();
+            save(database.write(), database.engine(), 7, &records).await.unwrap();
             let found = that_count(database.read()).await.unwrap();
             let ids: Vec<_> = found.into_iter().map(|record| record.order.unwrap().order_id).collect();
             assert_eq!(ids, ["declined", "after", "newest", "last", "seen", "open"], "{}", engine.name);

@@ -5,7 +5,7 @@ use super::{from_json, to_json};
 use futures::TryStreamExt;
 use provost_domain::{Timestamp, Value};
 use provost_service_kit::{Engine, Fault};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{OnConflict, SimpleExpr};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, StreamTrait,
@@ -58,16 +58,31 @@ pub(crate) async fn list(
     rows.into_iter().map(stored).collect()
 }
 
-/// All resources of an entity type.
-pub(crate) async fn all(
-    connection: &(impl ConnectionTrait + StreamTrait),
+/// The keys of all resources of an entity type.
+pub(crate) async fn keys(connection: &impl ConnectionTrait, entity_type: &str) -> Result<Vec<String>, DbErr> {
+    let query = resource::Entity::find().select_only().column(resource::Column::Key).filter(of_type(entity_type));
+    query.into_tuple().all(connection).await
+}
+
+fn of_type(entity_type: &str) -> SimpleExpr {
+    resource::Column::EntityType.eq(entity_type)
+}
+
+/// These resources of an entity type, as far as they are there.
+pub(crate) async fn these(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
     entity_type: &str,
+    keys: &[String],
 ) -> Result<Vec<Stored>, Fault> {
-    let mut rows =
-        resource::Entity::find().filter(resource::Column::EntityType.eq(entity_type)).stream(connection).await?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        found.push(stored(row)?);
+    let mut found = Vec::with_capacity(keys.len());
+    for chunk in keys.chunks(engine.rows_per_statement(1)) {
+        let query = resource::Entity::find()
+            .filter(of_type(entity_type))
+            .filter(resource::Column::Key.is_in(chunk.iter().map(String::as_str)));
+        for row in query.all(connection).await? {
+            found.push(stored(row)?);
+        }
     }
     Ok(found)
 }

@@ -36,6 +36,21 @@ pub(crate) async fn all(connection: &impl ConnectionTrait) -> Result<HashMap<Str
     rows.into_iter().map(read).collect()
 }
 
+/// Those of these orders that are kept, by order id.
+pub(crate) async fn these(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    ids: &[&str],
+) -> Result<HashMap<String, WireOrder>, Fault> {
+    let mut found = HashMap::new();
+    for chunk in ids.chunks(engine.rows_per_statement(1)) {
+        for row in Entity::find().filter(Column::OrderId.is_in(chunk.iter().copied())).all(connection).await? {
+            found.insert(row.order_id, WireOrder::decode(row.content.as_slice()).map_err(Fault::internal)?);
+        }
+    }
+    Ok(found)
+}
+
 /// Forgets those of orders that are verified, replaced or cancelled, and of orders that the ledger
 /// never took. Call it when the projection has caught up.
 pub(crate) async fn forget(connection: &impl ConnectionTrait) -> Result<(), DbErr> {

@@ -5,7 +5,7 @@
 //! review has not heard of is decided here. The rule that must hold: a rule decides the step that it was due
 //! for, and no later one; so the version of the review goes with the decision.
 
-use super::requests::{commit, keep};
+use super::requests::{commit, keep, owner_of};
 use crate::generator::Generator;
 use crate::model::request::automation::{Automatic, automatic, soonest};
 use crate::model::request::{Decision, Outcome, Request, Verdict};
@@ -100,7 +100,8 @@ async fn decide_here(generator: &Generator, request: &Request, decision: &Automa
     keep(&transaction, &request, outcome, now).await?;
     // Review may be hearing of it just now.
     request_outbox::put(&transaction, &request.id, Action::Withdraw, "an automation rule decided", now).await?;
-    commit(generator, transaction).await?;
+    let changed = (outcome == Outcome::Approved).then(|| owner_of(&request));
+    commit(generator, transaction, changed).await?;
     tracing::info!(request_id = request.id, approves = decision.approves, "decided by an automation rule");
     Ok(true)
 }

@@ -1,27 +1,35 @@
-//! Computing the role model: evaluate everybody, compare with what is there, keep the differences,
-//! and report what synchronization has shown.
+//! Computing the role model: evaluate, compare with what is there, keep the differences, and report what
+//! synchronization has shown. For everybody, or for those whom something concerns that changed.
 //!
-//! The rule that must hold: computing twice on the same inputs changes nothing the second time. What
-//! is kept is kept in one transaction; a computation that was interrupted never happened.
+//! The rules that must hold: computing twice on the same inputs changes nothing the second time, and
+//! computing for those whom it concerns gives what computing for everybody would. What is kept is kept
+//! in one transaction; a computation that was interrupted never happened.
 
+use super::affected::{Affected, affected};
 use super::catch_up::catch_up;
-use super::inputs::{Before, Inputs, Scope};
+use super::inputs::{Batch, Claimed, Kept, Person, Scope};
+use super::permissions::owner_type;
+use super::texts::Texts;
+use super::verify::{Candidates, verifications, verify};
+use super::world::{Ground, Known, Taken, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
-use crate::model::claims::Claims;
-use crate::model::expected::Expected;
+use crate::model::evaluate;
+use crate::model::expected::{Expected, ExpectedRole};
+use crate::model::found::Item;
+use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
+use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed};
-use crate::store::{resources, to_json};
+use crate::store::dependencies::{self, Dependencies, Replaced};
+use crate::store::{found_items, resources, to_json};
+use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
-use provost_contract::fulfillment::v1::Verification;
-use provost_contract::to_wire;
-use provost_domain::{Owner, Period, Reason, Timestamp, WorkflowState};
-use provost_service_kit::Fault;
+use provost_domain::{Owner, Period, Reason, WorkflowState};
+use provost_service_kit::{Fault, feed};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Only one of computing and generating goes on at a time, in all replicas.
@@ -32,29 +40,85 @@ const OWNERS_PER_PIECE: usize = 500;
 /// How far a verb is: so much done, of so much.
 pub(crate) type Done = dyn Fn(u64, u64) + Send + Sync;
 
+/// For whom somebody wants the role model computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Everybody.
+    Everybody,
+    /// Whomever something concerns that changed since the last computation.
+    Changed,
+    /// These owners, whether anything changed or not, and whoever claims what they claim.
+    These(BTreeSet<OwnerKey>),
+}
+
 /// What is kept of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownOwner {
     pub(crate) owner: Owner,
     pub(crate) period: Period,
     pub(crate) roles: Vec<KnownRole>,
+    /// The catalog's revision; 0 in rows that are older than the field.
+    #[serde(default)]
+    revision: i64,
+    /// What tells whether something of the owner's own is another by now.
+    #[serde(default)]
+    fingerprint: u64,
 }
 
 /// A role that the owner has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownRole {
     pub(crate) role: String,
-    pub(crate) why: Vec<Reason>,
-    /// How it came to be approved; by rule, in rows that are older than the field.
-    #[serde(default = "calculated")]
-    pub(crate) workflow: WorkflowState,
-    /// When it counts.
+    #[serde(default)]
+    pub(crate) is_composite: bool,
     #[serde(default)]
     pub(crate) period: Period,
+    #[serde(default = "calculated")]
+    pub(crate) workflow: WorkflowState,
+    pub(crate) why: Vec<Reason>,
 }
 
 const fn calculated() -> WorkflowState {
     WorkflowState::Calculated
+}
+
+impl KnownOwner {
+    /// What is kept of an owner for whom the rules of a revision say this.
+    pub(crate) fn of(expected: &Expected, revision: i64, fingerprint: u64) -> Self {
+        let role = |role: &ExpectedRole| KnownRole {
+            role: role.role.to_string(),
+            is_composite: role.is_composite,
+            period: role.period,
+            workflow: role.workflow,
+            why: role.why.clone(),
+        };
+        Self {
+            owner: expected.owner.clone(),
+            period: expected.period,
+            roles: expected.roles.iter().map(role).collect(),
+            revision,
+            fingerprint,
+        }
+    }
+
+    /// Of an owner of whom nothing was computed.
+    pub(crate) const fn unknown(owner: Owner, period: Period) -> Self {
+        Self { owner, period, roles: vec![], revision: 0, fingerprint: 0 }
+    }
+
+    /// What the next evaluation goes by; none of what an older version kept.
+    pub(crate) fn before(&self) -> Option<evaluate::Before> {
+        let role = |role: &KnownRole| evaluate::RoleBefore {
+            role: role.role.as_str().into(),
+            workflow: role.workflow,
+            period: role.period,
+        };
+        (self.revision > 0).then(|| evaluate::Before {
+            revision: self.revision,
+            fingerprint: self.fingerprint,
+            roles: self.roles.iter().map(role).collect(),
+        })
+    }
 }
 
 /// The catalog, or why nothing can be computed.
@@ -63,26 +127,100 @@ pub(crate) async fn catalog(generator: &Generator) -> Result<Arc<Loaded>, Fault>
     loaded.ok_or_else(|| Fault::wrong_state("catalog", "there is no catalog; apply one first"))
 }
 
-/// Computes the role model for everybody.
+/// Most owners that one call may name.
+const OWNERS_MAX: usize = 1_000;
+
+/// These owners, by name. An empty entity type means the only one that owns anything.
 ///
 /// # Errors
-/// [`provost_service_kit::FaultKind::WrongState`] without a catalog, or before the managed systems
-/// were read; [`provost_service_kit::FaultKind::Conflict`] while it is computed already.
-pub(crate) async fn compute(generator: &Generator, done: &Done) -> Result<Computed, Fault> {
+/// [`provost_service_kit::FaultKind::NotFound`] for an owner that nothing is known of.
+pub(crate) async fn these(generator: &Generator, entity_type: &str, keys: &[String]) -> Result<Whom, Fault> {
+    if keys.len() > OWNERS_MAX {
+        return Err(Fault::invalid("owner_keys", format!("hold more than {OWNERS_MAX} keys")));
+    }
     let loaded = catalog(generator).await?;
-    generator.alone(ROLE_MODEL, compute_alone(generator, loaded, done)).await
+    let mut owners = BTreeSet::new();
+    for key in keys {
+        owners.insert((owner_type(&loaded, entity_type, key)?, key.clone()));
+    }
+    for (entity_type, key) in &owners {
+        let connection = generator.database.read();
+        let is_known = resources::get(connection, entity_type, key).await?.is_some()
+            || !assignments::of_owner(connection, entity_type, key).await?.is_empty();
+        if !is_known {
+            return Err(Fault::not_found(format!("{entity_type} '{key}'")));
+        }
+    }
+    Ok(Whom::These(owners))
 }
 
-async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) -> Result<Computed, Fault> {
+/// Computes the role model.
+///
+/// # Errors
+/// [`provost_service_kit::FaultKind::WrongState`] without a catalog, before the managed systems
+/// were read, or for some owners before it was computed for everybody by this catalog;
+/// [`provost_service_kit::FaultKind::Conflict`] while it is computed already.
+pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> Result<Computed, Fault> {
+    let loaded = catalog(generator).await?;
+    generator.alone(ROLE_MODEL, compute_alone(generator, loaded, whom, done)).await
+}
+
+async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, done: &Done) -> Result<Computed, Fault> {
     catch_up(generator).await?;
-    let revision = loaded.revision;
-    let computation = compute_in_memory(generator, &Scope::Everybody, loaded, done).await?;
+    let started_at = generator.clock.now();
+    let connection = generator.database.read();
+    // What changes after this is looked at by the next computation, whether this one sees it or not.
+    let until = Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
+    let newest = computations::newest(connection).await?;
+    // What a computation by another catalog left says nothing.
+    let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
+    let changes = changes::until(connection, until.changes).await?;
+    let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
+    let ground = Ground::read(generator, loaded, started_at, known).await?;
+    match (whom, base) {
+        (Whom::Everybody, _) | (Whom::Changed, None) => {
+            kept(generator, &ground, &Scope::Everybody, Answers::For(&Candidates::All, until), done).await
+        }
+        (Whom::Changed, Some(base)) => {
+            let Affected { scope, candidates } = affected(generator, &ground, base, changes).await?;
+            kept(generator, &ground, &scope, Answers::For(&candidates, until), done).await
+        }
+        // Whomever else something concerns that changed is computed by the next computation of what changed.
+        (Whom::These(owners), Some(orders)) => {
+            kept(generator, &ground, &Scope::These(owners), Answers::Nothing { orders }, done).await
+        }
+        (Whom::These(_), None) => {
+            let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
+            Err(Fault::wrong_state("role model", early))
+        }
+    }
+}
+
+/// How far the inputs were read.
+#[derive(Clone, Copy, Debug)]
+struct Until {
+    /// The sequence of the last change that the computation saw.
+    changes: i64,
+    /// The cursor of the order feed.
+    orders: i64,
+}
+
+/// Computes for a scope, and keeps what was found. What is answered for is forgotten: the changes until then.
+async fn kept(
+    generator: &Generator,
+    ground: &Arc<Ground>,
+    scope: &Scope,
+    answers: Answers<'_>,
+    done: &Done,
+) -> Result<Computed, Fault> {
+    let computation = compute_in_memory(generator, ground, scope, Keep::Differences, done).await?;
     let mut computed = computation.counts();
-    computation.save(generator).await?;
-    // What dies in between loses nothing: the lanes, not the assignments, say what is yet to be verified.
-    computed.verified = verify(generator, &computation.verifications).await?;
-    let (started_at, ended_at) = (computation.started_at, generator.clock.now());
-    computations::note_computation(generator.database.write(), revision, started_at, ended_at, &computed).await?;
+    if let Answers::For(candidates, _) = answers {
+        // Before anything is kept: what dies in between is looked at again.
+        let shown = verifications(generator, ground, candidates).await?;
+        computed.verified = verify(generator, &shown).await?;
+    }
+    save(generator, ground, &computation, &computed, answers).await?;
     tracing::info!(
         owners = computed.owners,
         differing = computed.differing,
@@ -92,176 +230,334 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, done: &Done) 
     Ok(computed)
 }
 
+/// What a computation answers for.
+#[derive(Clone, Copy)]
+enum Answers<'a> {
+    /// All that changed until then, and the orders that may be shown by it.
+    For(&'a Candidates, Until),
+    /// Nothing but its owners, after a computation that saw the order feed up to a cursor.
+    Nothing { orders: i64 },
+}
+
+/// What of a computation stays in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// What is to be written.
+    Differences,
+    /// All that was found.
+    All,
+}
+
 /// What a computation found, before any of it is kept.
+#[derive(Default)]
 pub(crate) struct Computation {
-    pub(crate) started_at: Timestamp,
-    /// What it was computed from.
-    pub(crate) inputs: Arc<Inputs>,
-    /// What is to be kept of each owner of the scope that is here.
-    pub(crate) owners: HashMap<OwnerKey, KnownOwner>,
-    /// What the owners of the scope have, or shall have.
-    pub(crate) assignments: Vec<Assignment>,
-    /// The orders that synchronization shows.
-    pub(crate) verifications: Vec<Verification>,
-    /// The next instant at which an owner's result may be another one, though nothing else changes.
-    pub(crate) next_changes: HashMap<OwnerKey, Timestamp>,
+    /// What it found of each owner.
+    pub(crate) found: BTreeMap<OwnerKey, Found>,
+}
+
+/// What a computation found of one owner.
+#[derive(Default)]
+pub(crate) struct Found {
+    counts: Computed,
+    /// What is to be written, as it is to be kept; none where it is to be deleted. What stays is not here.
+    owner: Option<Option<String>>,
+    assignments: Vec<(String, Option<String>)>,
+    /// What the result was computed from, when that differs from what is kept: before, and by now.
+    dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
+    /// What waits for a person, when something does or did: as it is kept, and by now.
+    items: Option<(HashMap<String, String>, Vec<Item>)>,
+    /// What the owner has, or shall have, when all is to stay in memory.
+    pub(crate) assigned: Vec<Assignment>,
 }
 
 /// Computes for the owners of a scope by a catalog, which need not be the one that was applied, and
 /// keeps nothing. The projection of the ledger is taken as it is.
 ///
 /// # Errors
-/// When a system that is to be synchronized has never been.
+/// When the database fails.
 pub(crate) async fn compute_in_memory(
     generator: &Generator,
+    ground: &Arc<Ground>,
     scope: &Scope,
-    loaded: Arc<Loaded>,
+    keep: Keep,
     done: &Done,
 ) -> Result<Computation, Fault> {
-    let started_at = generator.clock.now();
-    let inputs = Arc::new(Inputs::read(generator, Arc::clone(&loaded), scope, started_at).await?);
-    let owners = inputs.world.owners(scope);
-    let total = owners.len() as u64 * 2;
-    let mut expected: Vec<Expected> =
-        pieces(owners, &inputs, |inputs, owner| inputs.world.expected(&owner), done, 0, total).await?;
-    Claims {
-        catalog: &loaded.catalog,
-        previous: &inputs.previous,
-        lanes: &inputs.lanes,
-        exists: &|entity_type, key| inputs.world.has(entity_type, key),
-        now: started_at,
+    let owners = scope.owners(generator, ground).await?;
+    let mut run = Run {
+        generator,
+        ground,
+        keep,
+        computation: Computation::default(),
+        claims: Vec::new(),
+        released: BTreeSet::new(),
+    };
+    run.all(owners, done).await?;
+    match scope {
+        Scope::Everybody => run.strays(done).await?,
+        Scope::These(_) => {
+            // What nobody has any more is looked at by itself.
+            let released = std::mem::take(&mut run.released);
+            run.all(released.into_iter().collect(), done).await?;
+            run.whoever_else_claims(done).await?;
+        }
     }
-    .refuse_shared(&mut expected);
-    let owners: HashMap<OwnerKey, KnownOwner> = expected.iter().map(known_owner).collect();
-    let next_change = |expected: &Expected| Some((owner_of(&expected.owner), expected.next_change?));
-    let next_changes = expected.iter().filter_map(next_change).collect();
-    let work = with_the_gone(&inputs, expected);
-    let evaluated = total / 2;
-    let assignments: Vec<Assignment> = pieces(
-        work,
-        &inputs,
-        |inputs, (owner, expected)| Some(assign(inputs, &owner, &expected)),
-        done,
-        evaluated,
-        total,
-    )
-    .await?
-    .into_iter()
-    .flatten()
-    .collect();
-    let verifications = inputs.world.verifications(&inputs.lanes);
-    done(total, total);
-    Ok(Computation { started_at, inputs, owners, assignments, verifications, next_changes })
+    run.contested().await?;
+    Ok(run.computation)
+}
+
+/// A computation under way.
+struct Run<'a> {
+    generator: &'a Generator,
+    ground: &'a Arc<Ground>,
+    keep: Keep,
+    computation: Computation,
+    /// What each owner has or claims, and had or claimed before.
+    claims: Vec<(OwnerKey, Claimed, BTreeSet<Need>)>,
+    /// Resources that somebody had and no longer has.
+    released: BTreeSet<OwnerKey>,
+}
+
+impl Run<'_> {
+    /// Computes for these owners, in pieces beside each other, as if nobody claimed what another one claims.
+    async fn all(&mut self, owners: Vec<OwnerKey>, done: &Done) -> Result<(), Fault> {
+        let beside = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let total = owners.len() as u64;
+        let (generator, ground) = (self.generator, self.ground);
+        let mut owners = owners.into_iter();
+        let chunks = std::iter::from_fn(|| {
+            let chunk: Vec<OwnerKey> = owners.by_ref().take(OWNERS_PER_PIECE).collect();
+            (!chunk.is_empty()).then_some(chunk)
+        });
+        let pieces = chunks.map(|chunk| async move {
+            let mut batch = Batch::evaluated(generator, ground, chunk).await?;
+            batch.settle_each();
+            batch.assigned(generator, Taken::new()).await
+        });
+        let mut running = stream::iter(pieces).buffered(beside);
+        let mut so_far = 0;
+        while let Some(batch) = running.try_next().await? {
+            so_far += batch.people.len() as u64;
+            done(so_far, total);
+            for person in batch.people {
+                let before = batch.previous.get(&person.key);
+                self.released.extend(released(ground, before, &person.assignments));
+                let before = person.kept.dependencies.as_ref().map(|kept| kept.claims.clone()).unwrap_or_default();
+                self.claims.push((person.key.clone(), person.claimed.clone(), before));
+                self.take(&batch.world, person)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the resources that nobody claims.
+    async fn strays(&mut self, done: &Done) -> Result<(), Fault> {
+        let claimed: HashSet<Need> =
+            self.claims.iter().flat_map(|(_, claimed, _)| claimed.needs.iter().copied()).collect();
+        let mut strays = Vec::new();
+        for entity_type in self.ground.catalog().entity_types() {
+            let name = entity_type.name.to_string();
+            if !self.ground.looks_for_strays(&name) {
+                continue;
+            }
+            let keys = resources::keys(self.generator.database.read(), &name).await?;
+            let unclaimed = keys.into_iter().filter(|key| !claimed.contains(&Need::resource(&name, key)));
+            strays.extend(unclaimed.map(|key| (name.clone(), key)));
+        }
+        self.all(strays, done).await
+    }
+
+    fn take(&mut self, world: &World, person: Person) -> Result<(), Fault> {
+        let found = Found::of(world, &person, self.keep)?;
+        self.computation.found.insert(person.key, found);
+        Ok(())
+    }
+
+    /// Computes too for whoever has or claims what one of those has, claims, or claimed before.
+    async fn whoever_else_claims(&mut self, done: &Done) -> Result<(), Fault> {
+        let mut looked_at = 0;
+        while looked_at < self.claims.len() {
+            let new = self.claims.get(looked_at..).unwrap_or_default();
+            let needs: BTreeSet<Need> =
+                new.iter().flat_map(|(_, claimed, before)| claimed.needs.union(before)).copied().collect();
+            looked_at = self.claims.len();
+            let (connection, engine) = (self.generator.database.read(), self.generator.database.engine());
+            let others = dependencies::dependents(connection, engine, &needs).await?;
+            let found = &self.computation.found;
+            let is_new = |owner: &OwnerKey| Texts::is_owner(owner) && !found.contains_key(owner);
+            let others = others.into_iter().filter(is_new).collect();
+            self.all(others, done).await?;
+        }
+        Ok(())
+    }
+
+    /// Computes once more, and together, for all who claim what another one claims.
+    async fn contested(&mut self) -> Result<(), Fault> {
+        let mut claimants: HashMap<Need, usize> = HashMap::new();
+        for need in self.claims.iter().flat_map(|(_, claimed, _)| &claimed.needs) {
+            *claimants.entry(*need).or_default() += 1;
+        }
+        claimants.retain(|_, count| *count > 1);
+        let is_contested = |claimed: &Claimed| {
+            claimed.is_its_own_rival || claimed.needs.iter().any(|need| claimants.contains_key(need))
+        };
+        let contested = self.claims.iter().filter(|(_, claimed, _)| is_contested(claimed));
+        let contested: Vec<OwnerKey> = contested.map(|(owner, _, _)| owner.clone()).collect();
+        if contested.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::evaluated(self.generator, self.ground, contested).await?;
+        let taken = batch.settle_together();
+        let batch = batch.assigned(self.generator, taken).await?;
+        for person in batch.people {
+            self.take(&batch.world, person)?;
+        }
+        Ok(())
+    }
+}
+
+/// What was somebody's and is not any more.
+fn released(
+    ground: &Ground,
+    before: Option<&BTreeMap<String, Assignment>>,
+    now: &[Assignment],
+) -> impl Iterator<Item = OwnerKey> {
+    let key = |one: &Assignment| (one.entity_type.clone(), one.target_key.clone());
+    let now: HashSet<OwnerKey> = now.iter().map(key).collect();
+    let before: Vec<OwnerKey> = before.into_iter().flat_map(BTreeMap::values).map(key).collect();
+    let is_released = |key: &OwnerKey| !now.contains(key) && ground.looks_for_strays(&key.0);
+    before.into_iter().filter(is_released).collect::<Vec<_>>().into_iter()
 }
 
 impl Computation {
     /// How much of what there is.
     pub(crate) fn counts(&self) -> Computed {
-        let mut computed = Computed { owners: self.owners.len() as i64, ..Computed::default() };
-        self.assignments.iter().for_each(|assignment| computed.count(assignment));
+        let mut computed = Computed::default();
+        self.found.values().for_each(|found| computed.add(&found.counts));
         computed
     }
-
-    /// Writes what is new, other, or gone; nothing else.
-    async fn save(&self, generator: &Generator) -> Result<(), Fault> {
-        let Before { owners: owners_before, assignments: before } = &self.inputs.before;
-        let owners: HashMap<OwnerKey, String> =
-            self.owners.iter().map(|(key, owner)| Ok((key.clone(), to_json(owner)?))).collect::<Result<_, Fault>>()?;
-        let after: HashMap<AssignmentKey, String> = self
-            .assignments
-            .iter()
-            .map(|assignment| Ok((key_of(assignment), to_json(assignment)?)))
-            .collect::<Result<_, Fault>>()?;
-        let engine = generator.database.engine();
-        let transaction = generator.database.begin().await?;
-        assignments::save_owners(&transaction, engine, &changed(owners_before, &owners)).await?;
-        assignments::delete_owners(&transaction, engine, &gone(owners_before, &owners)).await?;
-        assignments::save(&transaction, engine, &changed(before, &after)).await?;
-        assignments::delete(&transaction, engine, &gone(before, &after)).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
 }
 
-/// Does work in pieces beside each other, off the runtime's threads.
-async fn pieces<I, T>(
-    items: Vec<I>,
-    inputs: &Arc<Inputs>,
-    work: fn(&Inputs, I) -> Option<T>,
-    done: &Done,
-    mut so_far: u64,
-    total: u64,
-) -> Result<Vec<T>, Fault>
-where
-    I: Send + 'static,
-    T: Send + 'static,
-{
-    let beside = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let mut items = items.into_iter();
-    let chunks = std::iter::from_fn(|| {
-        let chunk: Vec<I> = items.by_ref().take(OWNERS_PER_PIECE).collect();
-        (!chunk.is_empty()).then_some(chunk)
-    });
-    let tasks = chunks.map(|chunk| {
-        let inputs = Arc::clone(inputs);
-        async move {
-            let count = chunk.len() as u64;
-            let piece = move || chunk.into_iter().filter_map(|item| work(&inputs, item)).collect::<Vec<T>>();
-            let results = tokio::task::spawn_blocking(piece).await.map_err(Fault::internal)?;
-            Ok::<_, Fault>((count, results))
+impl Found {
+    fn of(world: &World, person: &Person, keep: Keep) -> Result<Self, Fault> {
+        let Kept { owner, assignments, dependencies, items } = &person.kept;
+        let known = person.known(world).as_ref().map(to_json).transpose()?;
+        let mut found = Self::default();
+        found.counts.owners = i64::from(known.is_some());
+        if known != *owner {
+            found.owner = Some(known);
         }
-    });
-    let mut results = Vec::new();
-    let mut running = stream::iter(tasks).buffered(beside);
-    while let Some((count, piece)) = running.try_next().await? {
-        so_far += count;
-        done(so_far, total);
-        results.extend(piece);
+        let mut here: HashSet<String> = HashSet::new();
+        for assignment in &person.assignments {
+            found.counts.count(assignment);
+            let body = to_json(assignment)?;
+            let place = assignment.place();
+            if assignments.get(&place) != Some(&body) {
+                found.assignments.push((place.clone(), Some(body)));
+            }
+            here.insert(place);
+        }
+        let gone = assignments.keys().filter(|name| !here.contains(*name));
+        found.assignments.extend(gone.map(|name| (name.clone(), None)));
+        let computed_from = person.dependencies(world.ground().now);
+        if computed_from != *dependencies {
+            found.dependencies = Some((dependencies.clone(), computed_from));
+        }
+        let lines = person.items(world);
+        if !lines.is_empty() || !items.is_empty() {
+            found.items = Some((items.clone(), lines));
+        }
+        if keep == Keep::All {
+            found.assigned.clone_from(&person.assignments);
+        }
+        Ok(found)
     }
-    Ok(results)
 }
 
-/// What is expected of each owner, and, without any expectation, the owners that had something
-/// and are gone from the repository.
-fn with_the_gone(inputs: &Inputs, expected: Vec<Expected>) -> Vec<(OwnerKey, Option<Expected>)> {
-    let mut work: Vec<(OwnerKey, Option<Expected>)> =
-        expected.into_iter().map(|expected| (owner_of(&expected.owner), Some(expected))).collect();
-    let here: HashSet<OwnerKey> = work.iter().map(|(key, _)| key.clone()).collect();
-    work.extend(inputs.previous.keys().filter(|key| !here.contains(*key)).map(|key| (key.clone(), None)));
-    work
+/// Whoever did not get what was kept of them.
+fn unsettled(computation: &Computation) -> Vec<Change> {
+    let is_unsettled = |found: &Found| found.owner.is_some() || !found.assignments.is_empty();
+    let unsettled: Vec<&OwnerKey> =
+        computation.found.iter().filter(|(_, found)| is_unsettled(found)).map(|(owner, _)| owner).collect();
+    if unsettled.len() > changes::worth_telling(computation.found.len()) {
+        return vec![Change::Everything { entity_type: String::new() }];
+    }
+    let one = |(entity_type, key): &OwnerKey| Change::Owner { entity_type: entity_type.clone(), key: key.clone() };
+    unsettled.into_iter().map(one).collect()
 }
 
-fn assign(inputs: &Inputs, key: &OwnerKey, expected: &Option<Expected>) -> Vec<Assignment> {
-    let nothing = BTreeMap::new();
-    let previous = inputs.previous.get(key).unwrap_or(&nothing);
-    inputs.world.assign(expected.as_ref(), previous, &inputs.lanes, &inputs.decisions)
-}
-
-fn owner_of(owner: &Owner) -> OwnerKey {
-    (owner.entity_type.clone(), owner.key.clone())
-}
-
-fn key_of(assignment: &Assignment) -> AssignmentKey {
-    let Owner { entity_type, key, .. } = &assignment.owner;
-    (entity_type.clone(), key.clone(), assignment.place())
-}
-
-fn known_owner(expected: &Expected) -> (OwnerKey, KnownOwner) {
-    let role = |role: &crate::model::expected::ExpectedRole| KnownRole {
-        role: role.role.to_string(),
-        why: role.why.clone(),
-        workflow: role.workflow,
-        period: role.period,
+/// Writes what is new, other, or gone; nothing else. Forgets the changes that were looked at.
+async fn save(
+    generator: &Generator,
+    ground: &Ground,
+    computation: &Computation,
+    computed: &Computed,
+    answers: Answers<'_>,
+) -> Result<(), Fault> {
+    let engine = generator.database.engine();
+    let mut owners = Vec::new();
+    let mut owners_gone = Vec::new();
+    let mut bodies: Vec<(AssignmentKey, &String)> = Vec::new();
+    let mut bodies_gone: Vec<AssignmentKey> = Vec::new();
+    let mut replaced = Vec::new();
+    for (owner, found) in &computation.found {
+        match &found.owner {
+            Some(Some(body)) => owners.push((owner, body)),
+            Some(None) => owners_gone.push(owner),
+            None => {}
+        }
+        for (resource_type, body) in &found.assignments {
+            let key = (owner.0.clone(), owner.1.clone(), resource_type.clone());
+            match body {
+                Some(body) => bodies.push((key, body)),
+                None => bodies_gone.push(key),
+            }
+        }
+        if let Some((before, after)) = &found.dependencies {
+            replaced.push(Replaced { owner, before: before.as_ref(), after: after.as_ref() });
+        }
+    }
+    let bodies: Vec<_> = bodies.iter().map(|(key, body)| (key, *body)).collect();
+    let transaction = generator.database.begin().await?;
+    assignments::save_owners(&transaction, engine, &owners).await?;
+    assignments::delete_owners(&transaction, engine, &owners_gone).await?;
+    assignments::save(&transaction, engine, &bodies).await?;
+    assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
+    dependencies::replace(&transaction, engine, &replaced).await?;
+    let (mut items_before, mut items) = (HashMap::new(), Vec::new());
+    for (before, lines) in computation.found.values().filter_map(|found| found.items.as_ref()) {
+        items_before.extend(before.iter().map(|(id, body)| (id.clone(), body.clone())));
+        items.extend(lines.iter().cloned());
+    }
+    found_items::replace(&transaction, engine, &items_before, &items).await?;
+    let orders_until = match answers {
+        Answers::For(_, until) => {
+            ground.texts.save(&transaction, engine).await?;
+            changes::forget(&transaction, until.changes).await?;
+            until.orders
+        }
+        Answers::Nothing { orders } => orders,
     };
-    let known = KnownOwner {
-        owner: expected.owner.clone(),
-        period: expected.period,
-        roles: expected.roles.iter().map(role).collect(),
-    };
-    (owner_of(&expected.owner), known)
+    // What is kept is an input too: whoever got something else is looked at once more, until it stays.
+    changes::note(&generator.database, &transaction, unsettled(computation)).await?;
+    let (started_at, ended_at) = (ground.now, generator.clock.now());
+    let times = computations::Times { started_at, ended_at, orders_until };
+    computations::note_computation(&transaction, ground.loaded.revision, &times, computed).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 impl Computed {
+    fn add(&mut self, other: &Self) {
+        let Self { owners, assigned_resources, conforming, differing, failed, verified, non_conforming } = other;
+        self.owners += owners;
+        self.assigned_resources += assigned_resources;
+        self.conforming += conforming;
+        self.differing += differing;
+        self.failed += failed;
+        self.verified += verified;
+        self.non_conforming += non_conforming;
+    }
+
     fn count(&mut self, assignment: &Assignment) {
         let is_found = |workflow| matches!(workflow, WorkflowState::NonConforming | WorkflowState::PreExisting);
         self.assigned_resources += i64::from(matches!(assignment.wish, Wish::Have | Wish::Unknown));
@@ -272,53 +568,5 @@ impl Computed {
             assignment.properties.values().filter(|property| is_found(property.workflow)).count() as i64;
         let is_as_wanted = assignment.wish == Wish::Have && assignment.wanted.is_none() && assignment.failure.is_none();
         self.conforming += i64::from(is_as_wanted && !is_found(assignment.workflow));
-    }
-}
-
-fn changed<'a, K: Eq + Hash>(before: &HashMap<K, String>, after: &'a HashMap<K, String>) -> Vec<(&'a K, &'a String)> {
-    after.iter().filter(|(key, body)| before.get(*key) != Some(*body)).collect()
-}
-
-fn gone<'a, K: Eq + Hash>(before: &'a HashMap<K, String>, after: &HashMap<K, String>) -> Vec<&'a K> {
-    before.keys().filter(|key| !after.contains_key(*key)).collect()
-}
-
-/// Reports what was verified, and waits until the projection shows it.
-async fn verify(generator: &Generator, verifications: &[Verification]) -> Result<i64, Fault> {
-    if verifications.is_empty() {
-        return Ok(0);
-    }
-    let results = generator.ledger.verify(verifications).await?;
-    // An order that moved on meanwhile is refused, and looked at again by the next computation.
-    let verified = results.iter().filter(|result| result.error.is_none()).count() as i64;
-    catch_up(generator).await?;
-    Ok(verified)
-}
-
-/// A verification of one order, by the export that the repository shows.
-pub(crate) fn verification(order_id: String, reading: &resources::Reading) -> Verification {
-    Verification {
-        order_id,
-        export_started_at: Some(to_wire::timestamp(reading.export_started_at)),
-        synchronization_id: reading.synchronization_id.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_differences_are_written() {
-        let map = |pairs: &[(&'static str, &str)]| -> HashMap<&'static str, String> {
-            pairs.iter().map(|(key, body)| (*key, (*body).to_owned())).collect()
-        };
-        let (before, after) =
-            (map(&[("same", "1"), ("other", "1"), ("gone", "1")]), map(&[("same", "1"), ("other", "2"), ("new", "1")]));
-        let mut keys: Vec<_> = changed(&before, &after).into_iter().map(|(key, _)| *key).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, ["new", "other"]);
-        assert_eq!(gone(&before, &after), [&"gone"]);
-        assert!(changed(&after, &after).is_empty() && gone(&after, &after).is_empty());
     }
 }

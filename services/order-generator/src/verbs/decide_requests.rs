@@ -1,7 +1,7 @@
 //! What reviewers decided, applied to the requests exactly once: the decisions and the cursor of the feed commit
 //! together.
 
-use super::requests::{commit, keep};
+use super::requests::{commit, keep, owner_of};
 use crate::generator::Generator;
 use crate::model::request::{Decision, Outcome, Verdict};
 use crate::store::requests;
@@ -9,6 +9,7 @@ use provost_contract::from_wire;
 use provost_contract::review::v1 as wire;
 use provost_domain::Timestamp;
 use provost_service_kit::{Fault, feed};
+use std::collections::BTreeSet;
 
 /// The name under which the cursor is stored.
 pub(crate) const DECISIONS: &str = "review decisions";
@@ -25,6 +26,7 @@ pub(crate) async fn decide_requests(generator: &Generator, decisions: Vec<wire::
     let fresh: Vec<wire::Decision> = decisions.into_iter().filter(|decision| decision.cursor > from).collect();
     let Some(to) = fresh.last().map(|decision| decision.cursor) else { return Ok(()) };
     let now = generator.clock.now();
+    let mut changed = BTreeSet::new();
     for decision in fresh {
         let (request_id, step, is_complete) = (decision.review_id.clone(), decision.step, decision.complete);
         let is_ours = decision.subject_kind() == wire::SubjectKind::AssignmentRequest;
@@ -41,10 +43,13 @@ pub(crate) async fn decide_requests(generator: &Generator, decisions: Vec<wire::
             continue;
         }
         keep(&transaction, &request, outcome, now).await?;
+        if outcome == Outcome::Approved {
+            changed.insert(owner_of(&request));
+        }
         tracing::info!(request_id, step, ?verdict, %state, "request decided");
     }
     feed::advance(&transaction, DECISIONS, from, to).await?;
-    commit(generator, transaction).await
+    commit(generator, transaction, changed).await
 }
 
 fn decision_of(decision: wire::Decision, now: Timestamp) -> Option<Decision> {

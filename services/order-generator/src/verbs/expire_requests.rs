@@ -1,11 +1,12 @@
 //! Ending requests whose period is over: those that wait, and those that counted until then.
 
-use super::requests::{commit, keep};
+use super::requests::{commit, keep, owner_of};
 use crate::generator::Generator;
 use crate::model::request::Outcome;
 use crate::store::request_outbox::{self, Action};
 use crate::store::requests;
 use provost_service_kit::Fault;
+use std::collections::BTreeSet;
 
 /// Requests of one round.
 const ROUND: u64 = 200;
@@ -23,6 +24,7 @@ pub(crate) async fn expire_requests(generator: &Generator) -> Result<bool, Fault
     requests::turn(&generator.database, &transaction).await?;
     let past = requests::past(&transaction, now, ROUND).await?;
     let (mut expired, found) = (0, past.len());
+    let mut changed = BTreeSet::new();
     for mut request in past {
         let was_open = request.is_open();
         if request.expire(now) {
@@ -30,10 +32,12 @@ pub(crate) async fn expire_requests(generator: &Generator) -> Result<bool, Fault
             keep(&transaction, &request, Outcome::TooLate, now).await?;
             if was_open {
                 request_outbox::put(&transaction, &request.id, Action::Withdraw, &request.reason(), now).await?;
+            } else {
+                changed.insert(owner_of(&request));
             }
         }
     }
-    commit(generator, transaction).await?;
+    commit(generator, transaction, changed).await?;
     tracing::info!(expired, "requests are over");
     Ok(expired > 0 && found as u64 == ROUND)
 }

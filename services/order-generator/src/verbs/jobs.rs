@@ -11,6 +11,11 @@ pub(crate) const COMPLETE: &str = "complete";
 /// The job that only reads and computes.
 pub(crate) const SYNCHRONIZE: &str = "synchronize";
 
+/// The job that goes from the feeds to orders for those whom something concerns that changed.
+pub(crate) const INCREMENTAL: &str = "incremental";
+/// The job that does what has fallen due. It is started by the clock.
+pub(crate) const DUE: &str = "due";
+
 /// One job.
 pub(crate) struct Job {
     pub(crate) name: &'static str,
@@ -39,6 +44,18 @@ pub(crate) fn all(exports: &[Exported]) -> Vec<Job> {
             name: SYNCHRONIZE,
             description: "Reads every managed system and computes the role model. Writes nothing.",
             tasks: synchronize(exports),
+        },
+        Job {
+            name: INCREMENTAL,
+            description: "Reads managed systems, computes the role model for those whom something concerns that \
+                          changed, and generates and fulfills their orders.",
+            tasks: incremental(exports),
+        },
+        Job {
+            name: DUE,
+            description: "Computes the role model for those for whom a date fell due, and generates their orders. \
+                          Started by the clock.",
+            tasks: due(),
         },
     ]
 }
@@ -79,6 +96,40 @@ fn synchronize(exports: &[Exported]) -> Vec<Task> {
     tasks
 }
 
+fn incremental(exports: &[Exported]) -> Vec<Task> {
+    let mut tasks = read(exports.iter().cloned(), 1, 0);
+    tasks.push(one("compute what changed", 2, Kind::ComputeChanged));
+    tasks.push(one("generate provisioning orders", 3, Kind::GenerateChanged));
+    tasks.push(one("fulfill", 4, Kind::Fulfill));
+    tasks
+}
+
+fn due() -> Vec<Task> {
+    vec![
+        one("compute what changed", 0, Kind::ComputeChanged),
+        one("generate provisioning orders", 1, Kind::GenerateChanged),
+    ]
+}
+
+/// The exports of these connectors; of all when none is named.
+fn asked(exports: Vec<Exported>, wish: &RunJob) -> Result<Vec<Exported>, Fault> {
+    if wish.connectors.is_empty() {
+        return Ok(exports);
+    }
+    if wish.job != INCREMENTAL {
+        let wrong = format!("can be chosen for the job {INCREMENTAL} only; the job {} reads all", wish.job);
+        return Err(Fault::invalid("connectors", wrong));
+    }
+    let known: Vec<&str> = exports.iter().map(|export| export.connector.as_str()).collect();
+    for (index, connector) in wish.connectors.iter().enumerate() {
+        if !known.contains(&connector.as_str()) {
+            let wrong = format!("'{connector}' is not a connector that can be read; there are {}", known.join(", "));
+            return Err(Fault::invalid(format!("connectors[{index}]"), wrong));
+        }
+    }
+    Ok(exports.into_iter().filter(|export| wish.connectors.contains(&export.connector)).collect())
+}
+
 /// That there is a job of this name, whatever the catalog.
 ///
 /// # Errors
@@ -86,7 +137,7 @@ fn synchronize(exports: &[Exported]) -> Vec<Task> {
 pub(crate) fn known(job: &str) -> Result<(), Fault> {
     match all(&[]).iter().any(|one| one.name == job) {
         true => Ok(()),
-        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE])),
+        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE, INCREMENTAL, DUE])),
     }
 }
 
@@ -96,6 +147,8 @@ pub(crate) struct RunJob {
     pub(crate) request_id: String,
     pub(crate) force_review: bool,
     pub(crate) waive_review: bool,
+    /// What to read first; empty means everything.
+    pub(crate) connectors: Vec<String>,
     pub(crate) actor: String,
 }
 
@@ -122,12 +175,11 @@ pub(crate) async fn run_job(generator: &Generator, wish: RunJob) -> Result<Run, 
         return Ok(run);
     }
     known(&wish.job)?;
-    let exports = generator.catalogs.current().await?.map(|loaded| loaded.exports());
-    let found = all(exports.as_deref().unwrap_or_default()).into_iter().find(|job| job.name == wish.job);
+    let Some(exports) = generator.catalogs.current().await?.map(|loaded| loaded.exports()) else {
+        return Err(Fault::wrong_state("catalog", format!("the job {} needs a catalog; apply one first", wish.job)));
+    };
+    let found = all(&asked(exports, &wish)?).into_iter().find(|job| job.name == wish.job);
     let job = found.ok_or_else(|| Fault::not_found(format!("job {}", wish.job)))?;
-    if exports.is_none() {
-        return Err(Fault::wrong_state("catalog", format!("the job {} needs a catalog; apply one first", job.name)));
-    }
     let run = Run {
         sequence: 0,
         id: provost_service_kit::new_id().to_string(),

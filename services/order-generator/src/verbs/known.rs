@@ -8,22 +8,45 @@ use provost_contract::from_wire;
 use provost_contract::types::v1 as wire;
 use provost_domain::{InactiveReason, Order, ProvisioningState};
 use provost_service_kit::Fault;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What is known of each lane's orders, oldest first.
 pub(crate) type Lanes = BTreeMap<LaneKey, Vec<KnownOrder>>;
 
 /// Reads what is known of all lanes.
 pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
+    let contents = sensitive_orders::all(generator.database.read()).await?;
+    in_lanes(orders::that_count(generator.database.read()).await?, contents)
+}
+
+/// Reads what is known of these lanes.
+pub(crate) async fn lanes_of(generator: &Generator, lanes: &[LaneKey]) -> Result<Lanes, Fault> {
+    let (connection, engine) = (generator.database.read(), generator.database.engine());
+    let lanes: Vec<String> = lanes.iter().map(orders::lane_text).collect();
+    let records = orders::that_count_of(connection, engine, &lanes).await?;
+    let ids: Vec<&str> =
+        records.iter().filter_map(|record| record.order.as_ref()).map(|order| order.order_id.as_str()).collect();
+    let contents = sensitive_orders::these(connection, engine, &ids).await?;
+    in_lanes(records, contents)
+}
+
+fn in_lanes(records: Vec<wire::OrderRecord>, mut contents: HashMap<String, wire::Order>) -> Result<Lanes, Fault> {
     let mut lanes = Lanes::new();
-    let mut contents = sensitive_orders::all(generator.database.read()).await?;
-    for mut record in orders::that_count(generator.database.read()).await? {
-        let content = record.order.as_ref().and_then(|order| contents.remove(&order.order_id));
-        record.order = record.order.map(|told| whole(told, content));
-        let (order, known) = known(record)?;
+    for record in records {
+        let (order, known) = known(complete(record, &mut contents))?;
         lanes.entry(lane_of_order(&order)).or_default().push(known);
     }
     Ok(lanes)
+}
+
+/// A record with the values that the feed leaves out, where they are kept.
+pub(crate) fn complete(
+    mut record: wire::OrderRecord,
+    contents: &mut HashMap<String, wire::Order>,
+) -> wire::OrderRecord {
+    let content = record.order.as_ref().and_then(|order| contents.remove(&order.order_id));
+    record.order = record.order.map(|told| whole(told, content));
+    record
 }
 
 /// An order with the values that the feed leaves out of sensitive changes. Why it is reviewed, the ledger

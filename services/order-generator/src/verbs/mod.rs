@@ -3,6 +3,7 @@
 //! Leaves rules to the model, tables to the store, and the wire to the api. The rule that must hold:
 //! a verb that was interrupted anywhere can be repeated.
 
+pub(crate) mod affected;
 pub(crate) mod apply_catalog;
 pub(crate) mod automate_requests;
 pub(crate) mod catch_up;
@@ -15,14 +16,19 @@ pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
 pub(crate) mod list_requests;
+mod look;
 pub(crate) mod permissions;
 pub(crate) mod poll_exports;
+pub(crate) mod reconcile;
 pub(crate) mod request_assignment;
+mod requested;
 pub(crate) mod requests;
 pub(crate) mod revoke_assignment;
 pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
+pub(crate) mod texts;
 pub(crate) mod upload;
+pub(crate) mod verify;
 pub(crate) mod withdraw_request;
 pub(crate) mod world;

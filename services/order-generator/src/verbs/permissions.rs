@@ -5,19 +5,19 @@
 
 use super::compute::{KnownOwner, catalog};
 use super::known::known;
+use super::requested::{Told, goes_with, held_roles, roles_taken_away, shown_state};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{AssignedProperty, Assignment, Wanted, Wish};
+use crate::model::assign::{AssignedProperty, Assignment, Wanted};
 use crate::model::known_order::KnownOrder;
-use crate::model::request::{Action, Effect, Kind, Request};
+use crate::model::request::Request;
 use crate::store::{assignments, from_json, orders, requests, resources};
 use provost_contract::types::v1::OrderRecord;
 use provost_contract::{Violations, from_wire};
 use provost_domain::{
-    InactiveReason, Order, OrderKind, Owner, Period, ProvisioningState, Reason, Timestamp, Value, WorkflowState,
+    InactiveReason, Order, OrderKind, Owner, Period, ProvisioningState, Reason, Value, WorkflowState,
 };
 use provost_service_kit::Fault;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What one owner has.
 pub(crate) struct Permissions {
@@ -69,6 +69,8 @@ pub(crate) struct HeldProperty {
     pub(crate) workflow: WorkflowState,
     pub(crate) state: ProvisioningState,
     pub(crate) why: Vec<Reason>,
+    /// Its values must not be shown.
+    pub(crate) is_sensitive: bool,
 }
 
 /// Reads what an owner has. An empty entity type means the only one that owns anything.
@@ -82,16 +84,16 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     let kept = assignments::owner(connection, &entity_type, key).await?;
     let assigned = assignments::of_owner(connection, &entity_type, key).await?;
     let assigned = assigned.iter().map(|body| from_json::<Assignment>(body)).collect::<Result<Vec<_>, _>>()?;
-    let KnownOwner { owner, period, roles } = match kept {
+    let KnownOwner { owner, period, roles, .. } = match kept {
         Some(body) => from_json(&body)?,
         // Gone from the source, and something is left; or new, and not computed yet.
         None => match assigned.first() {
-            Some(left) => KnownOwner { owner: left.owner.clone(), period: left.period, roles: vec![] },
-            None if resources::get(connection, &entity_type, key).await?.is_some() => KnownOwner {
-                owner: Owner { entity_type: entity_type.clone(), key: key.to_owned(), display_name: key.to_owned() },
-                period: Period::default(),
-                roles: vec![],
-            },
+            Some(left) => KnownOwner::unknown(left.owner.clone(), left.period),
+            None if resources::get(connection, &entity_type, key).await?.is_some() => {
+                let owner =
+                    Owner { entity_type: entity_type.clone(), key: key.to_owned(), display_name: key.to_owned() };
+                KnownOwner::unknown(owner, Period::default())
+            }
             None => return Err(Fault::not_found(format!("{entity_type} '{key}'"))),
         },
     };
@@ -122,126 +124,17 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     Ok(Permissions { owner, period, roles, resources, asked: asked.collect() })
 }
 
-fn role_name(loaded: &Loaded, name: &str) -> String {
-    let single = loaded.catalog.role(name).map(|role| role.display_name.clone());
-    let composite = || loaded.catalog.composite_role(name).map(|role| role.display_name.clone());
-    single.or_else(composite).unwrap_or_default()
+/// The name for people of a role, single or composite; empty when it has none, or is gone.
+pub(super) fn display_name(loaded: &Loaded, role: &str) -> String {
+    let single = loaded.catalog.role(role).map(|found| &found.display_name);
+    let composite = || loaded.catalog.composite_role(role).map(|found| &found.display_name);
+    single.or_else(composite).cloned().unwrap_or_default()
 }
 
-/// The roles that the owner has, and those that requests speak of; by name.
-fn held_roles(
-    loaded: &Loaded,
-    roles: Vec<super::compute::KnownRole>,
-    told: &mut Told,
-    now: Timestamp,
-) -> Vec<HeldRole> {
-    let mut held: Vec<HeldRole> = Vec::with_capacity(roles.len());
-    for super::compute::KnownRole { role, why, workflow, period } in roles {
-        let request = told.about(true, &role);
-        let is_taken = request.as_ref().is_some_and(|request| is_taken_away(request, now));
-        let workflow = if is_taken { WorkflowState::Cancellation } else { workflow };
-        held.push(HeldRole { display_name: role_name(loaded, &role), role, why, workflow, period, request });
-    }
-    for request in told.rest(true) {
-        held.push(HeldRole {
-            role: request.name.clone(),
-            display_name: role_name(loaded, &request.name),
-            why: vec![],
-            workflow: shown_state(&request, now),
-            period: request.period,
-            request: Some(request),
-        });
-    }
-    held.sort_by(|a, b| a.role.cmp(&b.role));
-    held
-}
-
-/// What it says was taken away from the owner, by now.
-fn is_taken_away(request: &Request, now: Timestamp) -> bool {
-    request.effect == Effect::Denies && request.counts(now) && !request.period.is_future(now)
-}
-
-fn shown_state(request: &Request, now: Timestamp) -> WorkflowState {
-    if is_taken_away(request, now) { WorkflowState::Cancellation } else { request.state }
-}
-
-/// The roles that were taken away by request, and those that came with them.
-fn roles_taken_away(loaded: &Loaded, requests: &[Request], now: Timestamp) -> BTreeSet<String> {
-    let mut taken = BTreeSet::new();
-    let approved = requests.iter().filter(|request| {
-        let is_role = request.kind != Kind::ResourceType;
-        is_role && request.state == WorkflowState::Approved && !request.period.is_future(now)
-    });
-    for request in approved {
-        let single = loaded.catalog.composite_role(&request.name).map(|role| role.roles.as_slice()).unwrap_or_default();
-        let all = single.iter().map(|role| role.name.to_string()).chain([request.name.clone()]);
-        match request.action {
-            Action::TakeAway => taken.extend(all),
-            Action::Give => all.for_each(|role| {
-                taken.remove(&role);
-            }),
-        }
-    }
-    taken
-}
-
-/// A resource that goes because it was taken away, or a role that gives it.
-fn goes_with(
-    loaded: &Loaded,
-    assignment: &Assignment,
-    request: Option<&Request>,
-    roles: &BTreeSet<String>,
-    now: Timestamp,
-) -> bool {
-    let is_taken = || request.is_some_and(|request| is_taken_away(request, now));
-    let came_with_a_role = || {
-        let rules = loaded.catalog.resource_type(&assignment.resource_type).map(|kind| kind.type_rules.as_slice());
-        let mut named = rules.unwrap_or_default().iter().filter_map(|rule| rule.role.as_ref());
-        named.any(|role| roles.contains(&*role.name))
-    };
-    assignment.wish == Wish::Lose && (is_taken() || came_with_a_role())
-}
-
-/// The requests about an owner that still say something: of each thing one.
-struct Told(BTreeMap<(bool, String), Request>);
-
-impl Told {
-    /// Of what waits or counts, the newest speaks for the thing; else what was declined, when nothing came
-    /// after it.
-    fn of(requests: Vec<Request>, now: Timestamp) -> Self {
-        let mut told: BTreeMap<(bool, String), Request> = BTreeMap::new();
-        let counts = |request: &Request| request.is_open() || request.counts(now);
-        for request in requests {
-            let key = (request.kind != Kind::ResourceType, request.name.clone());
-            if told.get(&key).is_some_and(|before| counts(before) && !counts(&request)) {
-                continue;
-            }
-            if request.speaks(now) {
-                told.insert(key, request);
-            } else {
-                told.remove(&key);
-            }
-        }
-        Self(told)
-    }
-
-    fn about(&mut self, is_role: bool, name: &str) -> Option<Request> {
-        self.0.remove(&(is_role, name.to_owned()))
-    }
-
-    /// Those of roles, or of resource types, that nobody has asked about. That somebody was not allowed to take
-    /// away what is gone by now says nothing.
-    fn rest(&mut self, is_role: bool) -> Vec<Request> {
-        let all = std::mem::take(&mut self.0);
-        let (these, others) = all.into_iter().partition(|((role, _), _)| *role == is_role);
-        self.0 = others;
-        let says =
-            |request: &Request| !(request.action == Action::TakeAway && request.state == WorkflowState::Declined);
-        let these: BTreeMap<(bool, String), Request> = these;
-        these.into_values().filter(says).collect()
-    }
-}
-
+/// The entity type of an owner; an empty one means the only one that owns anything.
+///
+/// # Errors
+/// When it is none, or the key cannot be one.
 pub(crate) fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Result<String, Violations> {
     let mut wrong = Violations::default();
     wrong.require_text("owner_key", key, provost_contract::NAME_MAX);
@@ -331,6 +224,7 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
                 .filter(|speaking| speaking.touches(name))
                 .map_or(assigned.state, |speaking| speaking.known.state),
             why: assigned.why.clone(),
+            is_sensitive: !is_shown,
         }
     };
     HeldResource {

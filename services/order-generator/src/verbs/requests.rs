@@ -8,6 +8,8 @@ use super::permissions::owner_type;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish as Wanted};
 use crate::model::request::{Action, Ask, Asked, Held, Kind, Outcome, Refusal, Request, Standing, draft};
+use crate::store::assignments::OwnerKey;
+use crate::store::changes::{self, Change};
 use crate::store::request_outbox::{self, Action as Tell};
 use crate::store::{assignments, from_json, requests, resources};
 use provost_contract::{NAME_MAX, Violations};
@@ -85,12 +87,14 @@ pub(crate) async fn ask(generator: &Generator, wish: Wish, action: Action) -> Re
     ask.owner.display_name = display_name;
     let request = draft(&ask, &loaded.catalog, &standing, now)?.into_request(ask, now);
     requests::insert(&transaction, &request).await?;
+    let mut changed = vec![];
     if request.is_open() {
         request_outbox::put(&transaction, &request.id, Tell::Request, "", now).await?;
     } else {
         settle(&transaction, &request, now).await?;
+        changed.push(owner_of(&request));
     }
-    commit(generator, transaction).await?;
+    commit(generator, transaction, changed).await?;
     let (request_id, state) = (&request.id, request.state);
     tracing::info!(request_id, kind = %request.kind, name = request.name, ?action, %state, "assignment requested");
     Ok(request)
@@ -134,7 +138,12 @@ async fn standing(connection: &impl ConnectionTrait, ask: &Ask) -> Result<(Strin
     Ok((display_name, Standing { held, requests }))
 }
 
-/// What follows when a request is approved: it ends others, and the owner is to be evaluated anew.
+/// Whose assignments a request is about.
+pub(crate) fn owner_of(request: &Request) -> OwnerKey {
+    (request.owner.entity_type.clone(), request.owner.key.clone())
+}
+
+/// What follows when a request is approved: it ends others.
 async fn settle(transaction: &DatabaseTransaction, request: &Request, now: Timestamp) -> Result<(), Fault> {
     for id in &request.ends {
         if let Some(mut ended) = requests::get(transaction, id).await? {
@@ -159,8 +168,15 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// Commits, and wakes whoever tells review.
-pub(crate) async fn commit(generator: &Generator, transaction: DatabaseTransaction) -> Result<(), Fault> {
+/// Commits, and wakes whoever tells review. What counts of these owners is another thing than before, so they
+/// are evaluated anew.
+pub(crate) async fn commit(
+    generator: &Generator,
+    transaction: DatabaseTransaction,
+    changed: impl IntoIterator<Item = OwnerKey>,
+) -> Result<(), Fault> {
+    let change = |(entity_type, key): OwnerKey| Change::Owner { entity_type, key };
+    changes::note(&generator.database, &transaction, changed.into_iter().map(change)).await?;
     generator.requests.announce(&transaction).await?;
     transaction.commit().await?;
     generator.requests.ring();

@@ -11,6 +11,7 @@ use super::upload::held;
 use crate::generator::Generator;
 use crate::model::comparison::Comparisons;
 use crate::model::known_order::{self, KnownOrder};
+use crate::store::changes::{self, Change};
 use crate::store::resources::{self, Reading};
 use crate::store::synchronizations::{self, Counts, State, Synchronization};
 use provost_domain::Timestamp;
@@ -40,12 +41,13 @@ pub(crate) async fn synchronize(
     let now = generator.clock.now();
     let export_started_at = task.offered_at.unwrap_or(task.created_at);
     let mut counts = Vec::with_capacity(staged.len());
+    let mut changed = Vec::new();
     let newer = newer(&transaction, &staged, export_started_at).await?;
     if newer.is_none() {
         for staged in &staged {
             let properties = Some(staged.shape.readable());
             let reading = Reading { export_started_at, synchronization_id: task.id.clone(), properties };
-            counts.push(apply(generator, &transaction, staged, &reading, &deleted).await?);
+            counts.push(apply(generator, &transaction, staged, &reading, &deleted, &mut changed).await?);
         }
     }
     task.state = State::Completed;
@@ -57,6 +59,7 @@ pub(crate) async fn synchronize(
     task.counts = counts;
     synchronizations::save(&transaction, &task).await?;
     generator.exports.announce(&transaction).await?;
+    changes::note(&generator.database, &transaction, changed).await?;
     transaction.commit().await?;
     generator.exports.ring();
     for Counts { entity_type, rows, inserted, updated, deleted } in &task.counts {
@@ -102,6 +105,7 @@ async fn apply(
     staged: &Staged,
     reading: &Reading,
     deleted: &HashSet<(String, String)>,
+    changes: &mut Vec<Change>,
 ) -> Result<Counts, Fault> {
     let engine = generator.database.engine();
     let entity_type = &staged.shape.name;
@@ -127,6 +131,22 @@ async fn apply(
     let gone: Vec<_> = known.keys().filter(|key| !staged.rows.contains_key(*key)).collect();
     resources::save(transaction, engine, entity_type, &changed).await?;
     resources::delete(transaction, engine, entity_type, &gone).await?;
+    let before = resources::readings(transaction).await?.remove(entity_type);
+    changes.push(Change::Reading {
+        entity_type: entity_type.clone(),
+        before: before.map(|before| before.export_started_at.millis()),
+    });
+    let of_entity_type = || entity_type.clone();
+    if changed.len() + gone.len() > changes::worth_telling(known.len()) {
+        changes.push(Change::Everything { entity_type: of_entity_type() });
+    } else {
+        let keys = changed.iter().map(|(key, _)| *key).chain(gone.iter().copied());
+        changes.extend(keys.map(|key| Change::Resource {
+            entity_type: of_entity_type(),
+            key: key.clone(),
+            before: known.get(key).cloned(),
+        }));
+    }
     let rows = staged.rows.len() as i64;
     resources::note_reading(transaction, entity_type, &staged.shape.connector, reading, rows).await?;
     Ok(Counts { entity_type: entity_type.clone(), rows, inserted, updated, deleted: gone.len() as i64 })

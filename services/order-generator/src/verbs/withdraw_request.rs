@@ -40,7 +40,7 @@ pub(crate) async fn withdraw_request(
     if is_news {
         requests::save(&transaction, &request).await?;
         request_outbox::put(&transaction, &id, Action::Withdraw, &request.reason(), now).await?;
-        commit(generator, transaction).await?;
+        commit(generator, transaction, []).await?;
         tracing::info!(request_id = id, actor, "request withdrawn");
     }
     Ok(request)

@@ -1,44 +1,55 @@
-//! What the role model is computed from: the catalog, and the repository in memory.
+//! What the role model is computed from: the catalog, and that part of the repository and of the ledger's
+//! projection which some owners have to do with.
+//!
+//! The rule that must hold: whatever is looked up is noted, found or not.
 
-use super::compute::verification;
-use super::inputs::Scope;
-use super::known::Lanes;
+use super::known::{Lanes, lanes_of};
+use super::texts::Texts;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Remains, Situation, Wish, assign, left_behind, place};
-use crate::model::catalog::ResourceType;
-use crate::model::claims::{Handover, handed_over, hands_over};
-use crate::model::comparison::Comparisons;
-use crate::model::decision::{Decided, Decisions};
-use crate::model::evaluate::{Case, Ground, evaluate};
-use crate::model::expected::{Expected, ExpectedResource};
-use crate::model::generate::unknown_key;
+use crate::model::assign::Assignment;
+use crate::model::catalog::{Catalog, Positions};
+use crate::model::decision::Decisions;
+use crate::model::deduce::Reversed;
+use crate::model::evaluate::{self, Case};
+use crate::model::expected::Expected;
+use crate::model::generate::LaneKey;
 use crate::model::grant::Grant;
 use crate::model::known_order::KnownOrder;
-use crate::model::resource::{Lookup, Repository, Resource};
-use crate::model::verify;
-use crate::store::assignments::OwnerKey;
-use crate::store::requests;
+use crate::model::need::Need;
+use crate::model::resource::{Lookup, Repository, Resource, Side};
+use crate::store::assignments::{self, OwnerKey};
+use crate::store::changes::Change;
+use crate::store::decisions;
 use crate::store::resources::{self, Reading, Stored};
 use crate::verbs::schema::EntityShape;
-use provost_contract::fulfillment::v1::Verification;
-use provost_domain::{OrderId, Owner, Timestamp};
+use provost_domain::{Timestamp, Value};
 use provost_service_kit::Fault;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The catalog and the repository, as they are at one moment.
-pub(crate) struct World {
-    loaded: Arc<Loaded>,
-    repository: Repository,
-    readings: BTreeMap<String, Reading>,
-    /// What people decided, by owner.
-    grants: HashMap<OwnerKey, Vec<Grant>>,
-    now: Timestamp,
+/// What does not change while one computation goes on.
+pub(crate) struct Ground {
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) readings: BTreeMap<String, Reading>,
+    pub(crate) now: Timestamp,
+    /// By what resources are found, other than by their keys.
+    pub(crate) texts: Texts,
+    /// What people decided on what was found.
+    pub(crate) decisions: Arc<Decisions>,
+    /// What people let owners keep, as grants.
+    pub(crate) grants: Arc<HashMap<OwnerKey, Vec<Grant>>>,
+    /// The navigation rules, read backwards.
+    pub(crate) reversed: Arc<Reversed>,
+    /// Resource types by which somebody has something since an earlier computation.
+    pub(crate) known_types: Arc<HashSet<String>>,
 }
 
-impl World {
-    /// Reads the repository into memory: as much of it as the owners of a scope need.
+/// Resources that somebody has or claims, by entity type and key.
+pub(crate) type Taken = HashSet<(String, String)>;
+
+impl Ground {
+    /// Reads it.
     ///
     /// # Errors
     /// When a system that is to be synchronized has never been: what is not known to be there would
@@ -46,215 +57,370 @@ impl World {
     pub(crate) async fn read(
         generator: &Generator,
         loaded: Arc<Loaded>,
-        _scope: &Scope,
         now: Timestamp,
-    ) -> Result<Self, Fault> {
-        let connection = generator.database.read();
-        let readings = resources::readings(connection).await?;
+        known: Known<'_>,
+    ) -> Result<Arc<Self>, Fault> {
+        let readings = resources::readings(generator.database.read()).await?;
         refuse_unread(&loaded, &readings)?;
-        let mut repository = Repository::default();
-        for entity_type in loaded.catalog.entity_types() {
-            let shape = loaded.shape(&entity_type.name);
-            for Stored { key, mut properties } in resources::all(connection, &entity_type.name).await? {
-                if let Some(shape) = &shape {
-                    shape.keep_fitting(&mut properties);
-                }
-                repository.insert(&entity_type.name, Resource { key, values: properties });
+        let standing = decisions::standing(generator.database.read()).await?;
+        let names = loaded.catalog.resource_types().iter().map(|kind| &*kind.name);
+        let known_types = assignments::known_types(generator.database.read(), names).await?;
+        let bare = Self {
+            readings,
+            now,
+            texts: Texts::default(),
+            grants: Arc::new(decisions::grants(&standing)),
+            decisions: Arc::new(standing),
+            reversed: Arc::new(Reversed::new(&loaded.catalog)),
+            known_types: Arc::new(known_types),
+            loaded,
+        };
+        let texts = match known {
+            Known::Nothing => Texts::whole(generator, &Arc::new(bare.without_texts())).await?,
+            Known::Until(changes) => Texts::since(generator, &Arc::new(bare.without_texts()), changes).await?,
+        };
+        Ok(Arc::new(Self { texts, ..bare }))
+    }
+
+    /// Everything but the texts, which are found by it.
+    fn without_texts(&self) -> Self {
+        Self {
+            loaded: Arc::clone(&self.loaded),
+            readings: self.readings.clone(),
+            now: self.now,
+            texts: Texts::default(),
+            decisions: Arc::clone(&self.decisions),
+            grants: Arc::clone(&self.grants),
+            reversed: Arc::clone(&self.reversed),
+            known_types: Arc::clone(&self.known_types),
+        }
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.loaded.catalog
+    }
+}
+
+/// What the last computation left, for a computation by the same catalog to go on from.
+#[derive(Clone, Copy)]
+pub(crate) enum Known<'a> {
+    /// Nothing that holds: it was by another catalog, or there was none.
+    Nothing,
+    /// Everything, but for these changes.
+    Until(&'a [Change]),
+}
+
+/// What was looked up of a world, and what of it was not in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    needs: BTreeSet<Need>,
+    missing: BTreeSet<(String, String)>,
+    missing_lanes: BTreeSet<LaneKey>,
+    missing_texts: BTreeSet<Need>,
+}
+
+impl Noted {
+    /// Notes one thing.
+    pub(crate) fn note(&mut self, need: Need) {
+        self.needs.insert(need);
+    }
+
+    /// Takes over what another one noted; what it missed is read by now.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.needs.extend(other.needs);
+    }
+
+    /// Takes over what another one missed.
+    pub(crate) fn lacks(&mut self, other: &Self) {
+        self.missing.extend(other.missing.iter().cloned());
+        self.missing_lanes.extend(other.missing_lanes.iter().cloned());
+        self.missing_texts.extend(other.missing_texts.iter().copied());
+    }
+
+    pub(crate) fn is_missing_something(&self) -> bool {
+        !self.missing.is_empty() || !self.missing_lanes.is_empty() || !self.missing_texts.is_empty()
+    }
+
+    pub(crate) const fn needs(&self) -> &BTreeSet<Need> {
+        &self.needs
+    }
+}
+
+/// The part of the repository, and of the ledger's projection, that some owners have to do with.
+pub(crate) struct World {
+    ground: Arc<Ground>,
+    repository: Repository,
+    /// Resources that were looked for in the store, there or not.
+    is_read: HashSet<Need>,
+    lanes: Lanes,
+    /// Lanes that were looked for in the store.
+    is_lane_read: HashSet<Need>,
+    /// The keys of the resources that have something, of what was looked for.
+    having: HashMap<Need, Vec<String>>,
+}
+
+/// A world while somebody looks at it: what is looked up is noted.
+pub(super) struct Looking<'a> {
+    pub(super) world: &'a World,
+    noted: Mutex<Noted>,
+}
+
+impl<'a> Looking<'a> {
+    fn at(world: &'a World) -> Self {
+        Self { world, noted: Mutex::default() }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(self) -> Noted {
+        self.noted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn find(&self, entity_type: &str, key: &str) -> Option<&'a Resource> {
+        let need = Need::resource(entity_type, key);
+        let mut noted = self.noted();
+        noted.needs.insert(need);
+        if !self.world.is_read.contains(&need) {
+            noted.missing.insert((entity_type.to_owned(), key.to_owned()));
+        }
+        self.world.repository.resource(entity_type, key)
+    }
+
+    pub(super) fn lane(&self, connector: &str, entity_type: &str, key: &str) -> &'a [KnownOrder] {
+        let need = Need::resource(entity_type, key);
+        let lane = (connector.to_owned(), entity_type.to_owned(), key.to_owned());
+        let mut noted = self.noted();
+        noted.needs.insert(need);
+        let known = self.world.lanes.get(&lane).map_or(&[][..], Vec::as_slice);
+        if !self.world.is_lane_read.contains(&need) {
+            noted.missing_lanes.insert(lane);
+        }
+        known
+    }
+}
+
+impl Looking<'_> {
+    pub(super) fn keys(&self, need: Need) -> Vec<String> {
+        let mut noted = self.noted();
+        noted.needs.insert(need);
+        match self.world.having.get(&need) {
+            Some(keys) => keys.clone(),
+            None => {
+                noted.missing_texts.insert(need);
+                Vec::new()
             }
         }
-        let grants = requests::grants(connection, generator.database.engine(), None).await?;
-        Ok(Self { loaded, repository, readings, grants, now })
+    }
+}
+
+impl Lookup for Looking<'_> {
+    fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
+        self.find(entity_type, key)
     }
 
-    /// Whoever of a scope can own something, in a stable order.
-    pub(crate) fn owners(&self, scope: &Scope) -> Vec<OwnerKey> {
-        let mut owners = Vec::new();
-        for entity_type in self.loaded.catalog.owner_entity_types() {
-            let keys = self.repository.of_type(&entity_type.name).map(|resource| resource.key.clone());
-            owners.extend(keys.map(|key| (entity_type.name.to_string(), key)).filter(|owner| scope.holds(owner)));
+    fn having(&self, side: &Side<'_>, text: &str) -> Vec<String> {
+        self.keys(Need::text(&side.entity_type.name, side.text.source(), text))
+    }
+}
+
+impl World {
+    /// One with nothing in it yet.
+    pub(crate) fn empty(ground: &Arc<Ground>) -> Self {
+        Self {
+            ground: Arc::clone(ground),
+            repository: Repository::default(),
+            is_read: HashSet::new(),
+            lanes: Lanes::new(),
+            is_lane_read: HashSet::new(),
+            having: HashMap::new(),
         }
-        owners.sort();
-        owners
     }
 
-    /// What the rules give one owner.
-    pub(crate) fn expected(&self, (entity_type, key): &OwnerKey) -> Option<Expected> {
-        let resource = self.repository.resource(entity_type, key)?;
-        let Loaded { catalog, revision, .. } = &*self.loaded;
-        let ground = Ground { catalog, revision: *revision, now: self.now, lookup: &self.repository };
-        let grants = self.grants.get(&(entity_type.clone(), key.clone())).map_or(&[][..], Vec::as_slice);
-        evaluate(&ground, &Case { grants, ..Case::new(entity_type, resource) })
+    pub(crate) fn ground(&self) -> &Ground {
+        &self.ground
     }
 
-    /// Compares what is expected of an owner with what was assigned before and what is there.
+    pub(crate) const fn shared_ground(&self) -> &Arc<Ground> {
+        &self.ground
+    }
+
+    pub(crate) const fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// Reads these resources, unless they were read already.
+    pub(crate) async fn read(
+        &mut self,
+        generator: &Generator,
+        resources: BTreeSet<(String, String)>,
+    ) -> Result<(), Fault> {
+        let mut by_type: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (entity_type, key) in resources {
+            if self.is_read.insert(Need::resource(&entity_type, &key)) {
+                by_type.entry(entity_type).or_default().push(key);
+            }
+        }
+        let (connection, engine) = (generator.database.read(), generator.database.engine());
+        for (entity_type, keys) in by_type {
+            // Of what the catalog no longer has, nothing is known.
+            let Some(shape) = self.ground.loaded.shape(&entity_type) else { continue };
+            for Stored { key, mut properties } in resources::these(connection, engine, &entity_type, &keys).await? {
+                shape.keep_fitting(&mut properties);
+                self.repository.insert(&entity_type, Resource { key, values: properties });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is known of these lanes, unless that was read already.
+    pub(crate) async fn read_lanes(&mut self, generator: &Generator, lanes: BTreeSet<LaneKey>) -> Result<(), Fault> {
+        let mut unread = Vec::new();
+        for lane in lanes {
+            if self.is_lane_read.insert(Need::resource(&lane.1, &lane.2)) {
+                unread.push(lane);
+            }
+        }
+        for (lane, orders) in lanes_of(generator, &unread).await? {
+            self.lanes.insert(lane, orders);
+        }
+        Ok(())
+    }
+
+    /// What navigation properties of these resources point at, as far as expressions can follow them.
+    pub(crate) fn pointed_at<'a>(&self, owners: impl Iterator<Item = &'a OwnerKey>) -> BTreeSet<(String, String)> {
+        let mut found = BTreeSet::new();
+        for (entity_type, key) in owners {
+            let Some(resource) = self.repository.resource(entity_type, key) else { continue };
+            let Some(known) = self.ground.catalog().entity_type(entity_type) else { continue };
+            for property in known.properties.iter().filter(|property| !property.multi_valued) {
+                let Some(target) = property.navigates_to() else { continue };
+                if let Some(key) = resource.values.get(&*property.name).and_then(Value::as_str) {
+                    found.insert((target.to_string(), key.to_owned()));
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads what was missing.
+    pub(crate) async fn read_missing(&mut self, generator: &Generator, missing: Noted) -> Result<(), Fault> {
+        let Noted { missing, missing_lanes, missing_texts, .. } = missing;
+        self.read(generator, missing).await?;
+        self.read_lanes(generator, missing_lanes).await?;
+        self.read_texts(generator, missing_texts).await
+    }
+
+    async fn read_texts(&mut self, generator: &Generator, mut needs: BTreeSet<Need>) -> Result<(), Fault> {
+        needs.retain(|need| !self.having.contains_key(need));
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let (connection, engine) = (generator.database.read(), generator.database.engine());
+        self.having.extend(self.ground.texts.find(connection, engine, &needs).await?);
+        Ok(())
+    }
+
+    /// Reads the positions of these owners.
+    pub(crate) async fn read_positions(
+        &mut self,
+        generator: &Generator,
+        owners: impl Iterator<Item = &OwnerKey>,
+    ) -> Result<(), Fault> {
+        let mut needs = BTreeMap::new();
+        for (entity_type, key) in owners {
+            if let Some(positions) = self.positions_of(entity_type) {
+                let need = Need::pointing(&positions.entity_type, &positions.owner, key);
+                needs.insert(need, positions.entity_type.to_string());
+            }
+        }
+        self.read_texts(generator, needs.keys().copied().collect()).await?;
+        let keys = |(need, entity_type): (Need, String)| {
+            let keys = self.having.get(&need).into_iter().flatten();
+            keys.map(|key| (entity_type.clone(), key.clone())).collect::<Vec<_>>()
+        };
+        let positions: BTreeSet<OwnerKey> = needs.into_iter().flat_map(keys).collect();
+        let pointed_at = positions.clone();
+        self.read(generator, positions).await?;
+        let pointed_at = self.pointed_at(pointed_at.iter());
+        self.read(generator, pointed_at).await
+    }
+
+    fn positions_of(&self, entity_type: &str) -> Option<&Positions> {
+        self.ground.catalog().entity_type(entity_type)?.context.as_ref()?.positions.as_ref()
+    }
+
+    /// A resource that was read.
+    pub(crate) fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
+        self.repository.resource(entity_type, key)
+    }
+
+    /// The text that a resource has on each of these sides, by the side's expression, and what that was computed
+    /// from besides the resource itself.
+    pub(crate) fn texts_of<'a>(&self, sides: &[Side<'a>], resource: &Resource) -> (Vec<(&'a str, String)>, Noted) {
+        let looking = Looking::at(self);
+        let texts = sides.iter().filter_map(|side| Some((side.text.source(), side.of(resource, &looking)?)));
+        (texts.collect(), looking.done())
+    }
+
+    /// What the rules and people give one owner, which existing resources that may be, and what all that was
+    /// computed from. `previous` is what was assigned to the owner last time.
+    pub(crate) fn expected(
+        &self,
+        (entity_type, key): &OwnerKey,
+        grants: &[Grant],
+        before: Option<&evaluate::Before>,
+        previous: &BTreeMap<String, Assignment>,
+    ) -> (Option<Expected>, Noted) {
+        let looking = Looking::at(self);
+        let expected = self.repository.resource(entity_type, key).and_then(|owner| {
+            let positions = self.positions_of(entity_type).map(|positions| {
+                let keys = looking.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
+                keys.iter().filter_map(|key| looking.find(&positions.entity_type, key)).collect::<Vec<_>>()
+            });
+            let positions = positions.unwrap_or_default();
+            let Loaded { catalog, revision, .. } = &*self.ground.loaded;
+            let ground = evaluate::Ground { catalog, revision: *revision, now: self.ground.now, lookup: &looking };
+            let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
+            let mut expected = evaluate::evaluate(&ground, &case)?;
+            looking.correlate(&ground, &case, previous, &mut expected);
+            Some(expected)
+        });
+        (expected, looking.done())
+    }
+
+    /// What tells whether something of an owner's own, or of its positions, is another than the last time.
+    pub(crate) fn fingerprint(&self, (entity_type, key): &OwnerKey) -> u64 {
+        let Some(owner) = self.repository.resource(entity_type, key) else { return 0 };
+        let positions = self.positions_of(entity_type).map(|positions| {
+            let need = Need::pointing(&positions.entity_type, &positions.owner, key);
+            let keys = self.having.get(&need).into_iter().flatten();
+            keys.filter_map(|key| self.repository.resource(&positions.entity_type, key)).collect::<Vec<_>>()
+        });
+        evaluate::fingerprint(owner, &positions.unwrap_or_default())
+    }
+
+    /// Compares what is expected of an owner with what was assigned before and what is there, and looks at the
+    /// resource of that key itself, should nobody have it; says too what that was computed from. `taken` are the
+    /// resources that somebody else has or claims.
     pub(crate) fn assign(
         &self,
+        key: &OwnerKey,
         expected: Option<&Expected>,
         previous: &BTreeMap<String, Assignment>,
-        lanes: &Lanes,
-        decisions: &Decisions,
-    ) -> Vec<Assignment> {
-        // What was found without an owner's rules is looked at by itself.
-        let of_rules = || previous.values().filter(|before| !before.found);
-        let known = of_rules().next();
-        let Some(owner) = expected.map(|expected| &expected.owner).or(known.map(|known| &known.owner)) else {
-            return Vec::new();
-        };
-        // Another resource type may give the very same by now.
-        let is_given = |before: &Assignment| {
-            let mut given = expected.iter().flat_map(|expected| &expected.resources);
-            given.any(|other| {
-                let target = self.loaded.catalog.resource_type(&other.resource_type).map(|kind| &*kind.target);
-                other.target_key == before.target_key && target == Some(before.entity_type.as_str())
-            })
-        };
-        let is_known =
-            |name: &str| self.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type);
-        let left = of_rules().filter(|before| !is_known(&before.resource_type) && !is_given(before));
-        let left: Vec<Assignment> =
-            left.filter_map(|before| left_behind(before, &self.remains(before, lanes))).collect();
-        let parts = Parts { world: self, owner, expected, previous, lanes, decided: Decided::of(decisions, owner) };
-        let resource_types = self.loaded.catalog.resource_types_of(&owner.entity_type);
-        resource_types.flat_map(|resource_type| parts.of_type(resource_type)).chain(left).collect()
-    }
-
-    /// What is known of a resource whose resource type is no longer in the catalog.
-    fn remains<'a>(&'a self, before: &Assignment, lanes: &'a Lanes) -> Remains<'a> {
-        let (entity_type, key) = (&before.entity_type, &before.target_key);
-        let Some(known) = self.loaded.catalog.entity_type(entity_type) else {
-            return Remains { resource: None, lane: &[] };
-        };
-        let lane = lanes.get(&(known.connector.to_string(), entity_type.clone(), key.clone()));
-        let is_read = self.readings.contains_key(entity_type);
-        let resource = || self.repository.resource(entity_type, key).map(|found| &found.values);
-        Remains { resource: is_read.then(resource), lane: lane.map_or(&[], Vec::as_slice) }
+        taken: &Taken,
+    ) -> (Vec<Assignment>, Noted) {
+        let looking = Looking::at(self);
+        let mut assigned = looking.assign(expected, previous);
+        assigned.extend(looking.suspected(expected, previous));
+        assigned.extend(looking.stray(key, previous, taken));
+        (assigned, looking.done())
     }
 
     /// Whether synchronization shows such a resource.
     pub(crate) fn has(&self, entity_type: &str, key: &str) -> bool {
         self.repository.resource(entity_type, key).is_some()
-    }
-
-    /// The verifications of the orders that the repository shows, each with the export that shows it.
-    pub(crate) fn verifications(&self, lanes: &Lanes) -> Vec<Verification> {
-        let resource =
-            |entity_type: &str, key: &str| self.repository.resource(entity_type, key).map(|found| &found.values);
-        // Of what the catalog no longer has, nothing is in memory, and nothing can be said.
-        let seen_at = |connector: &str, entity_type: &str| {
-            let known = self.loaded.catalog.entity_type(entity_type)?;
-            let reading = self.readings.get(entity_type).filter(|_| *known.connector == *connector)?;
-            Some(reading.export_started_at)
-        };
-        let one =
-            |(id, entity_type): (OrderId, String)| Some(verification(id.to_string(), self.readings.get(&entity_type)?));
-        let comparisons = |entity_type: &str, resource_type: &str| {
-            let catalog = &self.loaded.catalog;
-            let target = catalog.entity_type(entity_type);
-            target.map_or(Comparisons::EXACT, |target| {
-                Comparisons::new(catalog, target, catalog.resource_type(resource_type))
-            })
-        };
-        verify::shown(lanes, resource, seen_at, comparisons).into_iter().filter_map(one).collect()
-    }
-}
-
-/// What the comparisons of one owner are made from.
-struct Parts<'a> {
-    world: &'a World,
-    owner: &'a Owner,
-    expected: Option<&'a Expected>,
-    previous: &'a BTreeMap<String, Assignment>,
-    lanes: &'a Lanes,
-    decided: Decided<'a>,
-}
-
-impl Parts<'_> {
-    /// What the owner has by one resource type: the first, and those beside it.
-    fn of_type(&self, resource_type: &ResourceType) -> Vec<Assignment> {
-        let name = &*resource_type.name;
-        let given = || self.expected.iter().flat_map(|expected| &expected.resources);
-        let given = || given().filter(|resource| &*resource.resource_type == name);
-        let had = self.previous.values().filter(|before| before.resource_type == name && !before.found);
-        let mut slots: Vec<&str> =
-            given().map(|one| one.slot.as_str()).chain(had.map(|one| one.slot.as_str())).collect();
-        slots.push("");
-        slots.sort_unstable();
-        slots.dedup();
-        slots
-            .into_iter()
-            .filter_map(|slot| self.of_slot(resource_type, slot, given().find(|one| one.slot == slot)))
-            .collect()
-    }
-
-    fn of_slot(
-        &self,
-        resource_type: &ResourceType,
-        slot: &str,
-        wanted: Option<&ExpectedResource>,
-    ) -> Option<Assignment> {
-        let Self { world, expected, previous, .. } = *self;
-        let catalog = &world.loaded.catalog;
-        let own = previous.get(&place(&resource_type.name, slot)).filter(|own| !own.found);
-        // What another resource type gave until now is as much the owner's as before.
-        let given = || handed_over(catalog, expected?, wanted?, previous, world.now);
-        let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
-        if wanted.is_none() && before.is_none() {
-            return None;
-        }
-        let handover = expected.zip(before).filter(|_| wanted.is_none());
-        let handover = handover
-            .and_then(|(expected, before)| hands_over(catalog, expected, resource_type, &before.target_key, world.now));
-        match (handover, before) {
-            (Some(Handover::Done), _) => None,
-            (Some(Handover::Unclear(other)), Some(before)) if before.is_ours() => Some(held_back(before, &other)),
-            _ => self.compare(resource_type, wanted, before),
-        }
-    }
-
-    fn compare(
-        &self,
-        resource_type: &ResourceType,
-        expected: Option<&ExpectedResource>,
-        previous: Option<&Assignment>,
-    ) -> Option<Assignment> {
-        let Self { world, owner, lanes, decided, .. } = *self;
-        let target = world.loaded.catalog.entity_type(&resource_type.target)?;
-        let resource = |key: &str| world.repository.resource(&resource_type.target, key).map(|found| &found.values);
-        let lane = |key: &str| -> &[KnownOrder] {
-            let key = match key {
-                "" => unknown_key(&resource_type.name, &owner.entity_type, &owner.key),
-                key => key.to_owned(),
-            };
-            let key = (resource_type.connector.to_string(), resource_type.target.to_string(), key);
-            lanes.get(&key).map_or(&[][..], Vec::as_slice)
-        };
-        assign(&Situation {
-            resource_type,
-            target,
-            comparisons: Comparisons::new(&world.loaded.catalog, target, Some(resource_type)),
-            owner,
-            owner_is_gone: self.expected.is_none(),
-            expected,
-            previous,
-            resource: &resource,
-            lane: &lane,
-            decided,
-            seen_at: world.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
-            now: world.now,
-        })
-    }
-}
-
-/// Nobody knows yet whether another resource type gives it: it stays as it is.
-fn held_back(before: &Assignment, other: &str) -> Assignment {
-    Assignment {
-        wish: Wish::Unknown,
-        ours: true,
-        note: format!("left alone: the resource type {other} may give it now, and its key rule fails"),
-        failure: None,
-        wanted: None,
-        state: provost_domain::ProvisioningState::None,
-        ..before.clone()
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod automation;
 pub(crate) mod decision_feed;
 pub(crate) mod drive;
+pub(crate) mod due;
 pub(crate) mod order_feed;
 pub(crate) mod request_relay;
 pub(crate) mod tasks;

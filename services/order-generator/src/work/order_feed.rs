@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// The feed's name among this service's cursors.
-const FEED: &str = "fulfillment orders";
+pub(crate) const FEED: &str = "fulfillment orders";
 
 /// Follows the feed until `stop`.
 pub(crate) async fn follow(generator: Arc<Generator>, stop: CancellationToken) -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ async fn take(generator: &Generator, events: Vec<WatchOrdersResponse>) -> Result
             records.extend(record);
         }
     }
-    orders::save(&transaction, generator.database.engine(), &records).await?;
+    orders::save(&transaction, generator.database.engine(), to, &records).await?;
     feed::advance(&transaction, FEED, from, to).await?;
     generator.orders.announce(&transaction).await?;
     transaction.commit().await?;

@@ -125,5 +125,5 @@ async fn answered(generator: &Generator, line: &Line) -> Result<(), Fault> {
             request_outbox::put(&transaction, &request.id, Action::Withdraw, NOT_WAITING, now).await?;
         }
     }
-    commit(generator, transaction).await
+    commit(generator, transaction, []).await
 }

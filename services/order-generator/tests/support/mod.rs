@@ -95,6 +95,7 @@ impl Suite {
             review: format!("http://{}", reviews.address),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
+            due_seconds: 0,
             ..Config::default()
         };
         change(&mut config);
@@ -180,7 +181,7 @@ impl Suite {
     }
 
     pub async fn compute(&self) -> ComputeRoleModelResponse {
-        self.generator().compute_role_model(ComputeRoleModelRequest {}).await.unwrap().into_inner()
+        self.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap().into_inner()
     }
 
     pub async fn generate(&self) -> GenerateOrdersResponse {

@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod manual;
 pub mod orders;
 pub mod permissions;
+pub mod reconcile;
 pub mod request;
 pub mod resources;
 pub mod review;
@@ -58,6 +59,9 @@ pub enum ClientCommand {
     /// Requests: that somebody is given a role or a resource type, or that it is taken away.
     #[command(subcommand)]
     Request(request::Command),
+    /// Reconciliation: what was found and no rule explains, and what people decide on it.
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
     /// What synchronization read.
     #[command(subcommand)]
     Resources(resources::Command),
@@ -95,6 +99,7 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
         ClientCommand::Manual(command) => command.run(session).await,
         ClientCommand::Permissions(arguments) => permissions::run(arguments, session).await,
         ClientCommand::Request(command) => command.run(session).await,
+        ClientCommand::Reconcile(command) => command.run(session).await,
         ClientCommand::Resources(command) => command.run(session).await,
         ClientCommand::Syncs(command) => command.run(session).await,
         ClientCommand::Agents(command) => command.run(session).await,

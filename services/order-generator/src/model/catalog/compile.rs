@@ -2,7 +2,7 @@
 //!
 //! The rule that must hold: every mistake is found in one pass, and a catalog with a mistake is no catalog.
 
-mod automation;
+pub(super) mod automation;
 mod computed;
 mod contexts;
 mod criteria;
@@ -20,7 +20,7 @@ use super::{Catalog, Name, Problem, node, suggest};
 use crate::model::expression::{Expression, Wanted};
 use provost_domain::ValueType;
 use shapes::Shapes;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Stack for the compiler, in bytes. CEL's parser goes 96 levels deep before it refuses, and takes
@@ -44,7 +44,7 @@ pub(super) fn catalog(files: &[(String, String)]) -> Result<Catalog, Vec<Problem
 }
 
 fn compiled(files: &[(String, String)]) -> Result<Catalog, Vec<Problem>> {
-    let mut reader = Reader { files, problems: Vec::new(), spoilt: HashSet::new() };
+    let mut reader = Reader::new(files);
     let mut declared = Declared::default();
     let mut is_whole = true;
     for (index, (name, text)) in files.iter().enumerate() {

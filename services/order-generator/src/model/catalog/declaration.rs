@@ -277,7 +277,8 @@ fn values(reader: &mut Reader<'_>, node: &Node, dimension: &Text) -> Option<Vec<
     items.iter().map(|item| reader.text(item, &what)).collect()
 }
 
-const OFFSET_REFERENCES: [(&str, OffsetReference); 4] = [
+/// The references of offsets, as catalogs say them.
+pub(super) const OFFSET_REFERENCES: [(&str, OffsetReference); 4] = [
     ("default", OffsetReference::Default),
     ("around", OffsetReference::Around),
     ("before", OffsetReference::Before),
@@ -313,16 +314,17 @@ fn offset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Offset> {
     }
 }
 
-/// `not_allowed`, or a number of steps.
+/// The ways to be asked for, as catalogs say them.
+pub(super) const APPROVALS: [(&str, Approval); 5] = [
+    ("0", Approval::Steps(0)),
+    ("1", Approval::Steps(1)),
+    ("2", Approval::Steps(2)),
+    ("3", Approval::Steps(3)),
+    ("not_allowed", Approval::NotAllowed),
+];
+
 fn approval(reader: &mut Reader<'_>, fields: &Fields<'_>, default: Approval) -> Approval {
-    let words = [
-        ("0", Approval::Steps(0)),
-        ("1", Approval::Steps(1)),
-        ("2", Approval::Steps(2)),
-        ("3", Approval::Steps(3)),
-        ("not_allowed", Approval::NotAllowed),
-    ];
-    fields.choice(reader, "approval", &words).unwrap_or(default)
+    fields.choice(reader, "approval", &APPROVALS).unwrap_or(default)
 }
 
 fn unsigned(number: i64) -> u32 {

@@ -26,6 +26,9 @@ use std::sync::{Arc, OnceLock};
 /// A name that a catalog declares.
 pub type Name = Arc<str>;
 
+/// What a file may hold, as a JSON Schema (draft 2020-12): for editors, which complete and check by it.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// Most bytes in one file.
 pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

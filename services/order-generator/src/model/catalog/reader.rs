@@ -21,9 +21,18 @@ pub(super) struct Text {
 /// Collects mistakes.
 pub(super) struct Reader<'f> {
     pub(super) files: &'f [(String, String)],
+    /// Their lines.
+    lines: Vec<Vec<&'f str>>,
     pub(super) problems: Vec<Problem>,
     /// Names whose declaration is itself wrong: what refers to them is not reported as well.
     pub(super) spoilt: HashSet<String>,
+}
+
+impl<'f> Reader<'f> {
+    pub(super) fn new(files: &'f [(String, String)]) -> Self {
+        let lines = files.iter().map(|(_, text)| text.lines().collect()).collect();
+        Self { files, lines, problems: Vec::new(), spoilt: HashSet::new() }
+    }
 }
 
 impl Reader<'_> {
@@ -106,10 +115,12 @@ impl Reader<'_> {
             return None;
         }
         let column = node.place.column + usize::from(!is_plain);
-        let line =
-            self.files.get(node.place.file).and_then(|(_, text)| text.lines().nth(node.place.line.wrapping_sub(1)));
-        let rest: String = line.map(|line| line.chars().skip(column - 1).collect()).unwrap_or_default();
-        let starts_at = rest.starts_with(text.as_str()).then_some(column);
+        let line = self.lines.get(node.place.file).and_then(|lines| lines.get(node.place.line.wrapping_sub(1)));
+        let rest = line.and_then(|line| {
+            let (start, _) = line.char_indices().nth(column - 1)?;
+            line.get(start..)
+        });
+        let starts_at = rest.is_some_and(|rest| rest.starts_with(text.as_str())).then_some(column);
         Some(Text { text: text.clone(), place: node.place.clone(), starts_at })
     }
 

@@ -8,6 +8,7 @@ mod model;
 use crate::generator::Generator;
 use crate::store::jobs::{self, Run, RunState, TaskRun};
 use crate::store::to_json;
+use crate::verbs::compute::Whom;
 use provost_service_kit::{Fault, Wake};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -24,8 +25,12 @@ pub(crate) enum Kind {
     Synchronize { round: u32, connector: String, connection: String },
     /// Computes the role model.
     Compute,
+    /// Computes it for those whom something concerns that changed.
+    ComputeChanged,
     /// Generates orders.
     Generate,
+    /// Generates those of whoever was computed since orders were last generated.
+    GenerateChanged,
     /// Waits until agents have done what they can.
     Fulfill,
     /// Computes again, to verify what was written.
@@ -72,8 +77,9 @@ pub(crate) async fn execute(
         Kind::Synchronize { round, connection, .. } => {
             export::synchronize(generator, run, *round, connection, progress).await
         }
-        Kind::Compute => model::compute(generator, progress).await,
-        Kind::Generate => model::generate(generator, run, progress).await,
+        Kind::Compute => model::compute(generator, Whom::Everybody, progress).await,
+        Kind::ComputeChanged => model::compute(generator, Whom::Changed, progress).await,
+        Kind::Generate | Kind::GenerateChanged => model::generate(generator, run, progress).await,
         Kind::Fulfill => fulfill::fulfill(generator, run, progress).await,
         Kind::Verify => model::verify(generator, progress).await,
     }

@@ -4,7 +4,7 @@ use super::{Outcome, Progress};
 use crate::generator::Generator;
 use crate::store::computations::{self, Computed, Generated, Options};
 use crate::store::jobs::{Run, RunState};
-use crate::verbs::compute::compute as compute_role_model;
+use crate::verbs::compute::{Whom, compute as compute_role_model};
 use crate::verbs::generate::generate as generate_orders;
 use provost_service_kit::Fault;
 use std::future::Future;
@@ -15,9 +15,9 @@ use tokio::sync::watch;
 const SHOW_EVERY: Duration = Duration::from_millis(300);
 
 /// Computes the role model.
-pub(super) async fn compute(generator: &Generator, progress: &Progress<'_>) -> Result<Outcome, Fault> {
+pub(super) async fn compute(generator: &Generator, whom: Whom, progress: &Progress<'_>) -> Result<Outcome, Fault> {
     let (done, so_far) = meter();
-    let computed = shown(progress, "owners evaluated", so_far, compute_role_model(generator, &done)).await?;
+    let computed = shown(progress, "owners evaluated", so_far, compute_role_model(generator, whom, &done)).await?;
     let Computed { owners, assigned_resources, conforming, differing, failed, verified, non_conforming } = computed;
     let message = format!(
         "{owners} owners, {assigned_resources} resources: {conforming} as wanted, {differing} need an order, {failed} failed; \
@@ -29,7 +29,8 @@ pub(super) async fn compute(generator: &Generator, progress: &Progress<'_>) -> R
 /// Computes the role model once more, to verify what was written.
 pub(super) async fn verify(generator: &Generator, progress: &Progress<'_>) -> Result<Outcome, Fault> {
     let (done, so_far) = meter();
-    let computed = shown(progress, "owners evaluated", so_far, compute_role_model(generator, &done)).await?;
+    let computed =
+        shown(progress, "owners evaluated", so_far, compute_role_model(generator, Whom::Everybody, &done)).await?;
     let message =
         format!("{} orders verified; {} resources still need an order", computed.verified, computed.differing);
     Ok(Outcome::of(RunState::Completed, message))

@@ -1,6 +1,7 @@
 //! The catalog.
 
 mod apply;
+mod schema;
 mod show;
 
 pub use apply::{ApplyArguments, read_files};
@@ -16,6 +17,9 @@ pub enum Command {
     Apply(ApplyArguments),
     /// Shows the current catalog.
     Show,
+    /// Prints the JSON Schema of catalog files, for editors to complete and check by.
+    #[command(after_help = schema::HELP)]
+    Schema,
 }
 
 impl Command {
@@ -23,6 +27,7 @@ impl Command {
         match self {
             Self::Apply(arguments) => apply::run(arguments, session).await,
             Self::Show => show::run(session).await,
+            Self::Schema => schema::run(session).await,
         }
     }
 }

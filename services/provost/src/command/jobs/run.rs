@@ -21,6 +21,9 @@ pub struct RunArguments {
     /// Does not block orders because their resource type requires review. The history keeps who did that.
     #[arg(long)]
     waive_review: bool,
+    /// Of the job `incremental`: reads this connector first, and no others; may be repeated. Without it, all are read.
+    #[arg(long = "connector", value_name = "CONNECTOR")]
+    connectors: Vec<String>,
 }
 
 pub(super) async fn run(arguments: RunArguments, session: &mut Session) -> Result<Outcome, Failure> {
@@ -29,6 +32,7 @@ pub(super) async fn run(arguments: RunArguments, session: &mut Session) -> Resul
         request_id: provost_service_kit::new_id().to_string(),
         force_review: arguments.force_review,
         waive_review: arguments.waive_review,
+        connectors: arguments.connectors.clone(),
     });
     let answer = session.clients.jobs().run_job(request).await;
     let run = match session.clients.answer(Service::OrderGenerator, answer) {

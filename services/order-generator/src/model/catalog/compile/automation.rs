@@ -17,8 +17,8 @@ const PENDING: [WorkflowState; 6] = [
     WorkflowState::PendingApproval3Of3,
 ];
 
-/// The states in which something can be decided, as catalogs say them.
-const STATES: [(&str, &[WorkflowState]); 9] = [
+/// The states in which a request waits to be decided, as catalogs say them.
+pub(in crate::model::catalog) const STATES: [(&str, &[WorkflowState]); 7] = [
     ("requested", &[WorkflowState::Requested]),
     ("pending_approval", &PENDING),
     ("pending_approval_1_of_2", &[WorkflowState::PendingApproval1Of2]),
@@ -26,8 +26,6 @@ const STATES: [(&str, &[WorkflowState]); 9] = [
     ("pending_approval_1_of_3", &[WorkflowState::PendingApproval1Of3]),
     ("pending_approval_2_of_3", &[WorkflowState::PendingApproval2Of3]),
     ("pending_approval_3_of_3", &[WorkflowState::PendingApproval3Of3]),
-    ("prolonged", &[WorkflowState::Prolonged]),
-    ("questioned", &[WorkflowState::Questioned]),
 ];
 
 /// Compiles them. A rule for a single step of approval counts instead of one for all steps.
@@ -67,7 +65,7 @@ fn states(reader: &mut Reader<'_>, named: &Text) -> Option<(&'static str, &'stat
     if found.is_none() {
         let shown: String = named.text.chars().take(40).collect();
         let hint = suggest::one_of(&named.text, STATES.iter().map(|(word, _)| *word));
-        reader.wrong(&named.place, format!("in state '{shown}' nothing is decided by a rule"), hint);
+        reader.wrong(&named.place, format!("in state '{shown}' no request waits to be decided"), hint);
     }
     found
 }

@@ -3,6 +3,8 @@
 
 use super::*;
 
+mod readme;
+mod schema;
 mod whole;
 mod wrong;
 mod wrong_whole;

@@ -110,7 +110,7 @@ fn a_rule_for_one_step_of_approval_counts_instead_of_one_for_all() {
     let finance = of(Some("finance"));
     assert_eq!(finance.len(), 6);
     assert_eq!(finance[..3], [(8, 48, false), (9, 24, true), (10, 48, false)]);
-    assert_eq!(of(Some("AppAccount")), [(27, 720, false)]);
+    assert_eq!(of(Some("AppAccount")), [(4, 720, false)]);
     assert_eq!(of(Some("accountant")), [(4, 0, true)]);
 }
 

@@ -1,0 +1,84 @@
+//! By what resources are found, other than by their keys: one row for each resource and thing that it has.
+
+use super::assignments::OwnerKey;
+use super::entity::text;
+use crate::model::need::Need;
+use provost_service_kit::Engine;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
+use std::collections::{BTreeSet, HashMap};
+
+/// The keys of the resources that have one of these things.
+pub(crate) async fn having(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    needs: &BTreeSet<Need>,
+) -> Result<Vec<(Need, String)>, DbErr> {
+    let needs: Vec<i64> = needs.iter().map(|need| need.0).collect();
+    let mut found = Vec::new();
+    for chunk in needs.chunks(engine.rows_per_statement(1)) {
+        let query = text::Entity::find().filter(text::Column::Need.is_in(chunk.iter().copied()));
+        found.extend(query.all(connection).await?.into_iter().map(|row| (Need(row.need), row.key)));
+    }
+    Ok(found)
+}
+
+/// What each of these resources of an entity type has.
+pub(crate) async fn of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    entity_type: &str,
+    keys: &[String],
+) -> Result<HashMap<String, BTreeSet<Need>>, DbErr> {
+    let mut found: HashMap<String, BTreeSet<Need>> = HashMap::new();
+    for chunk in keys.chunks(engine.rows_per_statement(1) - 1) {
+        let query = text::Entity::find()
+            .filter(text::Column::EntityType.eq(entity_type))
+            .filter(text::Column::Key.is_in(chunk.iter().map(String::as_str)));
+        for row in query.all(connection).await? {
+            found.entry(row.key).or_default().insert(Need(row.need));
+        }
+    }
+    Ok(found)
+}
+
+/// Writes what resources have by now, and takes away what they no longer have.
+pub(crate) async fn replace(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    new: &[(Need, OwnerKey)],
+    old: &[(Need, OwnerKey)],
+) -> Result<(), DbErr> {
+    for chunk in old.chunks(engine.rows_per_statement(3)) {
+        let these = Expr::tuple([
+            Expr::col(text::Column::Need),
+            Expr::col(text::Column::EntityType),
+            Expr::col(text::Column::Key),
+        ])
+        .in_tuples(chunk.iter().map(|(need, (entity_type, key))| (need.0, entity_type.clone(), key.clone())));
+        text::Entity::delete_many().filter(these).exec(connection).await?;
+    }
+    let mut new: Vec<&(Need, OwnerKey)> = new.iter().collect();
+    new.sort_unstable();
+    for chunk in new.chunks(engine.rows_per_statement(3)) {
+        let rows = chunk.iter().map(|(need, (entity_type, key))| text::ActiveModel {
+            need: Set(need.0),
+            entity_type: Set(entity_type.clone()),
+            key: Set(key.clone()),
+        });
+        text::Entity::insert_many(rows)
+            .on_conflict(
+                OnConflict::columns([text::Column::Need, text::Column::EntityType, text::Column::Key])
+                    .do_nothing()
+                    .to_owned(),
+            )
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets all of it.
+pub(crate) async fn clear(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    text::Entity::delete_many().exec(connection).await.map(|_| ())
+}

@@ -1,0 +1,89 @@
+//! Whom it concerns that something changed since the last computation.
+//!
+//! The rule that must hold: whoever is not named here would be computed to what is kept of them already.
+//! Naming somebody too many costs time and nothing else.
+
+use super::inputs::Scope;
+use super::verify::Candidates;
+use super::world::Ground;
+use crate::generator::Generator;
+use crate::model::need::Need;
+use crate::store::assignments::OwnerKey;
+use crate::store::changes::Change;
+use crate::store::{dependencies, orders};
+use provost_service_kit::Fault;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whom a change concerns, and which orders may be shown by it.
+pub(crate) struct Affected {
+    pub(crate) scope: Scope,
+    pub(crate) candidates: Candidates,
+}
+
+impl Affected {
+    /// Everybody, and all orders.
+    pub(crate) const EVERYBODY: Self = Self { scope: Scope::Everybody, candidates: Candidates::All };
+}
+
+/// Whom these changes concern, that came after the newest computation; it saw the order feed up to a cursor.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn affected(
+    generator: &Generator,
+    ground: &Ground,
+    orders_until: i64,
+    changes: Vec<Change>,
+) -> Result<Affected, Fault> {
+    let (connection, engine) = (generator.database.read(), generator.database.engine());
+    // Resources that nobody has are looked at like owners.
+    let looked_at = ground.catalog().entity_types().iter().map(|entity_type| &*entity_type.name);
+    let owner_types: BTreeSet<&str> = ground
+        .catalog()
+        .owner_entity_types()
+        .iter()
+        .map(|entity_type| &*entity_type.name)
+        .chain(looked_at.filter(|name| ground.looks_for_strays(name)))
+        .collect();
+    let mut owners: BTreeSet<OwnerKey> = BTreeSet::new();
+    let mut resources: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut read_again: BTreeMap<String, i64> = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Everything { .. } => return Ok(Affected::EVERYBODY),
+            Change::Reading { entity_type, before } => {
+                // The first of several is the one that the last computation saw.
+                read_again.entry(entity_type).or_insert(before.unwrap_or(i64::MIN));
+            }
+            Change::Resource { entity_type, key, .. } => {
+                if owner_types.contains(entity_type.as_str()) {
+                    owners.insert((entity_type.clone(), key.clone()));
+                }
+                resources.insert((entity_type, key));
+            }
+            Change::Owner { entity_type, key } => {
+                owners.insert((entity_type, key));
+            }
+        }
+    }
+    for (entity_type, since) in &read_again {
+        for moved in orders::spoken_of(connection, entity_type, *since).await? {
+            take(moved, &mut owners, &mut resources);
+        }
+    }
+    for moved in orders::moved_since(connection, orders_until).await? {
+        take(moved, &mut owners, &mut resources);
+    }
+    owners.extend(dependencies::due(connection, ground.now).await?);
+    let mut needs = ground.texts.changed();
+    needs.extend(resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)));
+    owners.extend(dependencies::dependents(connection, engine, &needs).await?);
+    // What an order says of an owner that the catalog does not have is nobody's.
+    owners.retain(|(entity_type, _)| owner_types.contains(entity_type.as_str()));
+    Ok(Affected { scope: Scope::These(owners), candidates: Candidates::These { resources, read_again } })
+}
+
+fn take(moved: orders::Moved, owners: &mut BTreeSet<OwnerKey>, resources: &mut BTreeSet<(String, String)>) {
+    resources.extend(moved.resource().map(|(entity_type, key)| (entity_type.to_owned(), key.to_owned())));
+    owners.insert(moved.owner);
+}
