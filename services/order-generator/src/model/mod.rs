@@ -22,6 +22,7 @@ pub mod generate;
 pub mod grant;
 pub mod known_order;
 pub mod need;
+pub mod plan;
 pub mod request;
 pub mod resource;
 pub mod verify;

@@ -1,8 +1,10 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
+mod held_orders;
 mod incremental;
 mod requests;
 
+use held_orders::HeldOrders;
 use incremental::Incremental;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
@@ -17,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(WhatWasRead),
             Box::new(Reconciliation),
             Box::new(requests::Requests),
+            Box::new(HeldOrders),
             Box::new(Incremental),
         ]
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod affected;
 pub(crate) mod apply_catalog;
+pub(crate) mod apply_plan;
 pub(crate) mod automate_requests;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
@@ -12,12 +13,17 @@ pub(crate) mod decide_requests;
 pub(crate) mod expire_requests;
 pub(crate) mod generate;
 pub(crate) mod get_request;
+pub(crate) mod held_orders;
 pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
 pub(crate) mod list_requests;
 mod look;
 pub(crate) mod permissions;
+mod pieces;
+pub(crate) mod plan;
+pub(crate) mod planned;
+pub(crate) mod planning;
 pub(crate) mod poll_exports;
 pub(crate) mod reconcile;
 pub(crate) mod request_assignment;
