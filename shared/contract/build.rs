@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "provost/types/v1/value.proto",
     "provost/types/v1/state.proto",
     "provost/types/v1/order.proto",
@@ -13,6 +13,7 @@ const FILES: [&str; 14] = [
     "provost/generator/v1/catalog_service.proto",
     "provost/generator/v1/repository_service.proto",
     "provost/generator/v1/assignment_service.proto",
+    "provost/generator/v1/reconciliation_service.proto",
     "provost/generator/v1/order_generator_service.proto",
     "provost/generator/v1/synchronization_service.proto",
     "provost/generator/v1/job_service.proto",

@@ -24,6 +24,7 @@ use provost_contract::generator::v1::assignment_service_server::AssignmentServic
 use provost_contract::generator::v1::catalog_service_server::CatalogServiceServer;
 use provost_contract::generator::v1::job_service_server::JobServiceServer;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorServiceServer;
+use provost_contract::generator::v1::reconciliation_service_server::ReconciliationServiceServer;
 use provost_contract::generator::v1::repository_service_server::RepositoryServiceServer;
 use provost_contract::generator::v1::synchronization_service_server::SynchronizationServiceServer;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
@@ -75,6 +76,7 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         CatalogServiceServer,
         JobServiceServer,
         OrderGeneratorServiceServer,
+        ReconciliationServiceServer,
         RepositoryServiceServer,
         SynchronizationServiceServer
     );

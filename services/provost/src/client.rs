@@ -10,6 +10,7 @@ use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
+use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
 use provost_contract::generator::v1::repository_service_client::RepositoryServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
@@ -142,6 +143,8 @@ impl Clients {
         repository: RepositoryServiceClient at OrderGenerator;
         /// Who has what.
         assignments: AssignmentServiceClient at OrderGenerator;
+        /// What was found, and what people decide on it.
+        reconciliation: ReconciliationServiceClient at OrderGenerator;
         /// Synchronizations.
         synchronizations: SynchronizationServiceClient at OrderGenerator;
         /// The ledger.

@@ -6,6 +6,7 @@ mod assignments;
 mod catalog;
 mod jobs;
 mod order_generator;
+mod reconciliation;
 mod repository;
 mod synchronization;
 

@@ -2,14 +2,14 @@
 //! type. Kept as the texts of the model's types, so that only differences are written.
 
 use super::dependencies::by_type;
-use super::entity::{assignment, owner};
+use super::entity::{assignment, found_item, owner};
 use futures::TryStreamExt;
 use provost_service_kit::Engine;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, StreamTrait,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// An owner: entity type and key.
 pub(crate) type OwnerKey = (String, String);
@@ -192,4 +192,20 @@ pub(crate) async fn delete(
         assignment::Entity::delete_many().filter(these).exec(connection).await?;
     }
     Ok(())
+}
+
+/// Of these resource types, those by which somebody has something.
+pub(crate) async fn known_types(
+    connection: &impl ConnectionTrait,
+    names: impl Iterator<Item = &str>,
+) -> Result<HashSet<String>, DbErr> {
+    let mut known = HashSet::new();
+    for name in names {
+        let assigned = assignment::Entity::find().filter(assignment::Column::ResourceType.eq(name));
+        let found = found_item::Entity::find().filter(found_item::Column::ResourceType.eq(name));
+        if assigned.limit(1).one(connection).await?.is_some() || found.limit(1).one(connection).await?.is_some() {
+            known.insert(name.to_owned());
+        }
+    }
+    Ok(known)
 }

@@ -315,6 +315,62 @@ pub mod lease {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What was found, and waits for a person.
+pub mod found_item {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "found_items")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub item_id: String,
+        pub position: String,
+        pub kind: i32,
+        pub owner_type: String,
+        pub owner_key: String,
+        pub resource_type: String,
+        pub entity_type: String,
+        pub target_key: String,
+        pub property: String,
+        pub workflow_state: i32,
+        pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What people decided on what was found; never changed but for whether it stands.
+pub mod decision {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "decisions")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub sequence: i64,
+        pub id: String,
+        pub item_id: String,
+        pub is_standing: bool,
+        pub kind: i32,
+        pub owner_type: String,
+        pub owner_key: String,
+        pub resource_type: String,
+        pub property: String,
+        pub verdict: String,
+        pub actor: String,
+        pub at: i64,
+        pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What synchronization, and others, changed since the last computation of the role model.
 pub mod change {
     use sea_orm::entity::prelude::*;

@@ -36,8 +36,15 @@ pub(crate) async fn affected(
     changes: Vec<Change>,
 ) -> Result<Affected, Fault> {
     let (connection, engine) = (generator.database.read(), generator.database.engine());
-    let owner_types: BTreeSet<&str> =
-        ground.catalog().owner_entity_types().iter().map(|entity_type| &*entity_type.name).collect();
+    // Resources that nobody has are looked at like owners.
+    let looked_at = ground.catalog().entity_types().iter().map(|entity_type| &*entity_type.name);
+    let owner_types: BTreeSet<&str> = ground
+        .catalog()
+        .owner_entity_types()
+        .iter()
+        .map(|entity_type| &*entity_type.name)
+        .chain(looked_at.filter(|name| ground.looks_for_strays(name)))
+        .collect();
     let mut owners: BTreeSet<OwnerKey> = BTreeSet::new();
     let mut resources: BTreeSet<(String, String)> = BTreeSet::new();
     let mut read_again: BTreeMap<String, i64> = BTreeMap::new();

@@ -11,18 +11,19 @@ use super::inputs::{Batch, Claimed, Kept, Person, Scope};
 use super::permissions::owner_type;
 use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
-use super::world::{Ground, Known, World};
+use super::world::{Ground, Known, Taken, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
 use crate::model::evaluate;
 use crate::model::expected::{Expected, ExpectedRole};
+use crate::model::found::Item;
 use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, OwnerKey};
 use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed};
 use crate::store::dependencies::{self, Dependencies, Replaced};
-use crate::store::{resources, to_json};
+use crate::store::{found_items, resources, to_json};
 use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_domain::{Owner, Period, Reason, WorkflowState};
@@ -263,6 +264,8 @@ pub(crate) struct Found {
     assignments: Vec<(String, Option<String>)>,
     /// What the result was computed from, when that differs from what is kept: before, and by now.
     dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
+    /// What waits for a person, when something does or did: as it is kept, and by now.
+    items: Option<(HashMap<String, String>, Vec<Item>)>,
     /// What the owner has, or shall have, when all is to stay in memory.
     pub(crate) assigned: Vec<Assignment>,
 }
@@ -280,10 +283,16 @@ pub(crate) async fn compute_in_memory(
     done: &Done,
 ) -> Result<Computation, Fault> {
     let owners = scope.owners(generator, ground).await?;
-    let mut run = Run { generator, ground, keep, computation: Computation::default(), claims: Vec::new() };
+    let mut run = Run { generator, ground, keep, computation: Computation::default(), claims: Vec::new(), released: BTreeSet::new() };
     run.all(owners, done).await?;
-    if let Scope::These(_) = scope {
-        run.whoever_else_claims(done).await?;
+    match scope {
+        Scope::Everybody => run.strays(done).await?,
+        Scope::These(_) => {
+            // What nobody has any more is looked at by itself.
+            let released = std::mem::take(&mut run.released);
+            run.all(released.into_iter().collect(), done).await?;
+            run.whoever_else_claims(done).await?;
+        }
     }
     run.contested().await?;
     Ok(run.computation)
@@ -297,6 +306,8 @@ struct Run<'a> {
     computation: Computation,
     /// What each owner has or claims, and had or claimed before.
     claims: Vec<(OwnerKey, Claimed, BTreeSet<Need>)>,
+    /// Resources that somebody had and no longer has.
+    released: BTreeSet<OwnerKey>,
 }
 
 impl Run<'_> {
@@ -311,19 +322,42 @@ impl Run<'_> {
             (!chunk.is_empty()).then_some(chunk)
         });
         let pieces = chunks
-            .map(|chunk| async move { Batch::evaluated(generator, ground, chunk).await?.assigned(generator).await });
+            .map(|chunk| async move {
+                let mut batch = Batch::evaluated(generator, ground, chunk).await?;
+                batch.settle_each();
+                batch.assigned(generator, Taken::new()).await
+            });
         let mut running = stream::iter(pieces).buffered(beside);
         let mut so_far = 0;
         while let Some(batch) = running.try_next().await? {
             so_far += batch.people.len() as u64;
             done(so_far, total);
             for person in batch.people {
+                let before = batch.previous.get(&person.key);
+                self.released.extend(released(ground, before, &person.assignments));
                 let before = person.kept.dependencies.as_ref().map(|kept| kept.claims.clone()).unwrap_or_default();
                 self.claims.push((person.key.clone(), person.claimed.clone(), before));
                 self.take(&batch.world, person)?;
             }
         }
         Ok(())
+    }
+
+    /// Looks at the resources that nobody claims.
+    async fn strays(&mut self, done: &Done) -> Result<(), Fault> {
+        let claimed: HashSet<Need> =
+            self.claims.iter().flat_map(|(_, claimed, _)| claimed.needs.iter().copied()).collect();
+        let mut strays = Vec::new();
+        for entity_type in self.ground.catalog().entity_types() {
+            let name = entity_type.name.to_string();
+            if !self.ground.looks_for_strays(&name) {
+                continue;
+            }
+            let keys = resources::keys(self.generator.database.read(), &name).await?;
+            let unclaimed = keys.into_iter().filter(|key| !claimed.contains(&Need::resource(&name, key)));
+            strays.extend(unclaimed.map(|key| (name.clone(), key)));
+        }
+        self.all(strays, done).await
     }
 
     fn take(&mut self, world: &World, person: Person) -> Result<(), Fault> {
@@ -366,13 +400,26 @@ impl Run<'_> {
             return Ok(());
         }
         let mut batch = Batch::evaluated(self.generator, self.ground, contested).await?;
-        batch.refuse_shared();
-        let batch = batch.assigned(self.generator).await?;
+        let taken = batch.settle_together();
+        let batch = batch.assigned(self.generator, taken).await?;
         for person in batch.people {
             self.take(&batch.world, person)?;
         }
         Ok(())
     }
+}
+
+/// What was somebody's and is not any more.
+fn released(
+    ground: &Ground,
+    before: Option<&BTreeMap<String, Assignment>>,
+    now: &[Assignment],
+) -> impl Iterator<Item = OwnerKey> {
+    let key = |one: &Assignment| (one.entity_type.clone(), one.target_key.clone());
+    let now: HashSet<OwnerKey> = now.iter().map(key).collect();
+    let before: Vec<OwnerKey> = before.into_iter().flat_map(BTreeMap::values).map(key).collect();
+    let is_released = |key: &OwnerKey| !now.contains(key) && ground.looks_for_strays(&key.0);
+    before.into_iter().filter(is_released).collect::<Vec<_>>().into_iter()
 }
 
 impl Computation {
@@ -386,27 +433,32 @@ impl Computation {
 
 impl Found {
     fn of(world: &World, person: &Person, keep: Keep) -> Result<Self, Fault> {
-        let Kept { owner, assignments, dependencies } = &person.kept;
+        let Kept { owner, assignments, dependencies, items } = &person.kept;
         let known = person.known(world).as_ref().map(to_json).transpose()?;
         let mut found = Self::default();
         found.counts.owners = i64::from(known.is_some());
         if known != *owner {
             found.owner = Some(known);
         }
-        let mut here: HashSet<&str> = HashSet::new();
+        let mut here: HashSet<String> = HashSet::new();
         for assignment in &person.assignments {
             found.counts.count(assignment);
             let body = to_json(assignment)?;
-            here.insert(&assignment.resource_type);
-            if assignments.get(&assignment.resource_type) != Some(&body) {
-                found.assignments.push((assignment.resource_type.clone(), Some(body)));
+            let place = assignment.place();
+            if assignments.get(&place) != Some(&body) {
+                found.assignments.push((place.clone(), Some(body)));
             }
+            here.insert(place);
         }
-        let gone = assignments.keys().filter(|name| !here.contains(name.as_str()));
+        let gone = assignments.keys().filter(|name| !here.contains(*name));
         found.assignments.extend(gone.map(|name| (name.clone(), None)));
         let computed_from = person.dependencies(world.ground().now);
         if computed_from != *dependencies {
             found.dependencies = Some((dependencies.clone(), computed_from));
+        }
+        let lines = person.items(world);
+        if !lines.is_empty() || !items.is_empty() {
+            found.items = Some((items.clone(), lines));
         }
         if keep == Keep::All {
             found.assigned.clone_from(&person.assignments);
@@ -465,6 +517,12 @@ async fn save(
     assignments::save(&transaction, engine, &bodies).await?;
     assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
     dependencies::replace(&transaction, engine, &replaced).await?;
+    let (mut items_before, mut items) = (HashMap::new(), Vec::new());
+    for (before, lines) in computation.found.values().filter_map(|found| found.items.as_ref()) {
+        items_before.extend(before.iter().map(|(id, body)| (id.clone(), body.clone())));
+        items.extend(lines.iter().cloned());
+    }
+    found_items::replace(&transaction, engine, &items_before, &items).await?;
     let orders_until = match answers {
         Answers::For(_, until) => {
             ground.texts.save(&transaction, engine).await?;

@@ -52,6 +52,8 @@ pub(crate) struct HeldProperty {
     pub(crate) workflow: WorkflowState,
     pub(crate) state: ProvisioningState,
     pub(crate) why: Vec<Reason>,
+    /// Its values must not be shown.
+    pub(crate) is_sensitive: bool,
 }
 
 /// Reads what an owner has. An empty entity type means the only one that owns anything.
@@ -191,6 +193,7 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
                 .filter(|speaking| speaking.touches(name))
                 .map_or(assigned.state, |speaking| speaking.known.state),
             why: assigned.why.clone(),
+            is_sensitive: !is_shown,
         }
     };
     HeldResource {

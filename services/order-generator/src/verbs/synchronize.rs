@@ -9,6 +9,7 @@ use super::known::lanes;
 use super::stage::Staged;
 use super::upload::held;
 use crate::generator::Generator;
+use crate::model::comparison::Comparisons;
 use crate::model::known_order::{self, KnownOrder};
 use crate::store::changes::{self, Change};
 use crate::store::resources::{self, Reading};
@@ -90,7 +91,7 @@ async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(St
         return Ok(HashSet::new());
     }
     let there = BTreeMap::new();
-    let is_deleted = |lane: &[KnownOrder]| known_order::overlay(Some(&there), lane).is_none();
+    let is_deleted = |lane: &[KnownOrder]| known_order::overlay(Some(&there), lane, Comparisons::EXACT).is_none();
     let deleted = lanes(generator).await?.into_iter().filter_map(|((connector, entity_type, key), lane)| {
         let of = (connector, entity_type);
         (emptied.contains(&of) && is_deleted(&lane)).then_some((of.1, key))

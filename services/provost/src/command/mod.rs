@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod manual;
 pub mod orders;
 pub mod permissions;
+pub mod reconcile;
 pub mod resources;
 pub mod review;
 pub mod sample;
@@ -54,6 +55,9 @@ pub enum ClientCommand {
     Manual(manual::Command),
     /// View permissions: what one owner has, why, and where each value stands.
     Permissions(permissions::PermissionsArguments),
+    /// Reconciliation: what was found and no rule explains, and what people decide on it.
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
     /// What synchronization read.
     #[command(subcommand)]
     Resources(resources::Command),
@@ -90,6 +94,7 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
         ClientCommand::Review(command) => command.run(session).await,
         ClientCommand::Manual(command) => command.run(session).await,
         ClientCommand::Permissions(arguments) => permissions::run(arguments, session).await,
+        ClientCommand::Reconcile(command) => command.run(session).await,
         ClientCommand::Resources(command) => command.run(session).await,
         ClientCommand::Syncs(command) => command.run(session).await,
         ClientCommand::Agents(command) => command.run(session).await,

@@ -95,10 +95,11 @@ fn resource_lines(resource: &AssignedResource, style: Style) -> Vec<String> {
 }
 
 fn property_row(property: &AssignedProperty) -> Vec<String> {
+    let shown = |value| if property.sensitive { "(confidential)".to_owned() } else { show::optional(value) };
     vec![
         property.property.clone(),
-        show::optional(property.proposed.as_ref()),
-        show::optional(property.current.as_ref()),
+        shown(property.proposed.as_ref()),
+        shown(property.current.as_ref()),
         workflow_state(property.workflow_state),
         if property.provisioning_state == 0 { String::new() } else { provisioning_state(property.provisioning_state) },
         why(&property.why),
@@ -141,6 +142,7 @@ mod tests {
                     current: text("Clerk"),
                     workflow_state: 18,
                     provisioning_state: 1,
+                    sensitive: false,
                     why: vec![Reason {
                         rule: "resource type App / scalar title".into(),
                         detail: "title = 'Lead'".into(),

@@ -4,7 +4,7 @@
 
 use super::Evaluation;
 use super::contexts::Context;
-use super::explain::{append_inputs, failure, separate};
+use super::explain::{self, append_inputs, failure, separate};
 use super::verdict::Judged;
 use crate::model::catalog::{Criteria, RoleRef};
 use crate::model::expression::Variable;
@@ -71,7 +71,10 @@ impl Evaluation<'_> {
 
     /// Why a rule gives what it gives, outermost first.
     pub(super) fn why(&self, role: Option<&RoleRef>, criteria: &Criteria, rule: &str, judged: &Judged) -> Vec<Reason> {
-        let mut detail = String::new();
+        if !self.has_reasons {
+            return vec![];
+        }
+        let mut detail = String::with_capacity(explain::TYPICAL);
         if let Some(role) = role {
             detail.extend(["has role ", &role.name]);
         }
@@ -81,11 +84,23 @@ impl Evaluation<'_> {
         if detail.is_empty() {
             detail.push_str("everyone");
         }
-        let mut why = vec![Reason { rule: rule.to_owned(), detail }];
-        if let Some(held) = role.and_then(|role| self.roles.get(role.place)) {
-            why.extend(held.why().iter().cloned());
-        }
+        let inner = role.and_then(|role| self.roles.get(role.place)).map_or(&[][..], |held| held.why());
+        let mut why = Vec::with_capacity(1 + inner.len());
+        why.push(Reason { rule: rule.to_owned(), detail });
+        why.extend(inner.iter().cloned());
         why
+    }
+
+    /// Why a rule without criteria gives what it gives: what it read.
+    pub(super) fn reason(&self, rule: &str, read: impl FnOnce() -> String) -> Vec<Reason> {
+        if !self.has_reasons {
+            return vec![];
+        }
+        let mut detail = read();
+        if detail.is_empty() {
+            detail.push_str("always the same");
+        }
+        vec![Reason { rule: rule.to_owned(), detail }]
     }
 
     /// What a rule's criteria look at in a context.

@@ -7,6 +7,8 @@ use crate::model::expression::{Expression, Read, Scope, Variable};
 use provost_domain::{RuleFailure, Value};
 use std::fmt::Write;
 
+/// Bytes that most explanations fit in.
+pub(super) const TYPICAL: usize = 48;
 /// Most characters of one value.
 const VALUE_MAX: usize = 60;
 /// Most characters of an explanation.
@@ -15,7 +17,7 @@ const TEXT_MAX: usize = 200;
 /// The properties that an expression reads, with their values: `department = 'Finance'`. With
 /// `is_confidential` what it yields is confidential, so what it reads is named but not shown.
 pub(super) fn inputs(scope: &Scope<'_>, expression: &Expression, is_confidential: bool) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(TYPICAL);
     append_inputs(&mut text, scope, expression, is_confidential);
     text
 }

@@ -10,7 +10,7 @@ use super::trace::Considered;
 use super::verdict::{Judged, Verdict};
 use crate::model::catalog::Name;
 use crate::model::resource::Resource;
-use provost_domain::{Period, Reason, Timestamp, Value, WorkflowState};
+use provost_domain::{Period, Timestamp, Value, WorkflowState};
 use std::time::Duration;
 
 /// What was computed for an owner the last time.
@@ -138,6 +138,6 @@ impl Evaluation<'_> {
         if let Some(seen) = seen {
             seen.push(Considered::of(rule.clone(), detail.clone(), &kept, false));
         }
-        verdict.gain(kept, WorkflowState::Prolonged, || vec![Reason { rule, detail }]);
+        verdict.gain(kept, WorkflowState::Prolonged, || self.reason(&rule, || detail));
     }
 }

@@ -5,7 +5,7 @@
 //! linked, so that what was linked before can go; and of several that fit one place none is taken by guess.
 
 use super::Evaluation;
-use super::explain::{failure, inputs, shown};
+use super::explain::{failure, inputs, separate, shown};
 use super::resource::{Time, moved};
 use super::rules::{Plan, PropertyPlan};
 use super::spans::Spans;
@@ -14,7 +14,7 @@ use super::verdict::Judged;
 use crate::model::catalog::{EntityType, NavigationRule, Offset, OffsetReference, Property, QueryRule, ResourceType};
 use crate::model::expected::{ExpectedResource, ExpectedValue};
 use crate::model::resource::Side;
-use provost_domain::{Reason, RuleFailure, Value};
+use provost_domain::{RuleFailure, Value};
 use std::sync::Arc;
 
 /// Most resources that a message names.
@@ -252,18 +252,18 @@ impl<'a> Evaluation<'a> {
             );
             return Err(wrong(message));
         }
-        let mut detail = inputs(session.scope(), &rule.source, is_confidential);
-        if detail.is_empty() {
-            detail.push_str("always the same");
-        }
         let value = match property.multi_valued {
             true => Value::List(keys.into_iter().map(Value::String).collect()),
             false => keys.into_iter().next().map(Value::String).unwrap_or_else(|| Value::List(vec![])),
         };
-        if !is_confidential {
-            detail.extend([", found ", &shown(&value)]);
-        }
-        let why = vec![Reason { rule: name.to_owned(), detail }];
+        let why = self.reason(name, || {
+            let mut detail = inputs(session.scope(), &rule.source, is_confidential);
+            if !is_confidential {
+                separate(&mut detail);
+                detail.extend(["found ", &shown(&value)]);
+            }
+            detail
+        });
         Ok(Some(ExpectedValue { value: Some(value), confidence: rule.confidence, why }))
     }
 

@@ -84,6 +84,15 @@ pub fn evaluate(ground: &Ground<'_>, case: &Case<'_>) -> Option<Expected> {
     run(ground, case, Matching::ByIndex, None, |evaluation| evaluation.expected())
 }
 
+/// As [`evaluate`], without a word of why: for whoever only wants to know whether something is another than
+/// before. `None` when the catalog has no such entity type.
+pub fn evaluate_without_reasons(ground: &Ground<'_>, case: &Case<'_>) -> Option<Expected> {
+    run(ground, case, Matching::ByIndex, None, |evaluation| {
+        evaluation.has_reasons = false;
+        evaluation.expected()
+    })
+}
+
 /// Evaluates all rules for one owner, and tells of each what it said. `None` when the catalog has no such
 /// entity type.
 pub fn explain(ground: &Ground<'_>, case: &Case<'_>) -> Option<Explanation> {
@@ -138,6 +147,7 @@ struct Evaluation<'a> {
     /// By request.
     grants: Vec<&'a Grant>,
     has_grants: bool,
+    has_reasons: bool,
     /// The single roles, as soon as they are judged.
     roles: Roles,
     /// In milliseconds.
@@ -187,6 +197,7 @@ fn run<T>(
         edges: Edges::after(now),
         contexts,
         has_grants: !grants.is_empty(),
+        has_reasons: true,
         grants,
         roles: Roles::default(),
         now,
@@ -236,6 +247,7 @@ impl Evaluation<'_> {
             period: self.contexts.period(self.now),
             roles: self.expected_roles(&composites),
             resources,
+            suspects: vec![],
             next_change: self.edges.next(),
         }
     }

@@ -13,7 +13,7 @@ use super::verdict::{Judged, Verdict};
 use crate::model::catalog::{EntityType, Offset, OffsetReference, Property, ResourceType, ScalarRule};
 use crate::model::expected::{ExpectedResource, ExpectedValue};
 use crate::model::grant::{Grant, Granted};
-use provost_domain::{Period, Reason, RuleFailure, Value, WorkflowState};
+use provost_domain::{Period, RuleFailure, Value, WorkflowState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,11 +60,11 @@ impl Evaluation<'_> {
         if verdict.judged.is_refused() {
             return None;
         }
-        let given = verdict.given(self.now);
-        let mut failed = verdict.failure_at(self.now).cloned();
-        let mut base = verdict.judged.given.clone();
+        let (judged, given) = verdict.into_given(self.now);
+        let mut failed = judged.failure_at(self.now).cloned();
+        let mut base = judged.given;
         if failed.is_some() {
-            base.or(&verdict.judged.unknown);
+            base.or(&judged.unknown);
         }
         let links = self.judge_links(resource_type, links);
         let extended = match plan.has_offsets {
@@ -89,6 +89,9 @@ impl Evaluation<'_> {
             why,
             failure: None,
             waits_for: None,
+            slot: String::new(),
+            correlated: None,
+            candidates: vec![],
         };
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.
         for property in &plan.scalars {
@@ -280,15 +283,8 @@ impl Evaluation<'_> {
         let session = self.main();
         match rule.value.value(session, property.value_type(), property.multi_valued) {
             Ok(value) => {
-                let mut detail = inputs(session.scope(), &rule.value, is_confidential);
-                if detail.is_empty() {
-                    detail.push_str("always the same");
-                }
-                Ok(ExpectedValue {
-                    value,
-                    why: vec![Reason { rule: name.to_owned(), detail }],
-                    ..ExpectedValue::default()
-                })
+                let why = self.reason(name, || inputs(session.scope(), &rule.value, is_confidential));
+                Ok(ExpectedValue { value, why, ..ExpectedValue::default() })
             }
             Err(message) => {
                 let property = Some(&*property.name);

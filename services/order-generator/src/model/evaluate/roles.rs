@@ -20,15 +20,15 @@ pub(super) struct Roles {
 }
 
 /// What is said of one role.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Held {
-    verdict: Verdict,
+    judged: Judged,
     given: Option<Given>,
 }
 
 impl Held {
     pub(super) const fn judged(&self) -> &Judged {
-        &self.verdict.judged
+        &self.judged
     }
 
     pub(super) fn why(&self) -> &[Reason] {
@@ -37,7 +37,7 @@ impl Held {
 
     /// The failure that leaves nobody knowing whether the owner has it now.
     pub(super) fn failure_at(&self, now: i64) -> Option<&RuleFailure> {
-        self.verdict.failure_at(now)
+        self.judged.failure_at(now)
     }
 }
 
@@ -168,7 +168,8 @@ impl<'a> Evaluation<'a> {
         }
         self.edges.spans(&verdict.judged.given);
         self.edges.spans(&verdict.judged.unknown);
-        Some((place, Held { given: verdict.given(self.now), verdict }))
+        let (judged, given) = verdict.into_given(self.now);
+        Some((place, Held { judged, given }))
     }
 
     fn role(&self, subject: &Subject<'_>) -> Verdict {
@@ -203,6 +204,9 @@ impl<'a> Evaluation<'a> {
                 ));
             }
             verdict.gain(judged, WorkflowState::GivenByARole, || {
+                if !self.has_reasons {
+                    return vec![];
+                }
                 let own =
                     Reason { rule: format!("composite role {name}"), detail: format!("gives role {}", subject.name) };
                 std::iter::once(own).chain(held.why().iter().cloned()).collect()
@@ -269,7 +273,7 @@ impl<'a> Evaluation<'a> {
             if grant.denied {
                 denied.or(judged);
             } else {
-                verdict.gain(judged, grant.workflow, || vec![Reason { rule: rule(), detail: grant.because.clone() }]);
+                verdict.gain(judged, grant.workflow, || self.reason(&rule(), || grant.because.clone()));
             }
         }
     }

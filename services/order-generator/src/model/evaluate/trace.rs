@@ -175,9 +175,9 @@ fn dated(considered: Vec<Considered>, now: i64) -> Vec<Considered> {
 
 impl Outcome {
     pub(super) fn of(verdict: &Verdict, now: i64) -> Self {
-        match (verdict.failure_at(now), verdict.given(now)) {
+        match (verdict.judged.failure_at(now), verdict.outcome(now)) {
             (Some(failure), _) => Self::Failed(failure.clone()),
-            (None, Some(given)) => Self::Given { period: given.period(), workflow: given.workflow },
+            (None, Some((span, workflow))) => Self::Given { period: span.into(), workflow },
             (None, None) => Self::Refused,
         }
     }

@@ -24,6 +24,12 @@ impl Judged {
         self.given.is_empty() && self.unknown.is_empty()
     }
 
+    /// The failure that leaves nobody knowing whether it is given now; or ever, when nothing is known to give it.
+    pub(super) fn failure_at(&self, now: i64) -> Option<&RuleFailure> {
+        let decides = self.given.is_empty() || self.unknown.contains(now);
+        self.failure.as_deref().filter(|_| decides)
+    }
+
     /// When both hold; where one is known not to hold, nothing else matters.
     pub(super) fn and(self, other: &Self) -> Self {
         let given = self.given.and(&other.given);
@@ -129,26 +135,23 @@ impl Verdict {
         self.judged = judged;
     }
 
-    /// The failure that leaves nobody knowing whether it is given now; or ever, when nothing is known to give it.
-    pub(super) fn failure_at(&self, now: i64) -> Option<&RuleFailure> {
-        let decides = self.judged.given.is_empty() || self.judged.unknown.contains(now);
-        self.judged.failure.as_deref().filter(|_| decides)
+    /// When and how it is given, for the time that counts: that of now, else the next, else the last.
+    pub(super) fn outcome(&self, now: i64) -> Option<(Span, WorkflowState)> {
+        let span = self.judged.given.chosen(now)?;
+        let counting = self.origins.iter().filter(|origin| origin.given.overlaps(span));
+        let workflow = counting.map(|origin| origin.workflow).min_by_key(|workflow| rank(*workflow));
+        Some((span, workflow.unwrap_or(WorkflowState::Calculated)))
     }
 
-    /// What counts: the time of now, else the next, else the last; none when it is never given.
-    pub(super) fn given(&self, now: i64) -> Option<Given> {
-        let span = self.judged.given.chosen(now)?;
-        let mut counting = self.origins.iter().filter(|origin| origin.given.overlaps(span)).peekable();
-        let first = counting.peek().map_or(WorkflowState::Calculated, |origin| origin.workflow);
-        let mut workflow = first;
-        let mut why = Vec::new();
-        for origin in counting {
-            if rank(origin.workflow) < rank(workflow) {
-                workflow = origin.workflow;
-            }
-            why.extend(origin.why.iter().cloned());
-        }
-        Some(Given { span, workflow, why })
+    /// As [`Verdict::outcome`], with why; none when it is never given.
+    pub(super) fn into_given(self, now: i64) -> (Judged, Option<Given>) {
+        let given = self.outcome(now).map(|(span, workflow)| {
+            let mut counting = self.origins.into_iter().filter(|origin| origin.given.overlaps(span));
+            let mut why = counting.next().map(|origin| origin.why).unwrap_or_default();
+            counting.for_each(|origin| why.extend(origin.why));
+            Given { span, workflow, why }
+        });
+        (self.judged, given)
     }
 }
 
