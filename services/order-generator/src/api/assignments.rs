@@ -37,15 +37,16 @@ fn permissions_to_wire(from: Permissions) -> wire::ListAssignmentsResponse {
 
 fn resource_to_wire(from: HeldResource) -> wire::AssignedResource {
     let HeldResource { assignment, connector, state, order_id, reason, properties } = from;
-    let property = |HeldProperty { name, proposed, current, workflow, state, why, is_sensitive }| wire::AssignedProperty {
-        property: name,
-        proposed: proposed.as_ref().map(to_wire::value),
-        current: current.as_ref().map(to_wire::value),
-        workflow_state: to_wire::workflow_state(workflow).into(),
-        provisioning_state: to_wire::state(state).into(),
-        why: to_wire::reasons(&why),
-        sensitive: is_sensitive,
-    };
+    let property =
+        |HeldProperty { name, proposed, current, workflow, state, why, is_sensitive }| wire::AssignedProperty {
+            property: name,
+            proposed: proposed.as_ref().map(to_wire::value),
+            current: current.as_ref().map(to_wire::value),
+            workflow_state: to_wire::workflow_state(workflow).into(),
+            provisioning_state: to_wire::state(state).into(),
+            why: to_wire::reasons(&why),
+            sensitive: is_sensitive,
+        };
     wire::AssignedResource {
         resource_type: assignment.resource_type,
         target_key: assignment.target_key,

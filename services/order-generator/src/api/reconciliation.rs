@@ -233,7 +233,9 @@ mod tests {
     fn kinds_and_verdicts_have_the_same_numbers_on_both_sides() {
         for kind in Kind::ALL {
             let wire = wire::ReconciliationKind::try_from(kind.number());
-            assert!(wire.is_ok_and(|wire| wire.as_str_name().to_lowercase().ends_with(&format!("{kind:?}").to_lowercase())));
+            assert!(
+                wire.is_ok_and(|wire| wire.as_str_name().to_lowercase().ends_with(&format!("{kind:?}").to_lowercase()))
+            );
         }
         for verdict in Verdict::ALL {
             let mut wrong = Violations::default();
@@ -243,7 +245,8 @@ mod tests {
 
     #[test]
     fn what_a_filter_does_not_know_is_named() {
-        let filter = wire::ReconciliationFilter { kinds: vec![1, 9], workflow_states: vec![1, 0], ..Default::default() };
+        let filter =
+            wire::ReconciliationFilter { kinds: vec![1, 9], workflow_states: vec![1, 0], ..Default::default() };
         let wrong = filter_from_wire(filter).err().map(|wrong| wrong.to_string()).unwrap_or_default();
         assert!(wrong.contains("filter.kinds[1]") && wrong.contains("filter.workflow_states[1]"), "{wrong}");
     }

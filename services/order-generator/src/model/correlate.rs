@@ -7,8 +7,8 @@ use super::assign::{Assignment, place};
 use super::catalog::{CONFIDENT, Name, ResourceType};
 use super::decision::{Decided, Verdict, carried_out};
 use super::expected::{Candidate, Correlated, Expected, ExpectedResource};
-use provost_domain::{InactiveReason, OrderKind, Owner, Reason, RuleFailure};
 use super::known_order::KnownOrder;
+use provost_domain::{InactiveReason, OrderKind, Owner, Reason, RuleFailure};
 use std::collections::{BTreeMap, HashMap};
 
 /// How sure the same key is, and a person's word.
@@ -261,11 +261,7 @@ fn is_denied(lane: &[KnownOrder], owner: &Owner) -> bool {
 }
 
 fn correlated(candidate: &Candidate, rule_key: &str) -> Correlated {
-    Correlated {
-        why: candidate.why.clone(),
-        confidence: candidate.confidence,
-        rule_key: rule_key.to_owned(),
-    }
+    Correlated { why: candidate.why.clone(), confidence: candidate.confidence, rule_key: rule_key.to_owned() }
 }
 
 /// Settles which of its candidates each expected resource is. Of several owners the surest has a resource;
@@ -325,9 +321,7 @@ pub fn settle<'c>(
         for resource in &mut expected.resources {
             let Some(kind) = resource_type(&resource.resource_type) else { continue };
             let mut found = std::mem::take(&mut resource.candidates);
-            found.retain(|one| {
-                best.get(&(kind.target.to_string(), one.key.clone())) == Some(&(true, one.confidence))
-            });
+            found.retain(|one| best.get(&(kind.target.to_string(), one.key.clone())) == Some(&(true, one.confidence)));
             others.extend(take(kind, resource, found));
         }
         // What was wanted beside the first, and went to somebody surer.

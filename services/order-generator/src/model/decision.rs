@@ -217,7 +217,8 @@ impl<'a> Decided<'a> {
     /// On a target resource as a whole, when it was seen as this owner's.
     pub fn on_resource(&self, entity_type: &str, key: &str, owner: &Owner) -> Option<&'a Decision> {
         let found = self.all?.of_resource(entity_type, key)?;
-        let is_given = found.owner.as_ref().is_some_and(|to| to.entity_type == owner.entity_type && to.key == owner.key);
+        let is_given =
+            found.owner.as_ref().is_some_and(|to| to.entity_type == owner.entity_type && to.key == owner.key);
         (found.is_of(owner) || is_given).then_some(found)
     }
 
@@ -241,8 +242,7 @@ impl<'a> Decided<'a> {
 /// any more, so that it counts as a difference like any other. Each decision is carried out once.
 pub fn carried_out<'a>(previous: &'a Assignment, decided: Decided<'a>) -> Cow<'a, Assignment> {
     let is_new = |decision: &&Decision| decision.sequence > previous.decided && decision.verdict == Verdict::Write;
-    let on_resource =
-        decided.on_resource(&previous.entity_type, &previous.target_key, &previous.owner).filter(is_new);
+    let on_resource = decided.on_resource(&previous.entity_type, &previous.target_key, &previous.owner).filter(is_new);
     let on_it = decided.of_owner.iter().filter(is_new).filter_map(|decision| match &decision.subject {
         Subject::Property { resource_type, target_key, property, item } => {
             let is_on_it = *resource_type == previous.resource_type && *target_key == previous.target_key;

@@ -103,8 +103,11 @@ impl Reversed {
             .filter(|(role, _)| is_whole(role))
             .map(|(role, lines)| {
                 let is_old = lines.iter().all(|line| line.workflow == WorkflowState::PreExisting);
-                let links: Vec<String> =
-                    lines.iter().filter_map(|line| line.item.as_ref().or(line.current.as_ref())).map(ToString::to_string).collect();
+                let links: Vec<String> = lines
+                    .iter()
+                    .filter_map(|line| line.item.as_ref().or(line.current.as_ref()))
+                    .map(ToString::to_string)
+                    .collect();
                 Item {
                     kind: Kind::Role,
                     owner: owner.clone(),

@@ -46,11 +46,7 @@ pub struct Unclaimed<'a> {
 }
 
 /// What the resource is, which is nobody's, or `owner`'s by a candidate: none when no resource type is about it.
-pub fn found(
-    unclaimed: &Unclaimed<'_>,
-    owner: Option<(&Owner, &Candidate)>,
-    rules: &dyn Rules,
-) -> Option<Assignment> {
+pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Candidate)>, rules: &dyn Rules) -> Option<Assignment> {
     let Unclaimed { catalog, entity_type, resource, previous, lane, decisions, seen_at, now } = *unclaimed;
     let (resource_type, confidence) = classified(catalog, entity_type, rules)?;
     let itself = Owner {

@@ -87,8 +87,7 @@ impl KnownOrder {
     /// An export that began after the order was executed does not show what it set `property` to,
     /// though nothing newer is on its way.
     pub(crate) fn is_contradicted(&self, property: &str, seen_at: Option<Timestamp>) -> bool {
-        self.had_to_show(seen_at)
-            && self.changes.iter().any(|change| change.property == property && !change.write_only)
+        self.had_to_show(seen_at) && self.changes.iter().any(|change| change.property == property && !change.write_only)
     }
 
     /// It was executed before an export began, so that this export had to show it.
@@ -180,8 +179,7 @@ impl Refusals<'_> {
     /// Whether setting the property to this value was declined, and nothing else was set since.
     pub(crate) fn has_value(&self, proposed: Option<&Value>) -> bool {
         let sets = |change: &Change| change.operation == ChangeOperation::Set;
-        let is_same =
-            |change: &Change| self.comparisons.same(self.property, change.proposed.as_ref(), proposed);
+        let is_same = |change: &Change| self.comparisons.same(self.property, change.proposed.as_ref(), proposed);
         let newest = self
             .lane
             .iter()

@@ -22,9 +22,9 @@ pub fn shown<'a>(
     for ((connector, entity_type, key), lane) in lanes {
         let Some(seen_at) = seen_at(connector, entity_type) else { continue };
         let current = resource(entity_type, key);
-        let orders = lane.iter().filter(|order| {
-            order.is_shown_by(current, seen_at, comparisons(entity_type, &order.resource_type))
-        });
+        let orders = lane
+            .iter()
+            .filter(|order| order.is_shown_by(current, seen_at, comparisons(entity_type, &order.resource_type)));
         shown.extend(orders.map(|order| (order.id, entity_type.clone())));
     }
     shown

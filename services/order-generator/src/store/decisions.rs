@@ -35,7 +35,8 @@ fn read(row: Model) -> Result<Kept, Fault> {
 
 /// The decisions that stand.
 pub(crate) async fn standing(connection: &impl ConnectionTrait) -> Result<Decisions, Fault> {
-    let rows = Entity::find().filter(Column::IsStanding.eq(true)).order_by_asc(Column::Sequence).all(connection).await?;
+    let rows =
+        Entity::find().filter(Column::IsStanding.eq(true)).order_by_asc(Column::Sequence).all(connection).await?;
     let kept = rows.into_iter().map(|row| Ok(read(row)?.decision)).collect::<Result<Vec<_>, Fault>>()?;
     Ok(Decisions::new(kept))
 }

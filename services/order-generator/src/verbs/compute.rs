@@ -283,7 +283,14 @@ pub(crate) async fn compute_in_memory(
     done: &Done,
 ) -> Result<Computation, Fault> {
     let owners = scope.owners(generator, ground).await?;
-    let mut run = Run { generator, ground, keep, computation: Computation::default(), claims: Vec::new(), released: BTreeSet::new() };
+    let mut run = Run {
+        generator,
+        ground,
+        keep,
+        computation: Computation::default(),
+        claims: Vec::new(),
+        released: BTreeSet::new(),
+    };
     run.all(owners, done).await?;
     match scope {
         Scope::Everybody => run.strays(done).await?,
@@ -321,12 +328,11 @@ impl Run<'_> {
             let chunk: Vec<OwnerKey> = owners.by_ref().take(OWNERS_PER_PIECE).collect();
             (!chunk.is_empty()).then_some(chunk)
         });
-        let pieces = chunks
-            .map(|chunk| async move {
-                let mut batch = Batch::evaluated(generator, ground, chunk).await?;
-                batch.settle_each();
-                batch.assigned(generator, Taken::new()).await
-            });
+        let pieces = chunks.map(|chunk| async move {
+            let mut batch = Batch::evaluated(generator, ground, chunk).await?;
+            batch.settle_each();
+            batch.assigned(generator, Taken::new()).await
+        });
         let mut running = stream::iter(pieces).buffered(beside);
         let mut so_far = 0;
         while let Some(batch) = running.try_next().await? {

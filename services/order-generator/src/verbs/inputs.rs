@@ -355,7 +355,10 @@ impl Person {
     pub(crate) fn items(&self, world: &World) -> Vec<Item> {
         let mut lines: Vec<Item> = self.assignments.iter().flat_map(items).collect();
         let has = |role: &str| {
-            self.expected.iter().flat_map(|expected| &expected.roles).any(|held| !held.is_composite && &*held.role == role)
+            self.expected
+                .iter()
+                .flat_map(|expected| &expected.roles)
+                .any(|held| !held.is_composite && &*held.role == role)
         };
         let ground = world.ground();
         if let Some(expected) = self.expected.as_ref().filter(|_| !lines.is_empty()) {

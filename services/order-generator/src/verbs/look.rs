@@ -120,9 +120,8 @@ impl Looking<'_> {
         let ground = self.ground();
         let entity_type = ground.catalog().entity_type(entity_type)?;
         let resource = self.find(&entity_type.name, key)?;
-        let is_it = |before: &&Assignment| {
-            before.found && before.target_key == key && *before.entity_type == *entity_type.name
-        };
+        let is_it =
+            |before: &&Assignment| before.found && before.target_key == key && *before.entity_type == *entity_type.name;
         let unclaimed = Unclaimed {
             catalog: &ground.loaded.catalog,
             entity_type,
@@ -154,9 +153,8 @@ impl Ground {
     /// Whether resources of an entity type that nobody has are looked at: when their resource type can be told.
     pub(crate) fn looks_for_strays(&self, entity_type: &str) -> bool {
         let kinds = self.catalog().resource_types().iter().filter(|kind| *kind.target == *entity_type);
-        let (count, is_told) = kinds.fold((0, false), |(count, is_told), kind| {
-            (count + 1, is_told || !kind.classification_rules.is_empty())
-        });
+        let (count, is_told) = kinds
+            .fold((0, false), |(count, is_told), kind| (count + 1, is_told || !kind.classification_rules.is_empty()));
         count == 1 || is_told
     }
 }

@@ -48,13 +48,14 @@ impl<'a> Question<'a> {
     pub(super) fn write_decision(&self, change: &Change) -> Option<&'a Decision> {
         let is_it = |decision: &Decision, item: Option<&Value>| match item {
             None => self.same(decision.proposed.as_ref(), change.proposed.as_ref()),
-            Some(item) => change.proposed.as_ref().is_some_and(|links| {
-                self.comparisons.holds(self.name(), links.items(), item)
-            }),
+            Some(item) => {
+                change.proposed.as_ref().is_some_and(|links| self.comparisons.holds(self.name(), links.items(), item))
+            }
         };
-        let written = self.decisions.iter().filter(|(decision, item)| {
-            decision.verdict == Verdict::Write && is_it(decision, *item)
-        });
+        let written = self
+            .decisions
+            .iter()
+            .filter(|(decision, item)| decision.verdict == Verdict::Write && is_it(decision, *item));
         written.map(|(decision, _)| *decision).max_by_key(|decision| decision.sequence)
     }
 }
@@ -119,9 +120,8 @@ impl<'a> Question<'a> {
 
     /// The decision on the value, or on one link.
     fn decision(&self, item: Option<&Value>, verdict: Verdict) -> Option<&'a Decision> {
-        let is_spent = |decision: &Decision| {
-            self.previous.is_some_and(|previous| previous.spent.contains(&decision.sequence))
-        };
+        let is_spent =
+            |decision: &Decision| self.previous.is_some_and(|previous| previous.spent.contains(&decision.sequence));
         let is_it = |of: Option<&Value>| match (of, item) {
             (None, None) => true,
             (Some(of), Some(item)) => self.same(Some(of), Some(item)),
@@ -231,13 +231,7 @@ impl<'a> Question<'a> {
             let conformed = self.policy().filter(|_| is_shown).cloned();
             let workflow = self.written_workflow(is_shown, WorkflowState::Calculated);
             let has_conformed = is_shown;
-            return settled(AssignedProperty {
-                granted,
-                conformed,
-                has_conformed,
-                workflow,
-                ..self.assigned(state)
-            });
+            return settled(AssignedProperty { granted, conformed, has_conformed, workflow, ..self.assigned(state) });
         }
         let unchanged = self.previous.filter(|previous| self.same(previous.policy.as_ref(), self.policy()));
         let conformed = unchanged.and_then(|previous| previous.conformed.clone());

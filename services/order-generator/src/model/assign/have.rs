@@ -159,13 +159,7 @@ impl Situation<'_, '_> {
     }
 
     /// The key of an existing resource stays what it is, whatever rules say.
-    fn found_key(
-        &self,
-        property: &Property,
-        found: &Correlated,
-        key: &str,
-        shown: Option<&Value>,
-    ) -> AssignedProperty {
+    fn found_key(&self, property: &Property, found: &Correlated, key: &str, shown: Option<&Value>) -> AssignedProperty {
         let value = shown.cloned().or_else(|| property.value_type().read(key).ok());
         let state = if shown.is_some() { ProvisioningState::Verified } else { ProvisioningState::Executed };
         AssignedProperty {
@@ -190,9 +184,8 @@ impl Situation<'_, '_> {
                 && order.is_of(self.owner)
                 && (order.is_under_way() || order.state == ProvisioningState::Verified)
         };
-        let is_linked = self
-            .previous
-            .is_some_and(|previous| previous.target_key == *key && previous.linked && !previous.proposed);
+        let is_linked =
+            self.previous.is_some_and(|previous| previous.target_key == *key && previous.linked && !previous.proposed);
         found.confidence < CONFIDENT && !is_linked && !(self.lane)(key).iter().any(is_confirming)
     }
 

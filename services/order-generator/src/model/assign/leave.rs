@@ -85,8 +85,8 @@ impl Situation<'_, '_> {
         let decision = self.decision(key);
         let delete = decision.filter(|decision| decision.verdict == Verdict::Delete);
         let contradicted = self.failed_deletion(key);
-        let is_asked_again = contradicted
-            .is_some_and(|order| delete.is_some_and(|decision| decision.at > order.generated_at));
+        let is_asked_again =
+            contradicted.is_some_and(|order| delete.is_some_and(|decision| decision.at > order.generated_at));
         let is_coming = self.coming(key).is_some() || is_asked_again;
         let (has_open_order, was_written) = (self.has_open_order(key), previous.linked || self.was_written(key));
         // What was only ordered, and is there by another hand, was never ours.

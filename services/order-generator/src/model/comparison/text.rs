@@ -61,7 +61,8 @@ pub(super) fn sound(text: &str) -> String {
     let mut rest = simplified.as_str();
     while let Some(letter) = rest.chars().next() {
         let alike = ALIKE.iter().find(|(written, _)| rest.starts_with(written));
-        let (written, heard) = alike.map_or((letter.len_utf8(), None), |(written, heard)| (written.len(), Some(*heard)));
+        let (written, heard) =
+            alike.map_or((letter.len_utf8(), None), |(written, heard)| (written.len(), Some(*heard)));
         let (_, after) = rest.split_at(written);
         let mut one = [0; 4];
         for heard in heard.unwrap_or_else(|| letter.encode_utf8(&mut one)).chars() {

@@ -167,7 +167,9 @@ pub fn items(assignment: &Assignment) -> Vec<Item> {
             let mut found: Vec<Item> = whole(assignment).into_iter().collect();
             // A resource that is not there has no values to decide on.
             if found.is_empty() && !assignment.proposed {
-                found.extend(assignment.properties.iter().flat_map(|(name, property)| of_property(assignment, name, property)));
+                found.extend(
+                    assignment.properties.iter().flat_map(|(name, property)| of_property(assignment, name, property)),
+                );
             }
             found
         }

@@ -93,10 +93,9 @@ async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline
     let rows: Vec<_> = after.iter().map(|(key, body)| (*key, body)).collect();
     assignments::save(&transaction, engine, &rows).await?;
     found_items::replace(&transaction, engine, &HashMap::new(), &lines).await?;
-    let changed = after.iter().map(|((entity_type, key, _), _)| Change::Owner {
-        entity_type: entity_type.clone(),
-        key: key.clone(),
-    });
+    let changed = after
+        .iter()
+        .map(|((entity_type, key, _), _)| Change::Owner { entity_type: entity_type.clone(), key: key.clone() });
     changes::note(&generator.database, &transaction, changed).await?;
     transaction.commit().await?;
     Ok(done)

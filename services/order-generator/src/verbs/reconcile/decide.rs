@@ -9,9 +9,9 @@ use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::found::{Item, Kind};
+use crate::store::changes::{self, Change};
 use crate::store::decisions::Kept;
 use crate::store::found_items::Filter;
-use crate::store::changes::{self, Change};
 use crate::store::{assignments, decisions, found_items, from_json, resources};
 use crate::verbs::compute::{KnownOwner, catalog};
 use provost_contract::Violations;
@@ -201,7 +201,8 @@ fn judge(loaded: &Loaded, item: &Item, version: &str, wish: &Decide, verdict: Ve
         }
     }
     if !wish.owner_key.is_empty() && item.kind != Kind::Orphan {
-        let why = format!("cannot give {} an owner: it has one, {} {}", what(item), item.owner.entity_type, item.owner.key);
+        let why =
+            format!("cannot give {} an owner: it has one, {} {}", what(item), item.owner.entity_type, item.owner.key);
         return Err(Fault::wrong_state(subject, why));
     }
     if !version.is_empty() && version != item.version() {

@@ -8,8 +8,8 @@ use crate::failure::{Failure, Outcome};
 use crate::session::{Limit, Session};
 use crate::show::counted;
 use provost_contract::generator::v1::{
-    DecideReconciliationItemsRequest, DecideReconciliationItemsResponse, DecidedItem, ItemToDecide, ReconciliationFilter,
-    ReconciliationItem, ReconciliationVerdict,
+    DecideReconciliationItemsRequest, DecideReconciliationItemsResponse, DecidedItem, ItemToDecide,
+    ReconciliationFilter, ReconciliationItem, ReconciliationVerdict,
 };
 
 /// Most items that one call takes.
@@ -70,8 +70,10 @@ pub(super) async fn run(arguments: DecideArguments, session: &mut Session) -> Re
         let named = named(session, &filter, &arguments.items).await?;
         for part in named.chunks(BATCH_MAX) {
             // What was seen goes along: whatever moved since is refused.
-            let item =
-                |item: &ReconciliationItem| ItemToDecide { item_id: item.item_id.clone(), version: item.version.clone() };
+            let item = |item: &ReconciliationItem| ItemToDecide {
+                item_id: item.item_id.clone(),
+                version: item.version.clone(),
+            };
             let one = DecideReconciliationItemsRequest { items: part.iter().map(item).collect(), ..message.clone() };
             let answer = decide(session, one).await?;
             add(&mut total, answer);

@@ -40,17 +40,8 @@ pub(super) async fn all(
 
 /// Items as a table.
 pub fn table(items: &[ReconciliationItem]) -> Table {
-    let mut table = Table::new(&[
-        "item",
-        "kind",
-        "owner",
-        "resource",
-        "property",
-        "proposed",
-        "current",
-        "workflow state",
-        "note",
-    ]);
+    let mut table =
+        Table::new(&["item", "kind", "owner", "resource", "property", "proposed", "current", "workflow state", "note"]);
     for item in items {
         let owner = item.owner.clone().unwrap_or_default();
         let shown = |value| if item.sensitive { "(confidential)".to_owned() } else { show::optional(value) };
@@ -102,7 +93,8 @@ mod tests {
             decision: Some(ReconciliationDecision { verdict: 3, actor: "grace".into(), ..Default::default() }),
             ..ReconciliationItem::default()
         };
-        let secret = ReconciliationItem { sensitive: true, proposed: None, current: None, decision: None, ..item.clone() };
+        let secret =
+            ReconciliationItem { sensitive: true, proposed: None, current: None, decision: None, ..item.clone() };
         let text = table(&[item, secret]).render(Style::new(false)).join("\n");
         assert!(text.contains("01234567  property  Ada E1  App ada   title     Clerk"), "{text}");
         assert!(text.contains("postponed by grace") && text.contains("Non-conforming"), "{text}");

@@ -55,9 +55,8 @@ impl Question<'_> {
             is_contradicted && !is_coming.holds(item) && !is_wanted.holds(item) && is_ours.holds(item) && !is_kept(item)
         });
 
-        let still_ours = ours
-            .iter()
-            .filter(|item| !is_wanted.holds(item) && (is_coming.holds(item) || is_current.holds(item)));
+        let still_ours =
+            ours.iter().filter(|item| !is_wanted.holds(item) && (is_coming.holds(item) || is_current.holds(item)));
         let granted = wanted.iter().chain(still_ours).cloned().collect();
         let drifted_items = Items::new(mode, drifted.iter().copied());
         let conformed: Vec<_> =
@@ -69,9 +68,7 @@ impl Question<'_> {
         let (is_accepted, is_approved) =
             (Items::new(mode, accepted.iter().copied()), Items::new(mode, approved.iter().copied()));
         let is_shown = wanted.iter().all(|item| is_current.holds(item) || is_accepted.holds(item))
-            && !ours.iter().any(|item| {
-                !is_wanted.holds(item) && is_current.holds(item) && !is_approved.holds(item)
-            });
+            && !ours.iter().any(|item| !is_wanted.holds(item) && is_current.holds(item) && !is_approved.holds(item));
         let state = if !differences.is_empty() {
             self.open_state
         } else if has_refused {
@@ -134,9 +131,9 @@ impl Question<'_> {
     fn open(&self, add: Vec<&Value>, remove: Vec<&Value>) -> Open {
         let mut open = Open { differences: vec![], has_refused: false };
         for (operation, items) in [(ChangeOperation::Add, add), (ChangeOperation::Remove, remove)] {
-            let (refused, items): (Vec<&Value>, Vec<&Value>) = items.into_iter().partition(|item| {
-                self.coming.is_some() && self.refusals(Some(item)).has_item(operation, item)
-            });
+            let (refused, items): (Vec<&Value>, Vec<&Value>) = items
+                .into_iter()
+                .partition(|item| self.coming.is_some() && self.refusals(Some(item)).has_item(operation, item));
             open.has_refused |= !refused.is_empty();
             if !items.is_empty() {
                 open.differences.push((operation, items.into_iter().cloned().collect()));
@@ -159,8 +156,7 @@ impl Question<'_> {
     /// another matter. So it is when rules want what was only accepted.
     fn spent_on_links(&self, is_wanted: &Items<'_>) -> Vec<i64> {
         let over = self.decisions.iter().filter(|(decision, item)| {
-            decision.is_kept()
-                && item.is_some_and(|item| decision.current.is_none() && !is_wanted.holds(item))
+            decision.is_kept() && item.is_some_and(|item| decision.current.is_none() && !is_wanted.holds(item))
         });
         over.map(|(decision, _)| decision.sequence).collect()
     }

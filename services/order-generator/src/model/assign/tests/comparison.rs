@@ -31,7 +31,11 @@ fn a_value_that_only_differs_in_spelling_is_not_written() {
 #[test]
 fn links_are_told_apart_as_the_keys_of_what_they_link() {
     let (before, after) = CATALOG.split_once("  - name: Group\n").expect("groups");
-    let after = after.replacen("{ name: name, type: string }", "{ name: name, type: string, comparison: distinguished_name }", 1);
+    let after = after.replacen(
+        "{ name: name, type: string }",
+        "{ name: name, type: string, comparison: distinguished_name }",
+        1,
+    );
     let text = format!("{before}  - name: Group\n{after}");
     let catalog = Catalog::compile(&[("catalog.yaml".into(), text)]).expect("a right catalog");
     let mut world = World { catalog, ..World::new("Free") };

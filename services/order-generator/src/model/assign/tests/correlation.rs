@@ -32,12 +32,15 @@ impl Existing for Accounts<'_> {
     }
 
     fn text(&self, _: &ResourceType, _: usize) -> Result<Option<String>, RuleFailure> {
-        let failure = || RuleFailure { rule: "r".into(), property: None, input: String::new(), message: "no text".into() };
+        let failure =
+            || RuleFailure { rule: "r".into(), property: None, input: String::new(), message: "no text".into() };
         if self.fails { Err(failure()) } else { Ok(Some(self.owner.clone())) }
     }
 
     fn by_rule(&self, _: &ResourceType, rule: usize, text: &str) -> Vec<String> {
-        let is_it = |(owner, of, key): &&(&str, usize, &str)| *owner == text && *of == rule && self.world.accounts.contains_key(*key);
+        let is_it = |(owner, of, key): &&(&str, usize, &str)| {
+            *owner == text && *of == rule && self.world.accounts.contains_key(*key)
+        };
         self.found.iter().filter(is_it).map(|(.., key)| (*key).to_owned()).collect()
     }
 
@@ -138,7 +141,9 @@ fn a_sure_resource_is_taken_with_its_key_which_never_changes() {
     for _ in 0..3 {
         // Nobody need find it again.
         world.take_over(&world.correlated(&["ada"], &[]));
-        assert!(world.generate().orders.iter().all(|order| order.changes.iter().all(|change| change.property != "login")));
+        assert!(
+            world.generate().orders.iter().all(|order| order.changes.iter().all(|change| change.property != "login"))
+        );
         let assignment = world.assignment("ada");
         assert_eq!((assignment.target_key.as_str(), assignment.linked, assignment.proposed), ("old-1", true, false));
         assert_eq!(assignment.properties.get("login").map(|login| &login.current), Some(&Some("old-1".into())));

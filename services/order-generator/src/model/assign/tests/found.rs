@@ -125,7 +125,9 @@ fn what_came_after_the_first_synchronization_is_non_conforming_and_stays_what_it
 
 #[test]
 fn the_surest_classification_rule_that_holds_says_what_it_is() {
-    let rules = |confidence: u32| format!("    classification_rules: [ {{ when: target.title == 'robot', confidence: {confidence} }} ]\n");
+    let rules = |confidence: u32| {
+        format!("    classification_rules: [ {{ when: target.title == 'robot', confidence: {confidence} }} ]\n")
+    };
     let mut stray = Stray::new(&[("People", &rules(120)), ("Robots", &rules(130))]);
     assert_eq!(stray.look(), None, "no rule holds");
     stray.held.holds = vec![("People", 0)];
@@ -151,7 +153,10 @@ fn an_orphan_is_deleted_only_by_a_decision_and_its_order_names_itself() {
     let run = Run { id: "run".into(), force_review: false, waive_review: false, now: Timestamp::from_millis(1_000) };
     let generation = generate(&stray.catalog, &[found], &BTreeMap::new(), &run, || OrderId::new(Uuid::nil()));
     let order = World::only_order(&generation);
-    assert_eq!((order.kind, order.owner.entity_type.as_str(), order.owner.key.as_str()), (OrderKind::Deletion, "Account", "svc"));
+    assert_eq!(
+        (order.kind, order.owner.entity_type.as_str(), order.owner.key.as_str()),
+        (OrderKind::Deletion, "Account", "svc")
+    );
     assert!(order.why.iter().any(|why| why.detail.contains("grace")), "{:?}", order.why);
 }
 
@@ -197,7 +202,11 @@ fn with_roles() -> Catalog {
       - { property: groups, role: twin, target: shared }
       - { property: groups, role: twin, target: twin }
 ";
-    let text = CATALOG.replacen("resource_types:\n  - name: Free\n", &format!("{ROLES}resource_types:\n  - name: Free\n{rules}"), 1);
+    let text = CATALOG.replacen(
+        "resource_types:\n  - name: Free\n",
+        &format!("{ROLES}resource_types:\n  - name: Free\n{rules}"),
+        1,
+    );
     Catalog::compile(&[("catalog.yaml".into(), text)]).expect("a right catalog")
 }
 
@@ -220,7 +229,8 @@ fn a_role_is_deduced_only_from_all_that_it_alone_gives() {
         let assignment = world.assignment("ada");
         let lines = items(assignment);
         let reversed = Reversed::new(&world.catalog);
-        let deduced = |has: &str| reversed.roles(&world.catalog, &owner("ada"), &[assignment], &lines, |role| role == has);
+        let deduced =
+            |has: &str| reversed.roles(&world.catalog, &owner("ada"), &[assignment], &lines, |role| role == has);
         let names: Vec<_> = deduced("").into_iter().map(|line| line.name).collect();
         assert_eq!(names, roles, "{groups:?}");
         assert!(deduced("").iter().all(|line| line.workflow == WorkflowState::PreExisting && !line.links.is_empty()));

@@ -13,8 +13,8 @@ use super::{AssignedProperty, Assignment, Remains, Situation, Wish, assign, left
 use crate::model::catalog::Catalog;
 use crate::model::comparison::Comparisons;
 use crate::model::decision::{Decided, Decision, Decisions, Verdict};
-use crate::model::found::{Item, items};
 use crate::model::expected::{Candidate, Correlated, ExpectedResource, ExpectedValue};
+use crate::model::found::{Item, items};
 use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::model::verify;
@@ -258,8 +258,7 @@ impl World {
         for key in keys {
             let given = rules.get(key.as_str());
             let expected = given.map(|given| expected(self.resource_type, &key, given));
-            let assignment =
-                self.assign_one(&owner(&key), expected.as_ref(), self.assignments.get(&key), &decisions);
+            let assignment = self.assign_one(&owner(&key), expected.as_ref(), self.assignments.get(&key), &decisions);
             next.extend(assignment.map(|assignment| (key, assignment)));
         }
         self.assignments = next;
@@ -455,4 +454,3 @@ fn settled(title: &'static str, groups: &[&'static str]) -> World {
     assert_eq!(world.assignment("ada").state, ProvisioningState::Verified, "{:?}", world.assignment("ada"));
     world
 }
-
