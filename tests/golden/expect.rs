@@ -7,9 +7,10 @@ use crate::assignments::{self, Owned, Roles};
 use crate::diff::diff;
 use crate::facts::Systems;
 use crate::orders::{self, Orders};
+use crate::reconcile::Waiting;
 use crate::words::NOTHING;
 use crate::yaml::{Data, Node, Reading, mistake};
-use provost_contract::generator::v1::ListAssignmentsResponse;
+use provost_contract::generator::v1::{ListAssignmentsResponse, ReconciliationItem};
 use provost_contract::types::v1::OrderRecord;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub(crate) struct Expectation {
     pub(crate) assignments: Vec<Owned>,
     pub(crate) roles: Vec<Roles>,
     pub(crate) orders: Option<Orders>,
+    pub(crate) waiting: Option<Waiting>,
     systems: Vec<Held>,
 }
 
@@ -37,14 +39,16 @@ pub(crate) struct Found {
     pub(crate) owners: BTreeMap<String, Option<ListAssignmentsResponse>>,
     /// All orders, oldest first.
     pub(crate) orders: Vec<OrderRecord>,
-    /// How many of them stood in an expectation before.
+    /// What waits for a decision.
+    pub(crate) waiting: Vec<ReconciliationItem>,
+    /// How many of the orders stood in an expectation before.
     pub(crate) seen: usize,
 }
 
 impl Expectation {
     /// Reads an expectation.
     pub(crate) fn read(node: &Node) -> Reading<Self> {
-        let known = ["assignments", "roles", "orders", "new orders", "orders among", "systems"];
+        let known = ["assignments", "roles", "orders", "new orders", "orders among", "to decide", "systems"];
         let fields = node.fields("'expect'", &known)?;
         let mut expectation = Self::default();
         if let Some(node) = fields.get("assignments") {
@@ -61,6 +65,9 @@ impl Expectation {
                 return mistake(node.line, "an expectation speaks of orders once");
             }
             expectation.orders = Some(Orders::read(scope, node)?);
+        }
+        if let Some(node) = fields.get("to decide") {
+            expectation.waiting = Some(Waiting::read(node)?);
         }
         if let Some(node) = fields.get("systems") {
             expectation.systems = systems(node)?;
@@ -91,6 +98,10 @@ impl Expectation {
         if let Some(orders) = &self.orders {
             let (expected, found) = orders.compare(&found.orders, found.seen);
             note("orders".to_owned(), &expected, &found);
+        }
+        if let Some(waiting) = &self.waiting {
+            let (expected, found) = waiting.compare(&found.waiting);
+            note("what waits for a decision".to_owned(), &expected, &found);
         }
         for held in &self.systems {
             let (expected, found) = held.compare(systems);

@@ -14,6 +14,7 @@ mod expect;
 mod facts;
 mod orders;
 mod play;
+mod reconcile;
 mod scenario;
 mod suite;
 mod words;

@@ -5,7 +5,8 @@ use crate::agent::{self, Held};
 use crate::catalog;
 use crate::expect::{Expectation, Found};
 use crate::facts::Systems;
-use crate::scenario::{Act, Change, Outcome, Reads, Scenario, Step, Verdict};
+use crate::reconcile;
+use crate::scenario::{Act, Change, Of, Outcome, Reads, Scenario, Step, Verdict};
 use crate::suite::Suite;
 use crate::words::{self, Named};
 use crate::yaml::Node;
@@ -28,11 +29,11 @@ const NEWS_MAX: Duration = Duration::from_secs(4);
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 /// Who does what a person does.
-const PERSON: &str = "grace";
+pub(crate) const PERSON: &str = "grace";
 
 /// What became of a scenario: every failure, in words.
 pub(crate) async fn play(scenario: &Scenario) -> Vec<String> {
-    let suite = match Suite::start().await {
+    let suite = match Suite::start(scenario.watches_dates).await {
         Ok(suite) => suite,
         Err(error) => return vec![format!("the services do not start: {error:#}")],
     };
@@ -126,7 +127,7 @@ impl Player {
             Act::Synchronize(Reads::All) => return self.job("synchronize", false, false).await,
             Act::Synchronize(Reads::Begin) => return self.begin_reading().await,
             Act::Synchronize(Reads::End) => return self.end_reading().await,
-            Act::Compute => return self.compute().await,
+            Act::Compute(of) => return self.compute(of).await,
             Act::Generate { force_review, waive_review, despite_thresholds } => {
                 return self.generate(*force_review, *waive_review, *despite_thresholds).await;
             }
@@ -156,6 +157,10 @@ impl Player {
                 let request =
                     ledger::CancelOrdersRequest { order_ids, reason: "given up".to_owned(), reevaluated: false };
                 accepted(self.suite.orders().cancel_orders(request_as(PERSON, request)).await?.into_inner().results)?;
+            }
+            Act::Reconcile(decide) => decide.decide(&self.suite).await?,
+            Act::Baseline(resource_type) => {
+                return Ok(Answer::of(reconcile::baseline(&self.suite, resource_type, PERSON).await?));
             }
             Act::Expect(_) => {}
         }
@@ -189,8 +194,13 @@ impl Player {
         Ok(())
     }
 
-    async fn compute(&self) -> Result<Answer> {
-        let request = request_as(PERSON, pb::ComputeRoleModelRequest::default());
+    async fn compute(&self, of: &Of) -> Result<Answer> {
+        let request = pb::ComputeRoleModelRequest {
+            incremental: *of == Of::Changed,
+            owner_keys: if let Of::These(owners) = of { owners.clone() } else { vec![] },
+            ..Default::default()
+        };
+        let request = request_as(PERSON, request);
         let answer = self.suite.generator().compute_role_model(request).await?.into_inner();
         Ok(Answer::of(format!(
             "{} owners, {} assigned, {} conforming, {} differing, {} failed, {} verified, {} non-conforming",
@@ -455,12 +465,15 @@ impl Player {
         if expectation.orders.is_some() {
             found.orders = self.orders().await?;
         }
+        if expectation.waiting.is_some() {
+            found.waiting = reconcile::items(&self.suite).await?;
+        }
         Ok(found)
     }
 }
 
 /// Asks until there is an answer, for as long as news may take.
-async fn soon<T>(mut ask: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let until = Instant::now() + NEWS_MAX;
     loop {
         match ask().await {

@@ -68,6 +68,13 @@ impl Live {
             }
             ("RUN", "ResumeJobRun") => self.blocked_run().await,
             ("RUN", _) => text(&self.idle().await["run_id"]),
+            ("HELD", _) => self.blocked_run().await,
+            ("PLAN", _) => {
+                self.idle().await;
+                let scope = json!({ "scope": { "owner_key": "E000008" } });
+                let head = self.ask("provost.generator.v1.OrderGeneratorService/PlanOrders", scope).await;
+                text(&head["head"]["plan_id"])
+            }
             ("REVIEW", _) => {
                 let list = "provost.review.v1.ReviewService/ListReviews";
                 self.first(list, json!({}), "/reviews/0/review_id").await

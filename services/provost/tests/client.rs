@@ -434,3 +434,51 @@ async fn watched_run_that_ends_badly_is_a_failure() {
     assert_eq!(json(text.lines().last().unwrap())["state"], "JOB_RUN_STATE_ERRORED");
     world.suite.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn plans_are_shown_saved_and_applied_and_refused_when_things_have_moved() {
+    let world = World::with_sample().await;
+    let catalog = world.folder.path().join("data/catalog");
+    let catalog = catalog.to_str().unwrap();
+    let early = world.done(&["catalog", "apply", catalog, "--dry-run"]).await;
+    assert!(early.contains("+ resource types: AppAccount") && early.contains("cannot be said yet"), "{early}");
+    world.done(&["catalog", "apply", catalog]).await;
+    world.done(&["jobs", "run", "synchronize", "--watch"]).await;
+
+    let file = world.folder.path().join("plan.json");
+    let file = file.to_str().unwrap();
+    let plan = world.done(&["plan", "--owner", "E000008", "--out", file]).await;
+    assert!(plan.contains("  + ") && plan.contains("thresholds") && plan.contains("to add"), "{plan}");
+    assert!(plan.contains("first load"), "{plan}");
+    assert!(plan.contains(&format!("provost apply {file}")), "{plan}");
+    let whole = json(&world.done(&["plan", "-o", "json"]).await);
+    let count = |kind: &str| {
+        let orders = whole["orders"].as_array().unwrap().iter();
+        orders.filter(|one| one["order"]["resource_type"] == kind).count()
+    };
+    assert!(count("AppAccount") > 200, "{}", count("AppAccount"));
+
+    let applied = world.done(&["apply", file]).await;
+    assert!(applied.contains("orders submitted, 0 cancelled"), "{applied}");
+    let again = world.done(&["apply", file]).await;
+    assert!(again.starts_with("nothing new was submitted"), "{again}");
+    let listed = json(&world.done(&["orders", "list", "-o", "json"]).await);
+    let of_others = listed.as_array().unwrap().iter().filter(|one| one["order"]["owner"]["key"] != "E000008").count();
+    assert_eq!(of_others, 0, "the plan was of one person");
+    assert!(world.refused(&["apply", file, "--only", "owner=nobody"]).await.contains("no order of 'nobody'"));
+
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, text.replace("E000008", "E000009")).unwrap();
+    assert!(world.refused(&["apply", file]).await.contains("was changed after it was made"));
+    std::fs::write(file, text.split_at(text.len() / 2).0).unwrap();
+    assert!(world.refused(&["apply", file]).await.contains("was cut off"));
+
+    let dry = world.done(&["catalog", "apply", catalog, "--dry-run"]).await;
+    assert!(dry.contains("declares what the current catalog declares"), "{dry}");
+    assert!(dry.contains("nothing was applied, saved or submitted"), "{dry}");
+    assert_eq!(world.done(&["orders", "held"]).await, "nothing is held back\n");
+    let runs = json(&world.done(&["jobs", "runs", "-o", "json"]).await);
+    let shown = world.done(&["jobs", "show", runs[0]["run_id"].as_str().unwrap()]).await;
+    assert!(shown.contains("by ada") && shown.contains("compute role model"), "{shown}");
+    world.suite.stop().await.unwrap();
+}

@@ -6,6 +6,7 @@ mod assignments;
 mod catalog;
 mod jobs;
 mod order_generator;
+mod plan;
 mod reconciliation;
 mod repository;
 mod synchronization;

@@ -18,8 +18,8 @@ const COLUMNS: usize = 4;
 /// Something that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A resource appeared, changed or disappeared; the text that it was kept in before, if it was there.
-    Resource { entity_type: String, key: String, before: Option<String> },
+    /// A resource appeared, changed or disappeared.
+    Resource { entity_type: String, key: String },
     /// So much of an entity type that it is not worth telling what.
     Everything { entity_type: String },
     /// An entity type was read again; when the export before began, if there was one.
@@ -35,11 +35,9 @@ const OWNER: i32 = 4;
 
 fn row(change: Change) -> ActiveModel {
     let (kind, entity_type, key, before) = match change {
-        Change::Resource { entity_type, key, before } => (RESOURCE, entity_type, key, before),
+        Change::Resource { entity_type, key } => (RESOURCE, entity_type, key, None),
         Change::Everything { entity_type } => (EVERYTHING, entity_type, String::new(), None),
-        Change::Reading { entity_type, before } => {
-            (READING, entity_type, String::new(), before.map(|before| before.to_string()))
-        }
+        Change::Reading { entity_type, before } => (READING, entity_type, String::new(), before),
         Change::Owner { entity_type, key } => (OWNER, entity_type, key, None),
     };
     ActiveModel {
@@ -53,8 +51,8 @@ fn row(change: Change) -> ActiveModel {
 
 fn read(Model { kind, entity_type, key, before, .. }: Model) -> Change {
     match kind {
-        RESOURCE => Change::Resource { entity_type, key, before },
-        READING => Change::Reading { entity_type, before: before.and_then(|before| before.parse().ok()) },
+        RESOURCE => Change::Resource { entity_type, key },
+        READING => Change::Reading { entity_type, before },
         OWNER => Change::Owner { entity_type, key },
         // A kind of a later version: nothing is missed by looking at all.
         _ => Change::Everything { entity_type },

@@ -90,6 +90,10 @@ pub mod synchronization {
         pub was_read: bool,
         pub counts: String,
         pub message: String,
+        /// What broke thresholds when it was held back, as JSON.
+        pub excess: String,
+        /// Who let that pass; empty when nobody did.
+        pub passed_by: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -383,7 +387,7 @@ pub mod change {
         pub kind: i32,
         pub entity_type: String,
         pub key: String,
-        pub before: Option<String>,
+        pub before: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -448,6 +452,47 @@ pub mod text {
         pub entity_type: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub key: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the newest generation held back, as it would have been done.
+pub mod held_order {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "held_orders")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub run: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        pub action: i32,
+        pub resource_type: String,
+        pub owner_key: String,
+        pub planned: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The secret that fingerprints of plans are made with: one row.
+pub mod plan_key {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "plan_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub secret: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

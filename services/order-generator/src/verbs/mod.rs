@@ -5,14 +5,20 @@
 
 pub(crate) mod affected;
 pub(crate) mod apply_catalog;
+pub(crate) mod apply_plan;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
 pub(crate) mod generate;
+pub(crate) mod held_orders;
 pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;
 mod look;
 pub(crate) mod permissions;
+mod pieces;
+pub(crate) mod plan;
+pub(crate) mod planned;
+pub(crate) mod planning;
 pub(crate) mod poll_exports;
 pub(crate) mod reconcile;
 pub(crate) mod schema;

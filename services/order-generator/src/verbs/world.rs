@@ -413,6 +413,8 @@ impl World {
     ) -> (Vec<Assignment>, Noted) {
         let looking = Looking::at(self);
         let mut assigned = looking.assign(expected, previous);
+        let is_leaving = expected.is_some_and(|expected| expected.period.is_over(self.ground.now));
+        assigned.iter_mut().for_each(|one| one.leaving = is_leaving && one.wanted.is_some());
         assigned.extend(looking.suspected(expected, previous));
         assigned.extend(looking.stray(key, previous, taken));
         (assigned, looking.done())

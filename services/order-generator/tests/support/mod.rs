@@ -179,6 +179,53 @@ impl Suite {
         self.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap().into_inner()
     }
 
+    /// Plans by the current catalog.
+    pub async fn plan(&self) -> Planned {
+        self.plan_by(PlanOrdersRequest::default()).await.unwrap()
+    }
+
+    pub async fn plan_by(&self, request: PlanOrdersRequest) -> Result<Planned, Status> {
+        let mut parts = self.generator().plan_orders(request).await?.into_inner();
+        let mut planned = Planned::default();
+        while let Some(response) = parts.message().await? {
+            match response.part.unwrap() {
+                plan_orders_response::Part::Head(head) => planned.head = head,
+                plan_orders_response::Part::Orders(some) => planned.orders.extend(some.orders),
+                plan_orders_response::Part::Assignments(some) => planned.changes.extend(some.changes),
+                plan_orders_response::Part::Summary(summary) => planned.summary = summary,
+            }
+        }
+        Ok(planned)
+    }
+
+    /// Applies a plan, whole.
+    pub async fn apply_plan(&self, planned: &Planned) -> Result<ApplyPlanResponse, Status> {
+        self.apply_part(planned, PlanSelection::default(), false).await
+    }
+
+    pub async fn apply_part(
+        &self,
+        planned: &Planned,
+        only: PlanSelection,
+        force_thresholds: bool,
+    ) -> Result<ApplyPlanResponse, Status> {
+        let head = ApplyPlanHead {
+            plan: Some(planned.head.clone()),
+            orders: planned.orders.len() as i64,
+            only: Some(only),
+            force_thresholds,
+        };
+        let marks = PlanMarks { marks: planned.orders.iter().map(mark).collect() };
+        let parts = [apply_plan_request::Part::Head(head), apply_plan_request::Part::Marks(marks)];
+        let parts = parts.map(|part| ApplyPlanRequest { part: Some(part) });
+        Ok(self.generator().apply_plan(stream::iter(parts)).await?.into_inner())
+    }
+
+    pub async fn held(&self, run: &str) -> Result<ListHeldOrdersResponse, Status> {
+        let request = ListHeldOrdersRequest { generation_run: run.into(), ..Default::default() };
+        Ok(self.generator().list_held_orders(request).await?.into_inner())
+    }
+
     pub async fn generate(&self) -> GenerateOrdersResponse {
         self.generator().generate_orders(GenerateOrdersRequest::default()).await.unwrap().into_inner()
     }
@@ -190,6 +237,56 @@ impl Suite {
         let run = self.watch(&run.run_id).await;
         drop(agent);
         run
+    }
+}
+
+/// A plan, as it was streamed.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    pub head: PlanHead,
+    pub orders: Vec<PlannedOrder>,
+    pub changes: Vec<AssignmentChange>,
+    pub summary: PlanSummary,
+}
+
+impl Planned {
+    /// What it would do, a line each: sign, resource type, key.
+    pub fn lines(&self) -> Vec<String> {
+        lines(&self.orders)
+    }
+}
+
+/// What planned or held orders would do, a line each.
+pub fn lines(orders: &[PlannedOrder]) -> Vec<String> {
+    let line = |planned: &PlannedOrder| {
+        let order = planned.order.as_ref().unwrap();
+        let sign = match planned.action() {
+            PlannedAction::Add => '+',
+            PlannedAction::Associate => '=',
+            PlannedAction::Change => '~',
+            PlannedAction::Delete => '-',
+            PlannedAction::Cancel => 'x',
+            PlannedAction::Fail => '!',
+            PlannedAction::Expire => 'o',
+            PlannedAction::Unspecified => '?',
+        };
+        format!("{sign} {} {}", order.resource_type, order.target_key)
+    };
+    orders.iter().map(line).collect()
+}
+
+/// What a planned order is known by.
+pub fn mark(planned: &PlannedOrder) -> PlanMark {
+    let order = planned.order.clone().unwrap();
+    let owner = order.owner.unwrap();
+    PlanMark {
+        action: planned.action,
+        resource_type: order.resource_type,
+        owner_entity_type: owner.entity_type,
+        owner_key: owner.key,
+        target_key: order.target_key,
+        order_id: order.order_id,
+        fingerprint: planned.fingerprint.clone(),
     }
 }
 

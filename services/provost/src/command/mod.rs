@@ -1,6 +1,7 @@
 //! The commands, one file per verb.
 
 pub mod agents;
+pub mod apply;
 pub mod catalog;
 pub mod ids;
 pub mod items;
@@ -8,6 +9,7 @@ pub mod jobs;
 pub mod manual;
 pub mod orders;
 pub mod permissions;
+pub mod plan;
 pub mod reconcile;
 pub mod resources;
 pub mod review;
@@ -41,6 +43,10 @@ pub enum ClientCommand {
     /// The catalog: systems, resource types, roles, rules.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Says what would be added (+), changed (~), associated (=), deleted (-) and cancelled (x), and does nothing.
+    Plan(plan::PlanArguments),
+    /// Does what a saved plan says, or a named part of it, unless something has changed since.
+    Apply(apply::ApplyArguments),
     /// Jobs: run, watch, resume, cancel.
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -89,6 +95,8 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
     let session = &mut session;
     match command {
         ClientCommand::Catalog(command) => command.run(session).await,
+        ClientCommand::Plan(arguments) => plan::run(arguments, session).await,
+        ClientCommand::Apply(arguments) => apply::run(arguments, session).await,
         ClientCommand::Jobs(command) => command.run(session).await,
         ClientCommand::Orders(command) => command.run(session).await,
         ClientCommand::Review(command) => command.run(session).await,

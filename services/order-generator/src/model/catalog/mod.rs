@@ -6,6 +6,7 @@
 
 mod compile;
 mod declaration;
+pub mod difference;
 mod duration;
 mod keys;
 mod node;
@@ -67,6 +68,8 @@ pub struct Connector {
     pub connections: Vec<Connection>,
     /// The connection it is exported through; none means that it is not synchronized.
     pub export: Option<Name>,
+    /// When an export is too much of a change to be true.
+    pub thresholds: SynchronizationThresholds,
 }
 
 /// One way in to a managed system.
@@ -518,6 +521,37 @@ pub struct Thresholds {
     pub deletions_percent: u32,
 }
 
+/// When an export is too much of a change to be true, of each entity type of a connector. 0 is off; nothing
+/// counts at the first load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SynchronizationThresholds {
+    /// Most resources that appear.
+    pub insertions: u32,
+    /// Most resources that change.
+    pub updates: u32,
+    /// Most resources that disappear.
+    pub deletions: u32,
+    /// Most resources that appear, in percent of those that were there.
+    pub insertions_percent: u32,
+    /// Most resources that change, in percent.
+    pub updates_percent: u32,
+    /// Most resources that disappear, in percent.
+    pub deletions_percent: u32,
+}
+
+impl Default for SynchronizationThresholds {
+    fn default() -> Self {
+        Self {
+            insertions: 0,
+            updates: 0,
+            deletions: 0,
+            insertions_percent: 0,
+            updates_percent: 0,
+            deletions_percent: 30,
+        }
+    }
+}
+
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
@@ -619,6 +653,11 @@ impl Catalog {
     /// A resource type, by name.
     pub fn resource_type(&self, name: &str) -> Option<&ResourceType> {
         self.resource_types.get(*self.resource_type_index.get(name)?)
+    }
+
+    /// A resource type's place among [`Catalog::resource_types`], by name.
+    pub fn resource_type_place(&self, name: &str) -> Option<usize> {
+        self.resource_type_index.get(name).copied()
     }
 
     /// The roles that owners of an entity type can have.

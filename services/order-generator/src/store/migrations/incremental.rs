@@ -21,13 +21,7 @@ impl MigrationTrait for Incremental {
         for create in [
             table(
                 "changes",
-                vec![
-                    sequence("sequence"),
-                    int("kind"),
-                    text("entity_type"),
-                    text("key"),
-                    ColumnDef::new("before").text().null().to_owned(),
-                ],
+                vec![sequence("sequence"), int("kind"), text("entity_type"), text("key"), big_or_none("before")],
                 &[],
             ),
             table(
@@ -66,6 +60,9 @@ impl MigrationTrait for Incremental {
         // Computations before this one left no dependencies: the next one is for everybody.
         let consumed = big_or_none("orders_until");
         manager.alter_table(Table::alter().table("computations").add_column(consumed).to_owned()).await?;
+        for column in [text("excess").default("[]").to_owned(), text("passed_by").default("").to_owned()] {
+            manager.alter_table(Table::alter().table("synchronizations").add_column(column).to_owned()).await?;
+        }
         for create in [
             index("texts", "texts_resource", &["entity_type", "key"]),
             index("dependencies", "dependencies_due", &["next_change"]),
