@@ -8,6 +8,7 @@ pub(crate) mod apply_catalog;
 pub(crate) mod apply_plan;
 pub(crate) mod catch_up;
 pub(crate) mod compute;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod held_orders;
 pub(crate) mod inputs;
