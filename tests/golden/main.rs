@@ -13,6 +13,7 @@ mod diff;
 mod expect;
 mod facts;
 mod orders;
+mod plan;
 mod play;
 mod reconcile;
 mod scenario;

@@ -3,6 +3,7 @@
 use crate::catalog;
 use crate::expect::Expectation;
 use crate::facts::{self, Said};
+use crate::plan::{Asked, Part};
 use crate::reconcile::Decide;
 use crate::words::{self, Named};
 use crate::yaml::{Entry, Node, Reading, mistake, read};
@@ -78,6 +79,10 @@ pub(crate) enum Act {
     Reconcile(Decide),
     /// Takes what differs for Pre-existing: of one resource type, or of all.
     Baseline(String),
+    /// Asks what would be done.
+    Plan(Asked),
+    /// Applies the plan, or a part of it.
+    Apply(Part),
     /// What must hold now.
     Expect(Box<Expectation>),
 }
@@ -289,10 +294,12 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
         "cancel" => order(node).map(|(order, line)| Act::Cancel { order, line }),
         "decide" => Ok(Act::Reconcile(Decide::read(node)?)),
         "baseline" => Ok(Act::Baseline(Some(node.text("'baseline'")?).filter(|of| of != "all").unwrap_or_default())),
+        "plan" => Ok(Act::Plan(Asked::read(node)?)),
+        "apply" => Ok(Act::Apply(Part::read(node)?)),
         "expect" => Ok(Act::Expect(Box::new(Expectation::read(node)?))),
         other => {
             let known = "at, facts, catalog, synchronize, compute, generate, job, resume, let go, review, take, \
-                         feedback, manual, unblock, cancel, decide, baseline, expect";
+                         feedback, manual, unblock, cancel, decide, baseline, plan, apply, expect";
             mistake(verb.line, format!("unknown step '{other}'; there are: {known}"))
         }
     }

@@ -225,6 +225,9 @@ impl<'a> Looking<'a> {
         take: impl FnOnce(&evaluate::Ground<'_>, &Case<'_>) -> Option<T>,
     ) -> Option<T> {
         let owner = self.world.repository.resource(entity_type, key)?;
+        if !self.world.ground.can_own(entity_type) {
+            return None;
+        }
         let positions = self.world.positions_of(entity_type).map(|positions| {
             let keys = self.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
             keys.iter().filter_map(|key| self.find(&positions.entity_type, key)).collect::<Vec<&'a Resource>>()
