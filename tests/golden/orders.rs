@@ -237,6 +237,8 @@ impl<'a> Shown<'a> {
             if texts.is_empty() { "nothing".to_owned() } else { texts.join("; ") }
         };
         match aspect {
+            // What is only planned has no state.
+            Aspect::State if record.state == 0 => record.state_reason.clone(),
             Aspect::State => words::state(record.state, record.inactive_reason),
             Aspect::Key if order.target_key.is_empty() => NOTHING.to_owned(),
             Aspect::Key => order.target_key.clone(),

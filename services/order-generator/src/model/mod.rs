@@ -16,12 +16,15 @@ pub mod decision;
 pub mod deduce;
 pub mod evaluate;
 pub mod expected;
+pub mod explain;
 pub mod expression;
 pub mod found;
 pub mod generate;
 pub mod grant;
 pub mod known_order;
 pub mod need;
+pub mod plan;
+pub mod request;
 pub mod resource;
 pub mod verify;
 

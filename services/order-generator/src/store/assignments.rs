@@ -3,11 +3,12 @@
 
 use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use provost_service_kit::Engine;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, StreamTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    StreamTrait,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -41,6 +42,40 @@ pub(crate) async fn assignments(
 ) -> Result<HashMap<AssignmentKey, String>, DbErr> {
     let rows = assignment::Entity::find().stream(connection).await?;
     rows.map_ok(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)).try_collect().await
+}
+
+/// The texts of all assignments, in pieces, so that they need not be in memory at once.
+pub(crate) async fn pieces<'a, C: ConnectionTrait + StreamTrait + Send>(
+    connection: &'a C,
+    size: usize,
+) -> Result<impl Stream<Item = Result<Vec<String>, DbErr>> + Send + use<'a, C>, DbErr> {
+    let rows = assignment::Entity::find()
+        .order_by_asc(assignment::Column::OwnerType)
+        .order_by_asc(assignment::Column::OwnerKey)
+        .order_by_asc(assignment::Column::ResourceType)
+        .stream(connection)
+        .await?;
+    Ok(rows.map_ok(|row| row.body).try_chunks(size).map_err(|error| error.1))
+}
+
+/// The texts of these assignments, in their order; of those that are no more, none.
+pub(crate) async fn by_keys(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    keys: &[AssignmentKey],
+) -> Result<Vec<Option<String>>, DbErr> {
+    let mut found: HashMap<AssignmentKey, String> = HashMap::with_capacity(keys.len());
+    for chunk in keys.chunks(engine.rows_per_statement(3)) {
+        let these = Expr::tuple([
+            Expr::col(assignment::Column::OwnerType),
+            Expr::col(assignment::Column::OwnerKey),
+            Expr::col(assignment::Column::ResourceType),
+        ])
+        .in_tuples(chunk.iter().cloned());
+        let rows = assignment::Entity::find().filter(these).all(connection).await?;
+        found.extend(rows.into_iter().map(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)));
+    }
+    Ok(keys.iter().map(|key| found.remove(key)).collect())
 }
 
 /// These owners, as far as they are known.

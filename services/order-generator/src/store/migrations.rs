@@ -1,7 +1,10 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
+mod held_orders;
 mod incremental;
+mod requests;
 
+use held_orders::HeldOrders;
 use incremental::Incremental;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
@@ -11,7 +14,14 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(WhatWasRead), Box::new(Reconciliation), Box::new(Incremental)]
+        vec![
+            Box::new(First),
+            Box::new(WhatWasRead),
+            Box::new(Reconciliation),
+            Box::new(requests::Requests),
+            Box::new(HeldOrders),
+            Box::new(Incremental),
+        ]
     }
 }
 

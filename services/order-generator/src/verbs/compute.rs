@@ -9,6 +9,7 @@ use super::affected::{Affected, affected};
 use super::catch_up::catch_up;
 use super::inputs::{Batch, Claimed, Kept, Person, Scope};
 use super::permissions::owner_type;
+use super::planning::Planning;
 use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
 use super::world::{Ground, Known, Taken, World};
@@ -23,9 +24,10 @@ use crate::store::assignments::{self, AssignmentKey, OwnerKey};
 use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed};
 use crate::store::dependencies::{self, Dependencies, Replaced};
-use crate::store::{found_items, resources, to_json};
+use crate::store::{found_items, from_json, resources, to_json};
 use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
+use provost_contract::fulfillment::v1::Verification;
 use provost_domain::{Owner, Period, Reason, WorkflowState};
 use provost_service_kit::{Fault, feed};
 use serde::{Deserialize, Serialize};
@@ -166,17 +168,7 @@ pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> R
 }
 
 async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, done: &Done) -> Result<Computed, Fault> {
-    catch_up(generator).await?;
-    let started_at = generator.clock.now();
-    let connection = generator.database.read();
-    // What changes after this is looked at by the next computation, whether this one sees it or not.
-    let until = Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
-    let newest = computations::newest(connection).await?;
-    // What a computation by another catalog left says nothing.
-    let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
-    let changes = changes::until(connection, until.changes).await?;
-    let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
-    let ground = Ground::read(generator, loaded, started_at, known).await?;
+    let Begun { ground, until, base, changes } = Begun::read(generator, loaded).await?;
     match (whom, base) {
         (Whom::Everybody, _) | (Whom::Changed, None) => {
             kept(generator, &ground, &Scope::Everybody, Answers::For(&Candidates::All, until), done).await
@@ -193,6 +185,39 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, d
             let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
             Err(Fault::wrong_state("role model", early))
         }
+    }
+}
+
+/// What every computation begins with.
+struct Begun {
+    ground: Arc<Ground>,
+    until: Until,
+    /// Up to where the last computation by this catalog saw the order feed; none when there was none.
+    base: Option<i64>,
+    /// What has changed since then.
+    changes: Vec<Change>,
+}
+
+impl Begun {
+    async fn read(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
+        catch_up(generator).await?;
+        Self::as_it_is(generator, loaded).await
+    }
+
+    /// As [`Begun::read`], with the projection of the ledger as it is.
+    async fn as_it_is(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
+        let started_at = generator.clock.now();
+        let connection = generator.database.read();
+        // What changes after this is looked at by the next computation, whether this one sees it or not.
+        let until =
+            Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
+        let newest = computations::newest(connection).await?;
+        // What a computation by another catalog left says nothing.
+        let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
+        let changes = changes::until(connection, until.changes).await?;
+        let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
+        let ground = Ground::read(generator, loaded, started_at, known).await?;
+        Ok(Self { ground, until, base, changes })
     }
 }
 
@@ -244,8 +269,10 @@ enum Answers<'a> {
 pub(crate) enum Keep {
     /// What is to be written.
     Differences,
-    /// All that was found.
-    All,
+    /// What a plan is made from; nothing can be written.
+    Plan,
+    /// Both.
+    Both,
 }
 
 /// What a computation found, before any of it is kept.
@@ -266,8 +293,8 @@ pub(crate) struct Found {
     dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
     /// What waits for a person, when something does or did: as it is kept, and by now.
     items: Option<(HashMap<String, String>, Vec<Item>)>,
-    /// What the owner has, or shall have, when all is to stay in memory.
-    pub(crate) assigned: Vec<Assignment>,
+    /// What a plan is made from.
+    pub(crate) planning: Option<Planning>,
 }
 
 /// Computes for the owners of a scope by a catalog, which need not be the one that was applied, and
@@ -303,6 +330,32 @@ pub(crate) async fn compute_in_memory(
     }
     run.contested().await?;
     Ok(run.computation)
+}
+
+/// What one owner has, or shall have, by the catalog, the data and the orders of now, and what that was computed
+/// from. Nothing is kept.
+///
+/// # Errors
+/// As [`Ground::read`].
+pub(crate) async fn of_now(
+    generator: &Generator,
+    loaded: Arc<Loaded>,
+    owner: &OwnerKey,
+) -> Result<(Arc<Ground>, Vec<Assignment>), Fault> {
+    let Begun { ground, .. } = Begun::as_it_is(generator, loaded).await?;
+    let scope = Scope::These(BTreeSet::from([owner.clone()]));
+    let mut computation = compute_in_memory(generator, &ground, &scope, Keep::Differences, &|_, _| {}).await?;
+    let (connection, engine) = (generator.database.read(), generator.database.engine());
+    let kept = assignments::of_owners(connection, engine, &[owner]).await?;
+    let mut bodies: BTreeMap<String, String> = kept.into_iter().map(|((.., place), body)| (place, body)).collect();
+    for (place, body) in computation.found.remove(owner).map(|found| found.assignments).unwrap_or_default() {
+        match body {
+            Some(body) => bodies.insert(place, body),
+            None => bodies.remove(&place),
+        };
+    }
+    let assignments = bodies.values().map(|body| from_json(body)).collect::<Result<Vec<_>, Fault>>()?;
+    Ok((ground, assignments))
 }
 
 /// A computation under way.
@@ -440,8 +493,15 @@ impl Computation {
 impl Found {
     fn of(world: &World, person: &Person, keep: Keep) -> Result<Self, Fault> {
         let Kept { owner, assignments, dependencies, items } = &person.kept;
-        let known = person.known(world).as_ref().map(to_json).transpose()?;
         let mut found = Self::default();
+        if keep != Keep::Differences {
+            found.planning = Some(Planning::of(person, world)?);
+        }
+        if keep == Keep::Plan {
+            found.counts.owners = i64::from(person.expected.is_some());
+            return Ok(found);
+        }
+        let known = person.known(world).as_ref().map(to_json).transpose()?;
         found.counts.owners = i64::from(known.is_some());
         if known != *owner {
             found.owner = Some(known);
@@ -466,10 +526,46 @@ impl Found {
         if !lines.is_empty() || !items.is_empty() {
             found.items = Some((items.clone(), lines));
         }
-        if keep == Keep::All {
-            found.assigned.clone_from(&person.assignments);
-        }
         Ok(found)
+    }
+}
+
+/// A computation for everybody that may be kept once somebody has looked at it.
+pub(crate) struct Everybody {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) computation: Computation,
+    /// Orders that synchronization shows.
+    pub(crate) shown: Vec<Verification>,
+    until: Until,
+}
+
+impl Everybody {
+    /// Computes for everybody by a catalog, which need not be the one that was applied, and keeps nothing.
+    ///
+    /// # Errors
+    /// As [`compute`].
+    pub(crate) async fn compute(
+        generator: &Generator,
+        loaded: Arc<Loaded>,
+        keep: Keep,
+        done: &Done,
+    ) -> Result<Self, Fault> {
+        let Begun { ground, until, .. } = Begun::read(generator, loaded).await?;
+        let computation = compute_in_memory(generator, &ground, &Scope::Everybody, keep, done).await?;
+        let shown = verifications(generator, &ground, &Candidates::All).await?;
+        Ok(Self { ground, computation, shown, until })
+    }
+
+    /// Keeps it, and tells the ledger what synchronization shows.
+    ///
+    /// # Errors
+    /// When the database fails, or the ledger cannot be reached.
+    pub(crate) async fn keep(&self, generator: &Generator) -> Result<Computed, Fault> {
+        let mut computed = self.computation.counts();
+        computed.verified = verify(generator, &self.shown).await?;
+        let answers = Answers::For(&Candidates::All, self.until);
+        save(generator, &self.ground, &self.computation, &computed, answers).await?;
+        Ok(computed)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::claims::Claims;
 use crate::model::correlate;
-use crate::model::evaluate;
+use crate::model::evaluate::{self, Explanation};
 use crate::model::expected::Expected;
 use crate::model::found::{Item, items};
 use crate::model::generate::{LaneKey, unknown_key};
@@ -19,7 +19,7 @@ use crate::model::grant::Grant;
 use crate::model::need::Need;
 use crate::store::assignments::{self, OwnerKey};
 use crate::store::dependencies::{self, Dependencies};
-use crate::store::{found_items, from_json, resources};
+use crate::store::{found_items, from_json, requests, resources};
 use provost_domain::{Owner, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -122,13 +122,15 @@ impl Batch {
         for (owner, lines) in found_items::of_owners(connection, engine, &keys).await? {
             kept.entry(owner).or_default().items = lines;
         }
+        let mut requested = requests::grants(connection, engine, Some(&keys)).await?;
         let person = |key: OwnerKey| {
+            let decided = ground.grants.get(&key).cloned().unwrap_or_default();
             let Kept { assignments, items, .. } = kept.remove(&key).unwrap_or_default();
             let kept = Kept { owner: known.remove(&key), assignments, dependencies: dependencies.remove(&key), items };
             Person {
                 kept,
                 before: None,
-                grants: ground.grants.get(&key).cloned().unwrap_or_default(),
+                grants: decided.into_iter().chain(requested.remove(&key).unwrap_or_default()).collect(),
                 key,
                 expected: None,
                 assignments: Vec::new(),
@@ -309,6 +311,30 @@ impl Batch {
             }
         }
         said
+    }
+
+    /// How the rules come to what they give each owner, in the order of the batch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn explained(mut self, generator: &Generator) -> Result<Vec<Option<Explanation>>, Fault> {
+        loop {
+            let (batch, explained, missing) =
+                blocking((self, vec![], Noted::default()), |(batch, explained, missing)| {
+                    for person in &batch.people {
+                        let (one, noted) = batch.world.explained(&person.key, &person.grants, person.before.as_ref());
+                        explained.push(one);
+                        missing.lacks(&noted);
+                    }
+                    Ok(())
+                })
+                .await?;
+            self = batch;
+            if !missing.is_missing_something() {
+                return Ok(explained);
+            }
+            self.world.read_missing(generator, missing).await?;
+        }
     }
 
     /// Compares what the rules give with what was there, what is there, and what is on its way.

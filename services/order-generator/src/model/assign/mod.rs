@@ -104,6 +104,10 @@ pub struct Assignment {
     /// The newest decision to write that was carried out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub decided: i64,
+    /// The owner's time is over, though not that of what it still has: what is ordered disables a leaver, and
+    /// goes ahead of what others wait for.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub leaving: bool,
 }
 
 const fn confident() -> u32 {
@@ -162,6 +166,7 @@ impl Assignment {
             found: false,
             orphaned: false,
             decided: 0,
+            leaving: false,
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod compile;
 mod declaration;
+pub mod difference;
 mod duration;
 mod keys;
 mod node;
@@ -652,6 +653,11 @@ impl Catalog {
     /// A resource type, by name.
     pub fn resource_type(&self, name: &str) -> Option<&ResourceType> {
         self.resource_types.get(*self.resource_type_index.get(name)?)
+    }
+
+    /// A resource type's place among [`Catalog::resource_types`], by name.
+    pub fn resource_type_place(&self, name: &str) -> Option<usize> {
+        self.resource_type_index.get(name).copied()
     }
 
     /// The roles that owners of an entity type can have.
