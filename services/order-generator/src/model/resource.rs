@@ -53,8 +53,9 @@ pub trait Lookup: Sync {
 /// Keys by text, each list sorted.
 type Texts = HashMap<String, Vec<String>>;
 
-/// What was asked of a side before: entity type and expression.
-type SideKey = (String, String);
+/// What was asked of a side before: catalog, entity type and expression. The same words may mean something
+/// else in another catalog, whose computed properties are others.
+type SideKey = (usize, String, String);
 
 /// The texts of the sides that were asked for, each computed once.
 #[derive(Debug, Default)]
@@ -122,7 +123,8 @@ impl Lookup for Repository {
     }
 
     fn having(&self, side: &Side<'_>, text: &str) -> Vec<String> {
-        let key = (side.entity_type.name.to_string(), side.text.source().to_owned());
+        let catalog = std::ptr::from_ref(side.catalog).addr();
+        let key = (catalog, side.entity_type.name.to_string(), side.text.source().to_owned());
         // The lock is held for finding the side alone: computing one takes a while, and others have theirs.
         let texts = Arc::clone(self.sides.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         texts.get_or_init(|| self.texts(side)).get(text).cloned().unwrap_or_default()

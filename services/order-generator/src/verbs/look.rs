@@ -150,6 +150,14 @@ impl Looking<'_> {
 }
 
 impl Ground {
+    /// Whether resources of an entity type can have something.
+    pub(crate) fn can_own(&self, entity_type: &str) -> bool {
+        let catalog = self.catalog();
+        catalog.resource_types_of(entity_type).next().is_some()
+            || catalog.roles_of(entity_type).next().is_some()
+            || catalog.composite_roles().iter().any(|role| *role.owner == *entity_type)
+    }
+
     /// Whether resources of an entity type that nobody has are looked at: when their resource type can be told.
     pub(crate) fn looks_for_strays(&self, entity_type: &str) -> bool {
         let kinds = self.catalog().resource_types().iter().filter(|kind| *kind.target == *entity_type);

@@ -374,7 +374,8 @@ impl World {
         previous: &BTreeMap<String, Assignment>,
     ) -> (Option<Expected>, Noted) {
         let looking = Looking::at(self);
-        let expected = self.repository.resource(entity_type, key).and_then(|owner| {
+        let owner = self.repository.resource(entity_type, key).filter(|_| self.ground.can_own(entity_type));
+        let expected = owner.and_then(|owner| {
             let positions = self.positions_of(entity_type).map(|positions| {
                 let keys = looking.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
                 keys.iter().filter_map(|key| looking.find(&positions.entity_type, key)).collect::<Vec<_>>()

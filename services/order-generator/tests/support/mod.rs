@@ -20,6 +20,7 @@ use provost_contract::generator::v1::assignment_service_client::AssignmentServic
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
 use provost_contract::generator::v1::order_generator_service_client::OrderGeneratorServiceClient;
+use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
 use provost_contract::generator::v1::repository_service_client::RepositoryServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_contract::generator::v1::upload_export_request::Part;
@@ -129,6 +130,10 @@ impl Suite {
 
     pub fn assignments(&self) -> AssignmentServiceClient<Channel> {
         AssignmentServiceClient::new(self.channel.clone())
+    }
+
+    pub fn reconciliation(&self) -> ReconciliationServiceClient<Channel> {
+        ReconciliationServiceClient::new(self.channel.clone())
     }
 
     pub async fn apply(&self, catalog: &str) -> ApplyCatalogResponse {

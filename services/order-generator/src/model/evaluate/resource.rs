@@ -6,6 +6,7 @@
 
 use super::Evaluation;
 use super::explain::{failure, inputs};
+use super::links::Link;
 use super::rules::PropertyPlan;
 use super::spans::{Span, Spans};
 use super::trace::{Considered, Finding, Outcome};
@@ -67,13 +68,20 @@ impl Evaluation<'_> {
             base.or(&judged.unknown);
         }
         let links = self.judge_links(resource_type, links);
-        let extended = match plan.has_offsets {
+        let hulls = match plan.has_offsets {
             true => self.extended(resource_type, &base, &links),
-            false => base.clone(),
+            false => vec![],
         };
+        let mut extended = base.clone();
+        hulls.iter().for_each(|(_, hull)| extended.add(*hull));
         let span = extended.chosen(self.now)?;
         let at = span.nearest(self.now);
-        let time = Time { near: base.nearest(at).unwrap_or(at), base, at };
+        let near = match base.contains(at) {
+            true => at,
+            // Of two that keep the resource, the one that is to come.
+            false => hulls.iter().rev().find(|(_, hull)| hull.contains(at)).map_or(at, |(given, _)| given.nearest(at)),
+        };
+        let time = Time { base, at, near };
         self.note(resource_type, &extended, span);
         let (workflow, why) = match given {
             Some(given) if failed.is_none() => (given.workflow, given.why),
@@ -170,30 +178,33 @@ impl Evaluation<'_> {
         verdict
     }
 
-    /// When the resource is there: while something gives it, and while rules with offsets speak of it. Those
-    /// that a denial cuts off stay cut off.
-    fn extended(&self, resource_type: &ResourceType, base: &Spans, links: &[super::links::Link<'_>]) -> Spans {
+    /// When the resource is there: while something gives it, and while rules with offsets speak of it; each
+    /// time that something gives it, and how far that reaches.
+    fn extended(&self, resource_type: &ResourceType, base: &Spans, links: &[Link<'_>]) -> Vec<(Span, Span)> {
+        let is_moved = |offset: &Offset| offset.reference != OffsetReference::Default;
         let scalars = resource_type.scalar_rules.iter().map(|rule| rule.offset);
-        let offsets: Vec<Offset> = scalars
-            .chain(resource_type.query_rules.iter().map(|rule| rule.offset))
-            .filter(|offset| offset.reference != OffsetReference::Default)
-            .collect();
-        let mut extended = Spans::default();
-        for span in base.iter() {
-            let mut hull = offsets.iter().fold(span, |hull, offset| hull.hull(span.moved(*offset)));
-            for link in links.iter().filter(|link| link.rule.offset.reference != OffsetReference::Default) {
-                for own in link.judged.given.and(&Spans::of(span)).iter() {
+        let offsets: Vec<Offset> =
+            scalars.chain(resource_type.query_rules.iter().map(|rule| rule.offset)).filter(is_moved).collect();
+        let reaches = |given: Span| {
+            let mut hull = given;
+            for offset in &offsets {
+                // Each rule begins and ends to count at instants of its own.
+                self.edges.span(given.moved(*offset));
+                hull = hull.hull(given.moved(*offset));
+            }
+            for link in links.iter().filter(|link| is_moved(&link.rule.offset)) {
+                for own in link.judged.given.and(&Spans::of(given)).iter() {
                     self.edges.span(own.moved(link.rule.offset));
-                    hull = hull.hull(own.moved(link.rule.offset));
+                    // What denies a link keeps no resource.
+                    if !link.rule.denied {
+                        hull = hull.hull(own.moved(link.rule.offset));
+                    }
                 }
             }
-            extended.add(hull);
-        }
-        // Each rule begins and ends to count at instants of its own.
-        for span in base.iter() {
-            offsets.iter().for_each(|offset| self.edges.span(span.moved(*offset)));
-        }
-        extended
+            self.edges.span(hull);
+            (given, hull)
+        };
+        base.iter().map(reaches).collect()
     }
 
     fn note(&self, resource_type: &ResourceType, extended: &Spans, span: Span) {
@@ -231,7 +242,7 @@ impl Evaluation<'_> {
         let is_single = matches!(plan.rules.as_slice(), [(number, _)] if offset(*number) == Offset::default());
         let counts = if is_single { vec![] } else { self.counting(plan, offset, time) };
         let counts = |place: usize| is_single || counts.get(place).copied().unwrap_or(false);
-        let last = plan.rules.iter().enumerate().filter(|(place, _)| counts(*place)).map(|(place, _)| place).last();
+        let last = (0..plan.rules.len()).rev().find(|place| counts(*place));
         let is_used = |place: usize| counts(place) && (property.multi_valued || last == Some(place));
         let mut found: Option<ExpectedValue> = None;
         let mut failed = None;

@@ -252,8 +252,8 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What people decided, beside what rules say.
-    pub(super) fn grants<'g>(
-        &'g self,
+    pub(super) fn grants(
+        &self,
         is_it: impl Fn(&&Grant) -> bool,
         verdict: &mut Verdict,
         denied: &mut Judged,

@@ -183,13 +183,6 @@ impl Spans {
         let coming = self.iter().find(|span| now < span.until);
         coming.or_else(|| self.iter().last())
     }
-
-    /// The instant of this set that is nearest to another one; the later of two that are as near.
-    pub(super) fn nearest(&self, instant: i64) -> Option<i64> {
-        self.iter()
-            .map(|span| span.nearest(instant))
-            .min_by_key(|near| (near.abs_diff(instant), std::cmp::Reverse(*near)))
-    }
 }
 
 /// Finds the first instant after now at which something begins or ends.

@@ -238,3 +238,57 @@ fn every_declared_function_exists() {
         }
     }
 }
+
+#[test]
+fn properties_found_by_place_are_those_of_the_name() {
+    // A loop may take the name of a variable; then it is the loop's.
+    assert_eq!(text("owner.tags.map(owner, owner + '!').join(',')"), Ok(Some("b!,a!".to_owned())));
+    assert_eq!(text("owner.tags.filter(t, t == owner.id || owner.name != '').join(',')"), Ok(Some("b,a".to_owned())));
+    assert_eq!(text("[owner.id, owner.name][0] + {'k': owner.id}['k']"), Ok(Some("11".to_owned())));
+    assert_eq!(holds("has(owner.name) && has(owner.manager.name)"), Ok(true));
+}
+
+#[test]
+fn what_needs_no_library_says_what_the_library_says() {
+    for (plain, library) in [
+        ("owner.name", "owner.name + ''"),
+        ("'x'", "'' + 'x'"),
+        ("owner.empty", "owner.empty == null ? null : owner.empty"),
+    ] {
+        assert_eq!(text(plain), text(library), "{plain}");
+    }
+    let mut values = ada();
+    values.insert("name".into(), Value::from("a\0b"));
+    let said = value_of(&values, "owner.name", ValueType::String, false).unwrap_err();
+    assert!(said.contains("NUL"), "{said}");
+    for (condition, answer) in [
+        ("owner.id == '1'", true),
+        ("'2' == owner.id", false),
+        ("owner.id in ['2', '1'] && owner.empty == '1'", false),
+        ("owner.id == '1' && owner.id in ['1']", true),
+    ] {
+        assert_eq!(holds(condition), Ok(answer), "{condition}");
+    }
+}
+
+#[test]
+fn only_equalities_that_come_first_are_found() {
+    let catalog = catalog();
+    let found = |source: &str| -> Vec<Vec<String>> {
+        let expression = compile(&catalog, source, Wanted::Condition).unwrap();
+        expression.equalities().iter().map(|equality| equality.any_of.clone()).collect()
+    };
+    assert_eq!(found("owner.id == 'a' && ('b' == owner.name && owner.level > 1)"), [["a"], ["b"]]);
+    assert_eq!(found("owner.id in ['a', 'b']"), [["a", "b"]]);
+    // What comes before may fail, and then the whole condition does.
+    for source in [
+        "owner.manager.name == 'x' && owner.id == 'a'",
+        "owner.id == 'a' || owner.name == 'b'",
+        "owner.id != 'a'",
+        "!(owner.id == 'a')",
+        "owner.id == owner.name",
+        "owner.tags == ['a']",
+    ] {
+        assert!(found(source).is_empty(), "{source}");
+    }
+}

@@ -118,3 +118,25 @@ fn a_resource_waits_for_what_its_owner_does_not_have_yet() {
     assert_eq!(waits(&fixture).as_deref(), Some("number of the Person 'ada' has no value yet"));
     assert_eq!(waits(&fixture.person(&[("number", "7")])), None);
 }
+
+#[test]
+fn the_owners_side_of_a_correlation_reads_its_main_position() {
+    let fixture = fixture(&[contract("1", "", "", &[("department", "SALES")])]);
+    let source = &fixture.catalog.resource_type("Account").unwrap().query_rules[0].source;
+    assert_eq!(source.source(), "position.department");
+    let text = fixture.run("2026-02-01", |ground, case| text_of(ground, case, source)).unwrap();
+    assert_eq!(text, Ok(Some("SALES".to_owned())));
+}
+
+#[test]
+fn without_reasons_the_rest_is_the_same() {
+    let fixture = fixture(&[contract("1", "", "", &[("department", "SALES"), ("country", "FR")])]);
+    let lean = fixture.run("2026-02-01", |ground, case| evaluate_without_reasons(ground, case).unwrap());
+    let mut full = fixture.at("2026-02-01");
+    full.roles.iter_mut().for_each(|role| role.why.clear());
+    for resource in &mut full.resources {
+        resource.why.clear();
+        resource.values.values_mut().for_each(|value| value.why.clear());
+    }
+    assert_eq!(lean, full);
+}

@@ -146,7 +146,7 @@ fn a_type_rule_with_an_offset_moves_the_resource_and_not_the_role() {
         "type_rules: [ { role: staff } ]",
         "type_rules: [ { role: staff, offset: { reference: before, before: 10d } } ]",
     );
-    let fixture = Fixture::with_positions(&rules.split("      - { property: title").next().unwrap())
+    let fixture = Fixture::with_positions(rules.split("      - { property: title").next().unwrap())
         .contracts(&[contract("1", "2026-03-01", "2026-09-01", &[])]);
     let expected = fixture.at("2026-02-25");
     assert_eq!(role(&expected, "staff").unwrap().period, period("2026-03-01", "2026-09-01"));

@@ -133,7 +133,7 @@ fn grants() -> impl Strategy<Value = Vec<Grant>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn index_and_order_make_no_difference(
