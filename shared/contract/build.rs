@@ -6,6 +6,7 @@ const FILES: [&str; 16] = [
     "provost/types/v1/value.proto",
     "provost/types/v1/state.proto",
     "provost/types/v1/order.proto",
+    "provost/types/v1/assignment.proto",
     "provost/fulfillment/v1/order_service.proto",
     "provost/fulfillment/v1/dispatch_service.proto",
     "provost/fulfillment/v1/manual_provisioning_service.proto",

@@ -114,6 +114,7 @@ async fn assemble(folder: &Path, address: &str, watches_dates: bool, runtime: &R
     let generator = provost_order_generator::Config {
         database_url: file("generator.db").into(),
         fulfillment: address.to_owned(),
+        review: address.to_owned(),
         due_seconds: u64::from(watches_dates),
         ..Default::default()
     };

@@ -79,6 +79,10 @@ impl Live {
                 let list = "provost.review.v1.ReviewService/ListReviews";
                 self.first(list, json!({}), "/reviews/0/review_id").await
             }
+            ("REQUEST", _) => {
+                let list = "provost.generator.v1.AssignmentService/ListRequests";
+                self.first(list, json!({ "requested_by": "eve" }), "/requests/0/request/request_id").await
+            }
             ("ORDER", _) if method.contains("ManualProvisioningService") => {
                 let list = "provost.fulfillment.v1.ManualProvisioningService/ListManualOrders";
                 self.first(list, json!({}), "/orders/0/record/order/order_id").await

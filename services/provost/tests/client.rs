@@ -76,7 +76,10 @@ impl World {
     async fn run(&self, arguments: &[&str]) -> (Result<Outcome, Failure>, String) {
         let captured = Captured::default();
         let url = self.suite.url();
-        let whole = ["provost", "--as", "ada", "--server", &url].into_iter().chain(arguments.iter().copied());
+        // Who speaks for somebody else says so.
+        let actor: &[&str] = if arguments.contains(&"--as") { &[] } else { &["--as", "ada"] };
+        let whole =
+            ["provost", "--server", &url].into_iter().chain(actor.iter().copied()).chain(arguments.iter().copied());
         let console = Console::to(captured.clone(), Style::new(false));
         let result = provost::command::run(Arguments::try_parse_from(whole).unwrap(), console).await;
         (result, captured.text())
@@ -432,6 +435,57 @@ async fn watched_run_that_ends_badly_is_a_failure() {
     let (result, text) = world.run(&["jobs", "run", "complete", "--watch", "-o", "json"]).await;
     assert_eq!(result.unwrap(), Outcome::Failed, "{text}");
     assert_eq!(json(text.lines().last().unwrap())["state"], "JOB_RUN_STATE_ERRORED");
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_made_approved_shown_and_withdrawn() {
+    let world = World::with_sample().await;
+    let catalog = world.folder.path().join("data/catalog");
+    world.done(&["catalog", "apply", catalog.to_str().unwrap()]).await;
+    world.done(&["jobs", "run", "synchronize", "--watch"]).await;
+    let refused = world.refused(&["request", "add", "E000008", "publisher"]).await;
+    assert!(refused.contains("there is no role publisher; did you mean 'publishing'?"), "{refused}");
+    let refused = world.refused(&["request", "revoke", "E000008", "publishing", "--comment", "no"]).await;
+    assert!(refused.contains("does not have the role publishing"), "{refused}");
+    let text =
+        world.done(&["request", "add", "E000008", "publishing", "--until", "2099-01-01", "--comment", "Ada"]).await;
+    assert!(
+        text.contains("give role publishing of") && text.contains("takes 1 approval, by others than you"),
+        "{text}"
+    );
+    let id = json(&world.done(&["request", "list", "-o", "json"]).await)[0]["request"]["request_id"].clone();
+    let id = id.as_str().unwrap().to_owned();
+    let text = eventually("the review", PATIENCE, async || {
+        let text = world.done(&["review", "list", "--kind", "request", "--role", "publishing"]).await;
+        if text.contains("give role publishing") { Ok(text) } else { Err(text) }
+    })
+    .await;
+    assert!(text.contains("Request"), "{text}");
+    let text = world.done(&["review", "show", &id]).await;
+    assert!(text.contains("asks to     give role publishing") && text.contains("approvals   0 of 1"), "{text}");
+    // Ada asked: somebody else must approve.
+    let (result, _) = world.run(&["review", "approve", &id]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed);
+    let text = world.done(&["--as", "bob", "review", "approve", &id]).await;
+    assert!(text.contains("approved: give role publishing of"), "{text}");
+    let text = eventually("the approval", PATIENCE, async || {
+        let text = world.done(&["request", "show", &id]).await;
+        if text.contains("state       Approved") { Ok(text) } else { Err(text) }
+    })
+    .await;
+    assert!(text.contains("requested by ada, approved by bob") && text.contains("approve"), "{text}");
+    let text = world.done(&["permissions", "E000008"]).await;
+    assert!(text.contains("publishing") && text.contains("Approved"), "{text}");
+    let text = world.done(&["request", "list", "--state", "approved"]).await;
+    assert!(text.contains("Approved"), "{text}");
+    let text = world.done(&["request", "revoke", "E000008", "everyone", "--comment", "left the building"]).await;
+    assert!(text.contains("take away role everyone of") && text.contains("rules give it"), "{text}");
+    let id = json(&world.done(&["request", "list", "-o", "json"]).await)[0]["request"]["request_id"].clone();
+    let text = world.done(&["request", "withdraw", id.as_str().unwrap(), "--comment", "too early"]).await;
+    assert!(text.contains("withdrawn: take away role everyone"), "{text}");
+    let text = world.done(&["request", "list"]).await;
+    assert_eq!(text, "there is no such request\n");
     world.suite.stop().await.unwrap();
 }
 

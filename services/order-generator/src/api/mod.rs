@@ -10,6 +10,7 @@ mod order_generator;
 mod plan;
 mod reconciliation;
 mod repository;
+mod requests;
 mod synchronization;
 
 use crate::generator::Generator;

@@ -24,6 +24,7 @@ pub mod grant;
 pub mod known_order;
 pub mod need;
 pub mod plan;
+pub mod request;
 pub mod resource;
 pub mod verify;
 

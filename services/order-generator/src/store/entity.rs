@@ -319,6 +319,55 @@ pub mod lease {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Requests for assignments: what lists and the evaluation look for, beside the whole as JSON.
+pub mod request {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "requests")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub sequence: i64,
+        pub id: String,
+        pub owner_type: String,
+        pub owner_key: String,
+        pub kind: i32,
+        pub name: String,
+        pub requested_by: String,
+        pub state: i32,
+        pub since: i64,
+        pub until: Option<i64>,
+        pub open_for: Option<String>,
+        pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What review must still be told of requests: one line per request.
+pub mod request_outbox {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "request_outbox")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub request_id: String,
+        pub action: i32,
+        pub reason: String,
+        pub tries: i32,
+        pub due_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What was found, and waits for a person.
 pub mod found_item {
     use sea_orm::entity::prelude::*;

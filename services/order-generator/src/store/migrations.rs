@@ -2,6 +2,7 @@
 
 mod held_orders;
 mod incremental;
+mod requests;
 
 use held_orders::HeldOrders;
 use incremental::Incremental;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(First),
             Box::new(WhatWasRead),
             Box::new(Reconciliation),
+            Box::new(requests::Requests),
             Box::new(HeldOrders),
             Box::new(Incremental),
         ]

@@ -19,6 +19,8 @@ pub(crate) mod leases;
 mod migrations;
 pub(crate) mod orders;
 pub(crate) mod plan_keys;
+pub(crate) mod request_outbox;
+pub(crate) mod requests;
 pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;

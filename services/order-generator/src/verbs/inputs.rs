@@ -19,7 +19,7 @@ use crate::model::grant::Grant;
 use crate::model::need::Need;
 use crate::store::assignments::{self, OwnerKey};
 use crate::store::dependencies::{self, Dependencies};
-use crate::store::{found_items, from_json, resources};
+use crate::store::{found_items, from_json, requests, resources};
 use provost_domain::{Owner, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -122,13 +122,15 @@ impl Batch {
         for (owner, lines) in found_items::of_owners(connection, engine, &keys).await? {
             kept.entry(owner).or_default().items = lines;
         }
+        let mut requested = requests::grants(connection, engine, Some(&keys)).await?;
         let person = |key: OwnerKey| {
+            let decided = ground.grants.get(&key).cloned().unwrap_or_default();
             let Kept { assignments, items, .. } = kept.remove(&key).unwrap_or_default();
             let kept = Kept { owner: known.remove(&key), assignments, dependencies: dependencies.remove(&key), items };
             Person {
                 kept,
                 before: None,
-                grants: ground.grants.get(&key).cloned().unwrap_or_default(),
+                grants: decided.into_iter().chain(requested.remove(&key).unwrap_or_default()).collect(),
                 key,
                 expected: None,
                 assignments: Vec::new(),

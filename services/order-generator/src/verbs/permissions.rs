@@ -5,11 +5,13 @@
 
 use super::compute::{KnownOwner, catalog};
 use super::known::known;
+use super::requested::{Told, goes_with, held_roles, roles_taken_away, shown_state};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{AssignedProperty, Assignment, Wanted};
 use crate::model::known_order::KnownOrder;
-use crate::store::{assignments, from_json, orders, resources};
+use crate::model::request::Request;
+use crate::store::{assignments, from_json, orders, requests, resources};
 use provost_contract::types::v1::OrderRecord;
 use provost_contract::{Violations, from_wire};
 use provost_domain::{
@@ -23,14 +25,19 @@ pub(crate) struct Permissions {
     pub(crate) period: Period,
     pub(crate) roles: Vec<HeldRole>,
     pub(crate) resources: Vec<HeldResource>,
+    /// Resource types that were asked for, and of which the owner has no resource.
+    pub(crate) asked: Vec<AskedType>,
 }
 
-/// A role that the owner has.
+/// A role that the owner has, or that was asked for.
 pub(crate) struct HeldRole {
     pub(crate) role: String,
     pub(crate) display_name: String,
-    pub(crate) workflow: WorkflowState,
     pub(crate) why: Vec<Reason>,
+    pub(crate) workflow: WorkflowState,
+    pub(crate) period: Period,
+    /// The newest request about it that still says something.
+    pub(crate) request: Option<Request>,
 }
 
 /// A resource that the owner has, or shall have.
@@ -42,6 +49,16 @@ pub(crate) struct HeldResource {
     pub(crate) order_id: String,
     pub(crate) reason: String,
     pub(crate) properties: Vec<HeldProperty>,
+    pub(crate) workflow: WorkflowState,
+    /// The newest request about the resource type that still says something.
+    pub(crate) request: Option<Request>,
+}
+
+/// A resource type that was asked for.
+pub(crate) struct AskedType {
+    pub(crate) connector: String,
+    pub(crate) workflow: WorkflowState,
+    pub(crate) request: Request,
 }
 
 /// One property of it. Confidential values are not in it.
@@ -82,19 +99,33 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     };
     let records = orders::of_owner(connection, &entity_type, key).await?;
     let ordered = records.into_iter().map(Ordered::read).collect::<Result<Vec<_>, _>>()?;
+    let now = generator.clock.now();
+    let requests = requests::of_owner(connection, &entity_type, key).await?;
+    let taken_away = roles_taken_away(&loaded, &requests, now);
+    let mut told = Told::of(requests, now);
     let mut resources: Vec<_> = assigned.into_iter().map(|assignment| held(&loaded, assignment, &ordered)).collect();
     resources.sort_by(|a, b| a.assignment.resource_type.cmp(&b.assignment.resource_type));
-    let role = |role: super::compute::KnownRole| HeldRole {
-        display_name: display_name(&loaded, &role.role),
-        workflow: role.workflow,
-        role: role.role,
-        why: role.why,
-    };
-    Ok(Permissions { owner, period, roles: roles.into_iter().map(role).collect(), resources })
+    for resource in &mut resources {
+        resource.request = told.about(false, &resource.assignment.resource_type);
+        if goes_with(&loaded, &resource.assignment, resource.request.as_ref(), &taken_away, now) {
+            resource.workflow = WorkflowState::Cancellation;
+        }
+    }
+    let roles = held_roles(&loaded, roles, &mut told, now);
+    let asked = told.rest(false).into_iter().map(|request| AskedType {
+        connector: loaded
+            .catalog
+            .resource_type(&request.name)
+            .map(|kind| kind.connector.to_string())
+            .unwrap_or_default(),
+        workflow: shown_state(&request, now),
+        request,
+    });
+    Ok(Permissions { owner, period, roles, resources, asked: asked.collect() })
 }
 
 /// The name for people of a role, single or composite; empty when it has none, or is gone.
-fn display_name(loaded: &Loaded, role: &str) -> String {
+pub(super) fn display_name(loaded: &Loaded, role: &str) -> String {
     let single = loaded.catalog.role(role).map(|found| &found.display_name);
     let composite = || loaded.catalog.composite_role(role).map(|found| &found.display_name);
     single.or_else(composite).cloned().unwrap_or_default()
@@ -202,6 +233,8 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
         order_id: newest.map(|newest| newest.order.id.to_string()).unwrap_or_default(),
         reason,
         properties: assignment.properties.iter().map(property).collect(),
+        workflow: assignment.workflow,
+        request: None,
         assignment,
     }
 }

@@ -1,5 +1,5 @@
-//! A whole order generator in this process, over real gRPC, with a fake ledger behind it and a fake
-//! agent before it.
+//! A whole order generator in this process, over real gRPC, with a fake ledger and a fake review behind it and
+//! a fake agent before it.
 
 #![allow(
     dead_code,
@@ -13,6 +13,7 @@
 
 pub mod ledger;
 pub mod organisation;
+pub mod review;
 
 use futures::stream;
 use ledger::Ledger;
@@ -31,6 +32,7 @@ use provost_contract::types::v1::Value as WireValue;
 use provost_domain::{Timestamp, Value};
 use provost_order_generator::{Config, assemble};
 use provost_service_kit::{Clock, Runtime, Server};
+use review::Reviews;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,6 +75,7 @@ pub async fn free_port_listener() -> (TcpListener, SocketAddr) {
 pub struct Suite {
     pub clock: TestClock,
     pub ledger: Ledger,
+    pub reviews: Reviews,
     config: Config,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
@@ -87,9 +90,11 @@ impl Suite {
     pub async fn start_with(database_url: &str, change: impl FnOnce(&mut Config)) -> Self {
         let clock = TestClock::new();
         let ledger = Ledger::start(Arc::new(clock.clone())).await;
+        let reviews = Reviews::start().await;
         let mut config = Config {
             database_url: database_url.into(),
             fulfillment: format!("http://{}", ledger.address),
+            review: format!("http://{}", reviews.address),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
             due_seconds: 0,
@@ -97,7 +102,7 @@ impl Suite {
         };
         change(&mut config);
         let (stop, serving, channel) = serve(&config, &clock).await;
-        Self { clock, ledger, config, stop, serving, channel }
+        Self { clock, ledger, reviews, config, stop, serving, channel }
     }
 
     /// Ends the service without a word, as `kill -9` does, and starts it again on the same database.

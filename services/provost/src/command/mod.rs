@@ -11,6 +11,7 @@ pub mod orders;
 pub mod permissions;
 pub mod plan;
 pub mod reconcile;
+pub mod request;
 pub mod resources;
 pub mod review;
 pub mod sample;
@@ -53,7 +54,7 @@ pub enum ClientCommand {
     /// Provisioning orders: the ledger.
     #[command(subcommand)]
     Orders(orders::Command),
-    /// Provisioning review: decide on orders before they are written.
+    /// Reviews: decide on orders before they are written, and on requests before they count.
     #[command(subcommand)]
     Review(review::Command),
     /// Manual provisioning: what people write by hand.
@@ -61,6 +62,9 @@ pub enum ClientCommand {
     Manual(manual::Command),
     /// View permissions: what one owner has, why, and where each value stands.
     Permissions(permissions::PermissionsArguments),
+    /// Requests: that somebody is given a role or a resource type, or that it is taken away.
+    #[command(subcommand)]
+    Request(request::Command),
     /// Reconciliation: what was found and no rule explains, and what people decide on it.
     #[command(subcommand)]
     Reconcile(reconcile::Command),
@@ -102,6 +106,7 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
         ClientCommand::Review(command) => command.run(session).await,
         ClientCommand::Manual(command) => command.run(session).await,
         ClientCommand::Permissions(arguments) => permissions::run(arguments, session).await,
+        ClientCommand::Request(command) => command.run(session).await,
         ClientCommand::Reconcile(command) => command.run(session).await,
         ClientCommand::Resources(command) => command.run(session).await,
         ClientCommand::Syncs(command) => command.run(session).await,
