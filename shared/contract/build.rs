@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "provost/types/v1/value.proto",
     "provost/types/v1/state.proto",
     "provost/types/v1/order.proto",

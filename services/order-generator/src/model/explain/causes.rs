@@ -133,7 +133,7 @@ pub(super) fn considered(considered: &[Considered], prefix: &str, now: Timestamp
 fn cause(one: &Considered, prefix: &str, now: Timestamp) -> Cause {
     let rule = one.rule.strip_prefix(prefix).unwrap_or(&one.rule);
     let saw = match (one.saw.as_str(), one.asks.as_str()) {
-        ("", "") if one.rule.contains(" / rule ") => ": it is for everybody".to_owned(),
+        ("", "") if rule.starts_with("rule ") || rule.starts_with("type rule ") => ": it is for everybody".to_owned(),
         ("", asks) => words::comment(asks),
         (saw, _) => words::comment(saw),
     };
