@@ -135,7 +135,9 @@ pub mod assignment {
         pub owner_key: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub resource_type: String,
+        /// In rows that are older than `content`; else empty.
         pub body: String,
+        pub content: Vec<u8>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

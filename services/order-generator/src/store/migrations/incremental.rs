@@ -55,6 +55,8 @@ impl MigrationTrait for Incremental {
         ] {
             manager.create_table(create).await?;
         }
+        let content = ColumnDef::new("content").blob().not_null().default("").to_owned();
+        manager.alter_table(Table::alter().table("assignments").add_column(content).to_owned()).await?;
         // Orders that the projection had before do not say: they are looked at as if they had just come.
         for column in [
             text("entity_type").default("").to_owned(),
