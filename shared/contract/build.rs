@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "provost/types/v1/value.proto",
     "provost/types/v1/state.proto",
     "provost/types/v1/order.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 16] = [
     "provost/generator/v1/assignment_service.proto",
     "provost/generator/v1/reconciliation_service.proto",
     "provost/generator/v1/order_generator_service.proto",
+    "provost/generator/v1/explain_service.proto",
     "provost/generator/v1/synchronization_service.proto",
     "provost/generator/v1/job_service.proto",
     "provost/agent/v1/agent_service.proto",

@@ -5,8 +5,9 @@ use prost::Message;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::fulfillment::v1::{
-    Agent, CancelOrdersRequest, CountOrdersRequest, ListAgentsRequest, SubmitOrdersRequest, SubmitOrdersResponse,
-    Verification, VerifyOrdersRequest, WatchOrdersRequest, WatchOrdersResponse,
+    Agent, CancelOrdersRequest, CountOrdersRequest, GetOrderRequest, GetOrderResponse, ListAgentsRequest,
+    SubmitOrdersRequest, SubmitOrdersResponse, Verification, VerifyOrdersRequest, WatchOrdersRequest,
+    WatchOrdersResponse,
 };
 use provost_contract::types::v1::{ItemResult, Order};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
@@ -85,6 +86,16 @@ impl Ledger {
             results.extend(response.into_inner().results);
         }
         Ok(results)
+    }
+
+    /// One order with its history; none when the ledger does not know it.
+    pub(crate) async fn get(&self, order_id: &str) -> Result<Option<GetOrderResponse>, Fault> {
+        let request = caller::request_as(ACTOR, GetOrderRequest { order_id: order_id.to_owned() });
+        match self.orders().get_order(request).await {
+            Ok(answer) => Ok(Some(answer.into_inner())),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(fault(status)),
+        }
     }
 
     /// How many orders there are of each resource type and state.

@@ -23,6 +23,7 @@ use generator::Generator;
 use ledger::Ledger;
 use provost_contract::generator::v1::assignment_service_server::AssignmentServiceServer;
 use provost_contract::generator::v1::catalog_service_server::CatalogServiceServer;
+use provost_contract::generator::v1::explain_service_server::ExplainServiceServer;
 use provost_contract::generator::v1::job_service_server::JobServiceServer;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorServiceServer;
 use provost_contract::generator::v1::reconciliation_service_server::ReconciliationServiceServer;
@@ -78,6 +79,7 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     serve!(
         AssignmentServiceServer,
         CatalogServiceServer,
+        ExplainServiceServer,
         JobServiceServer,
         OrderGeneratorServiceServer,
         ReconciliationServiceServer,

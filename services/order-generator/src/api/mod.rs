@@ -4,6 +4,7 @@
 
 mod assignments;
 mod catalog;
+mod explain;
 mod jobs;
 mod order_generator;
 mod plan;

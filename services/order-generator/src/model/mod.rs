@@ -16,6 +16,7 @@ pub mod decision;
 pub mod deduce;
 pub mod evaluate;
 pub mod expected;
+pub mod explain;
 pub mod expression;
 pub mod found;
 pub mod generate;

@@ -437,6 +437,8 @@ pub mod change {
         pub entity_type: String,
         pub key: String,
         pub before: Option<i64>,
+        /// The properties that differ, as JSON.
+        pub properties: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

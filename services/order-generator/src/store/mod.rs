@@ -12,6 +12,7 @@ pub(crate) mod decisions;
 pub(crate) mod dependencies;
 pub(crate) mod entity;
 pub(crate) mod found_items;
+pub(crate) mod generations;
 pub(crate) mod held_orders;
 pub(crate) mod jobs;
 pub(crate) mod leases;

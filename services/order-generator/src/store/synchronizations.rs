@@ -277,3 +277,17 @@ pub(crate) async fn list(
     }
     query.all(connection).await?.into_iter().map(read).collect()
 }
+
+/// The newest synchronization of a connector that was applied before an instant.
+pub(crate) async fn applied_before(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    at: Timestamp,
+) -> Result<Option<Synchronization>, Fault> {
+    let query = Entity::find()
+        .filter(Column::Connector.eq(connector))
+        .filter(Column::State.eq(State::Completed.name()))
+        .filter(Column::EndedAt.lte(at.millis()))
+        .order_by_desc(Column::Sequence);
+    query.one(connection).await?.map(read).transpose()
+}

@@ -24,7 +24,7 @@ use crate::store::assignments::{self, AssignmentKey, OwnerKey};
 use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed};
 use crate::store::dependencies::{self, Dependencies, Replaced};
-use crate::store::{found_items, resources, to_json};
+use crate::store::{found_items, from_json, resources, to_json};
 use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
@@ -201,6 +201,11 @@ struct Begun {
 impl Begun {
     async fn read(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
         catch_up(generator).await?;
+        Self::as_it_is(generator, loaded).await
+    }
+
+    /// As [`Begun::read`], with the projection of the ledger as it is.
+    async fn as_it_is(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
         let started_at = generator.clock.now();
         let connection = generator.database.read();
         // What changes after this is looked at by the next computation, whether this one sees it or not.
@@ -325,6 +330,32 @@ pub(crate) async fn compute_in_memory(
     }
     run.contested().await?;
     Ok(run.computation)
+}
+
+/// What one owner has, or shall have, by the catalog, the data and the orders of now, and what that was computed
+/// from. Nothing is kept.
+///
+/// # Errors
+/// As [`Ground::read`].
+pub(crate) async fn of_now(
+    generator: &Generator,
+    loaded: Arc<Loaded>,
+    owner: &OwnerKey,
+) -> Result<(Arc<Ground>, Vec<Assignment>), Fault> {
+    let Begun { ground, .. } = Begun::as_it_is(generator, loaded).await?;
+    let scope = Scope::These(BTreeSet::from([owner.clone()]));
+    let mut computation = compute_in_memory(generator, &ground, &scope, Keep::Differences, &|_, _| {}).await?;
+    let (connection, engine) = (generator.database.read(), generator.database.engine());
+    let kept = assignments::of_owners(connection, engine, &[owner]).await?;
+    let mut bodies: BTreeMap<String, String> = kept.into_iter().map(|((.., place), body)| (place, body)).collect();
+    for (place, body) in computation.found.remove(owner).map(|found| found.assignments).unwrap_or_default() {
+        match body {
+            Some(body) => bodies.insert(place, body),
+            None => bodies.remove(&place),
+        };
+    }
+    let assignments = bodies.values().map(|body| from_json(body)).collect::<Result<Vec<_>, Fault>>()?;
+    Ok((ground, assignments))
 }
 
 /// A computation under way.

@@ -11,7 +11,7 @@ use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::claims::Claims;
 use crate::model::correlate;
-use crate::model::evaluate;
+use crate::model::evaluate::{self, Explanation};
 use crate::model::expected::Expected;
 use crate::model::found::{Item, items};
 use crate::model::generate::{LaneKey, unknown_key};
@@ -311,6 +311,30 @@ impl Batch {
             }
         }
         said
+    }
+
+    /// How the rules come to what they give each owner, in the order of the batch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn explained(mut self, generator: &Generator) -> Result<Vec<Option<Explanation>>, Fault> {
+        loop {
+            let (batch, explained, missing) =
+                blocking((self, vec![], Noted::default()), |(batch, explained, missing)| {
+                    for person in &batch.people {
+                        let (one, noted) = batch.world.explained(&person.key, &person.grants, person.before.as_ref());
+                        explained.push(one);
+                        missing.lacks(&noted);
+                    }
+                    Ok(())
+                })
+                .await?;
+            self = batch;
+            if !missing.is_missing_something() {
+                return Ok(explained);
+            }
+            self.world.read_missing(generator, missing).await?;
+        }
     }
 
     /// Compares what the rules give with what was there, what is there, and what is on its way.

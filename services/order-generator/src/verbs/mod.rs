@@ -11,6 +11,7 @@ pub(crate) mod catch_up;
 pub(crate) mod compute;
 pub(crate) mod decide_requests;
 pub(crate) mod expire_requests;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod get_request;
 pub(crate) mod held_orders;

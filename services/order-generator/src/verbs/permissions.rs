@@ -156,24 +156,24 @@ pub(crate) fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Resul
 }
 
 /// An order of the owner.
-struct Ordered {
-    order: Order,
-    known: KnownOrder,
-    said: String,
+pub(super) struct Ordered {
+    pub(super) order: Order,
+    pub(super) known: KnownOrder,
+    pub(super) said: String,
 }
 
 impl Ordered {
-    fn read(record: OrderRecord) -> Result<Self, Fault> {
+    pub(super) fn read(record: OrderRecord) -> Result<Self, Fault> {
         let said = said(&record);
         let (order, known) = known(record)?;
         Ok(Self { order, known, said })
     }
 
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         !matches!(self.known.inactive_reason, Some(InactiveReason::Superseded | InactiveReason::Cancelled))
     }
 
-    fn is_of(&self, assignment: &Assignment) -> bool {
+    pub(super) fn is_of(&self, assignment: &Assignment) -> bool {
         // What was refused because the key is somebody else's is an order without one.
         let is_refused = self.order.target_key.is_empty() && assignment.failure.is_some();
         let is_on_it = self.order.target_key == assignment.target_key || is_refused;
@@ -240,7 +240,7 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
 }
 
 /// One sentence on an order's state: what it waits for, or what went wrong.
-fn said(record: &OrderRecord) -> String {
+pub(super) fn said(record: &OrderRecord) -> String {
     let order = record.order.clone().unwrap_or_default();
     let failure = record.failure.as_ref().map(|failure| {
         let hint = if failure.hint.is_empty() { String::new() } else { format!("; {}", failure.hint) };

@@ -215,6 +215,31 @@ impl Looking<'_> {
     }
 }
 
+impl<'a> Looking<'a> {
+    /// Evaluates one owner; none when it is not there.
+    fn evaluate<T>(
+        &self,
+        (entity_type, key): (&str, &str),
+        grants: &[Grant],
+        before: Option<&evaluate::Before>,
+        take: impl FnOnce(&evaluate::Ground<'_>, &Case<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let owner = self.world.repository.resource(entity_type, key)?;
+        if !self.world.ground.can_own(entity_type) {
+            return None;
+        }
+        let positions = self.world.positions_of(entity_type).map(|positions| {
+            let keys = self.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
+            keys.iter().filter_map(|key| self.find(&positions.entity_type, key)).collect::<Vec<&'a Resource>>()
+        });
+        let positions = positions.unwrap_or_default();
+        let Loaded { catalog, revision, .. } = &*self.world.ground.loaded;
+        let ground = evaluate::Ground { catalog, revision: *revision, now: self.world.ground.now, lookup: self };
+        let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
+        take(&ground, &case)
+    }
+}
+
 impl Lookup for Looking<'_> {
     fn resource(&self, entity_type: &str, key: &str) -> Option<&Resource> {
         self.find(entity_type, key)
@@ -374,21 +399,24 @@ impl World {
         previous: &BTreeMap<String, Assignment>,
     ) -> (Option<Expected>, Noted) {
         let looking = Looking::at(self);
-        let owner = self.repository.resource(entity_type, key).filter(|_| self.ground.can_own(entity_type));
-        let expected = owner.and_then(|owner| {
-            let positions = self.positions_of(entity_type).map(|positions| {
-                let keys = looking.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
-                keys.iter().filter_map(|key| looking.find(&positions.entity_type, key)).collect::<Vec<_>>()
-            });
-            let positions = positions.unwrap_or_default();
-            let Loaded { catalog, revision, .. } = &*self.ground.loaded;
-            let ground = evaluate::Ground { catalog, revision: *revision, now: self.ground.now, lookup: &looking };
-            let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
-            let mut expected = evaluate::evaluate(&ground, &case)?;
-            looking.correlate(&ground, &case, previous, &mut expected);
+        let expected = looking.evaluate((entity_type, key), grants, before, |ground, case| {
+            let mut expected = evaluate::evaluate(ground, case)?;
+            looking.correlate(ground, case, previous, &mut expected);
             Some(expected)
         });
         (expected, looking.done())
+    }
+
+    /// As [`World::expected`], with how the rules came to it, and without a look at existing resources.
+    pub(crate) fn explained(
+        &self,
+        (entity_type, key): &OwnerKey,
+        grants: &[Grant],
+        before: Option<&evaluate::Before>,
+    ) -> (Option<evaluate::Explanation>, Noted) {
+        let looking = Looking::at(self);
+        let explained = looking.evaluate((entity_type, key), grants, before, evaluate::explain);
+        (explained, looking.done())
     }
 
     /// What tells whether something of an owner's own, or of its positions, is another than the last time.

@@ -19,6 +19,7 @@ use futures::stream;
 use ledger::Ledger;
 use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
+use provost_contract::generator::v1::explain_service_client::ExplainServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
 use provost_contract::generator::v1::order_generator_service_client::OrderGeneratorServiceClient;
 use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
@@ -139,6 +140,10 @@ impl Suite {
 
     pub fn reconciliation(&self) -> ReconciliationServiceClient<Channel> {
         ReconciliationServiceClient::new(self.channel.clone())
+    }
+
+    pub fn explain(&self) -> ExplainServiceClient<Channel> {
+        ExplainServiceClient::new(self.channel.clone())
     }
 
     pub async fn apply(&self, catalog: &str) -> ApplyCatalogResponse {

@@ -18,6 +18,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod unmet;
 mod verdict;
 
 pub use grace::{Before, RoleBefore, fingerprint};

@@ -21,7 +21,14 @@ impl MigrationTrait for Incremental {
         for create in [
             table(
                 "changes",
-                vec![sequence("sequence"), int("kind"), text("entity_type"), text("key"), big_or_none("before")],
+                vec![
+                    sequence("sequence"),
+                    int("kind"),
+                    text("entity_type"),
+                    text("key"),
+                    big_or_none("before"),
+                    ColumnDef::new("properties").text().null().to_owned(),
+                ],
                 &[],
             ),
             table(
