@@ -158,7 +158,7 @@ impl Owned {
                 one.resource_type == resource.name
                     || format!("{} {}", one.resource_type, one.target_key) == resource.name
             };
-            let Some(place) = left.iter().position(|one| names(one)) else {
+            let Some(place) = left.iter().position(names) else {
                 expected.extend(compare(&resource.said, "    ", |_| String::new()).0);
                 continue;
             };
