@@ -109,7 +109,8 @@ async fn what_is_kept_stays_and_who_kept_it_is_told() {
         world.set("Account", "p1", "title", "Emperor");
         complete(&suite, &world).await;
         let line = all(&suite).await.remove(0);
-        let without = DecideReconciliationItemsRequest { comment: String::new(), ..on(&line, ReconciliationVerdict::Keep) };
+        let without =
+            DecideReconciliationItemsRequest { comment: String::new(), ..on(&line, ReconciliationVerdict::Keep) };
         let refused = decide(&suite, without).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{}: {refused}", engine.name);
         assert!(decided(&suite, on(&line, ReconciliationVerdict::Keep)).await.error.is_none());
@@ -149,7 +150,8 @@ async fn a_decision_on_what_moved_meanwhile_is_refused_with_the_difference() {
         assert_eq!(error.code, Code::Aborted as i32, "{}: {error:?}", engine.name);
         assert!(error.message.contains("'Tsar'"), "{error:?}");
         let unknown = ItemToDecide { item_id: "0".into(), version: String::new() };
-        let nobody = DecideReconciliationItemsRequest { items: vec![unknown], ..on(&seen, ReconciliationVerdict::Write) };
+        let nobody =
+            DecideReconciliationItemsRequest { items: vec![unknown], ..on(&seen, ReconciliationVerdict::Write) };
         assert_eq!(decided(&suite, nobody).await.error.unwrap().code, Code::NotFound as i32);
         let error = decided(&suite, on(&seen, ReconciliationVerdict::Delete)).await.error.unwrap();
         assert_eq!(error.code, Code::FailedPrecondition as i32, "{error:?}");
@@ -299,7 +301,12 @@ async fn postponed_items_stay_and_say_so() {
         complete(&suite, &world).await;
         let again = all(&suite).await.remove(0);
         let decision = again.decision.expect("a decision");
-        assert_eq!((decision.verdict(), decision.actor.as_str()), (ReconciliationVerdict::Postpone, "grace"), "{}", engine.name);
+        assert_eq!(
+            (decision.verdict(), decision.actor.as_str()),
+            (ReconciliationVerdict::Postpone, "grace"),
+            "{}",
+            engine.name
+        );
     }
 }
 
