@@ -2,10 +2,11 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 17] = [
     "provost/types/v1/value.proto",
     "provost/types/v1/state.proto",
     "provost/types/v1/order.proto",
+    "provost/types/v1/assignment.proto",
     "provost/fulfillment/v1/order_service.proto",
     "provost/fulfillment/v1/dispatch_service.proto",
     "provost/fulfillment/v1/manual_provisioning_service.proto",
@@ -13,7 +14,9 @@ const FILES: [&str; 14] = [
     "provost/generator/v1/catalog_service.proto",
     "provost/generator/v1/repository_service.proto",
     "provost/generator/v1/assignment_service.proto",
+    "provost/generator/v1/reconciliation_service.proto",
     "provost/generator/v1/order_generator_service.proto",
+    "provost/generator/v1/explain_service.proto",
     "provost/generator/v1/synchronization_service.proto",
     "provost/generator/v1/job_service.proto",
     "provost/agent/v1/agent_service.proto",

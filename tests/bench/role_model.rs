@@ -57,6 +57,7 @@ async fn assemble(folder: &Path, url: &str, address: &str, runtime: &Runtime) ->
     let generator = provost_order_generator::Config {
         database_url: url.to_owned().into(),
         fulfillment: address.to_owned(),
+        review: address.to_owned(),
         ..Default::default()
     };
     let server = provost_order_generator::assemble(generator, runtime.clone(), server).await?;

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use provost_contract::fulfillment::v1 as ledger;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::generator::v1 as generator;
+use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
 use provost_contract::review::v1::ListReviewsRequest;
@@ -87,6 +88,15 @@ impl Installation {
         .await
     }
 
+    /// The same, on PostgreSQL, and the role of the leadership team takes two approvals.
+    pub(crate) async fn start_with_approvals(people: usize) -> Result<Self> {
+        Self::start_with(people, Engine::Postgres, |catalog| {
+            assert!(catalog.contains("  - name: leadership\n"), "the sample catalog has no such role");
+            catalog.replace("  - name: leadership\n", "  - name: leadership\n    approval: 2\n")
+        })
+        .await
+    }
+
     async fn start_with(people: usize, engine: Engine, catalog: impl Fn(&str) -> String) -> Result<Self> {
         let turn = turn().await;
         let folder = tempfile::tempdir()?;
@@ -142,6 +152,10 @@ impl Installation {
         let answer = client.apply_catalog(request).await?.into_inner();
         ensure!(answer.applied, "the catalog has mistakes: {:?}", answer.problems);
         Ok(())
+    }
+
+    pub(crate) fn assignments(&self) -> Result<AssignmentServiceClient<Channel>> {
+        Ok(AssignmentServiceClient::new(self.channel("order-generator")?))
     }
 
     pub(crate) fn reviews(&self) -> Result<ReviewServiceClient<Channel>> {
@@ -250,7 +264,8 @@ fn configure(folder: &Path, at: &BTreeMap<&str, SocketAddr>, database: Option<&s
     };
     service("review", "review", String::new())?;
     service("fulfillment", "fulfillment", format!("review = \"http://{}\"\nlease_seconds = 10\n", at["review"]))?;
-    service("order-generator", "generator", format!("fulfillment = \"http://{}\"\n", at["fulfillment"]))?;
+    let peers = ["fulfillment", "review"].map(|peer| format!("{peer} = \"http://{}\"\n", at[peer]));
+    service("order-generator", "generator", peers.concat())?;
     let agent = agent_toml(&AgentSettings {
         listen: &at["agent"].to_string(),
         fulfillment: &format!("http://{}", at["fulfillment"]),

@@ -8,3 +8,4 @@ mod crashes;
 mod expectation;
 mod installation;
 mod readme;
+mod requests;

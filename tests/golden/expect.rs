@@ -7,9 +7,10 @@ use crate::assignments::{self, Owned, Roles};
 use crate::diff::diff;
 use crate::facts::Systems;
 use crate::orders::{self, Orders};
+use crate::reconcile::Waiting;
 use crate::words::NOTHING;
 use crate::yaml::{Data, Node, Reading, mistake};
-use provost_contract::generator::v1::ListAssignmentsResponse;
+use provost_contract::generator::v1::{ListAssignmentsResponse, ReconciliationItem};
 use provost_contract::types::v1::OrderRecord;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,9 @@ pub(crate) struct Expectation {
     pub(crate) assignments: Vec<Owned>,
     pub(crate) roles: Vec<Roles>,
     pub(crate) orders: Option<Orders>,
+    pub(crate) plan: Option<Orders>,
+    pub(crate) held: Option<Orders>,
+    pub(crate) waiting: Option<Waiting>,
     systems: Vec<Held>,
 }
 
@@ -37,14 +41,21 @@ pub(crate) struct Found {
     pub(crate) owners: BTreeMap<String, Option<ListAssignmentsResponse>>,
     /// All orders, oldest first.
     pub(crate) orders: Vec<OrderRecord>,
-    /// How many of them stood in an expectation before.
+    /// What the newest plan would do.
+    pub(crate) plan: Vec<OrderRecord>,
+    /// What the newest generation held back.
+    pub(crate) held: Vec<OrderRecord>,
+    /// What waits for a decision.
+    pub(crate) waiting: Vec<ReconciliationItem>,
+    /// How many of the orders stood in an expectation before.
     pub(crate) seen: usize,
 }
 
 impl Expectation {
     /// Reads an expectation.
     pub(crate) fn read(node: &Node) -> Reading<Self> {
-        let known = ["assignments", "roles", "orders", "new orders", "orders among", "systems"];
+        let known =
+            ["assignments", "roles", "orders", "new orders", "orders among", "plan", "held", "to decide", "systems"];
         let fields = node.fields("'expect'", &known)?;
         let mut expectation = Self::default();
         if let Some(node) = fields.get("assignments") {
@@ -61,6 +72,12 @@ impl Expectation {
                 return mistake(node.line, "an expectation speaks of orders once");
             }
             expectation.orders = Some(Orders::read(scope, node)?);
+        }
+        for (key, orders) in [("plan", &mut expectation.plan), ("held", &mut expectation.held)] {
+            *orders = fields.get(key).map(|node| Orders::read(orders::Scope::All, node)).transpose()?;
+        }
+        if let Some(node) = fields.get("to decide") {
+            expectation.waiting = Some(Waiting::read(node)?);
         }
         if let Some(node) = fields.get("systems") {
             expectation.systems = systems(node)?;
@@ -91,6 +108,17 @@ impl Expectation {
         if let Some(orders) = &self.orders {
             let (expected, found) = orders.compare(&found.orders, found.seen);
             note("orders".to_owned(), &expected, &found);
+        }
+        for (what, orders, found) in
+            [("the plan", &self.plan, &found.plan), ("what is held back", &self.held, &found.held)]
+        {
+            let Some(orders) = orders else { continue };
+            let (expected, found) = orders.compare(found, 0);
+            note(what.to_owned(), &expected, &found);
+        }
+        if let Some(waiting) = &self.waiting {
+            let (expected, found) = waiting.compare(&found.waiting);
+            note("what waits for a decision".to_owned(), &expected, &found);
         }
         for held in &self.systems {
             let (expected, found) = held.compare(systems);

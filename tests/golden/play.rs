@@ -5,7 +5,9 @@ use crate::agent::{self, Held};
 use crate::catalog;
 use crate::expect::{Expectation, Found};
 use crate::facts::Systems;
-use crate::scenario::{Act, Change, Outcome, Reads, Scenario, Step, Verdict};
+use crate::plan::{self, Asked, Plan};
+use crate::reconcile;
+use crate::scenario::{Act, Change, Of, Outcome, Reads, Scenario, Step, Verdict};
 use crate::suite::Suite;
 use crate::words::{self, Named};
 use crate::yaml::Node;
@@ -28,11 +30,11 @@ const NEWS_MAX: Duration = Duration::from_secs(4);
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 /// Who does what a person does.
-const PERSON: &str = "grace";
+pub(crate) const PERSON: &str = "grace";
 
 /// What became of a scenario: every failure, in words.
 pub(crate) async fn play(scenario: &Scenario) -> Vec<String> {
-    let suite = match Suite::start().await {
+    let suite = match Suite::start(scenario.watches_dates).await {
         Ok(suite) => suite,
         Err(error) => return vec![format!("the services do not start: {error:#}")],
     };
@@ -44,6 +46,7 @@ pub(crate) async fn play(scenario: &Scenario) -> Vec<String> {
         held: HashMap::new(),
         begun: None,
         run: None,
+        plan: None,
         seen: 0,
     };
     let mut failures = player.play(scenario).await;
@@ -64,6 +67,8 @@ struct Player {
     begun: Option<(String, Vec<Vec<pb::UploadExportRequest>>)>,
     /// The newest run of a job.
     run: Option<String>,
+    /// The newest plan.
+    plan: Option<Plan>,
     /// How many orders stood in an expectation.
     seen: usize,
 }
@@ -126,7 +131,7 @@ impl Player {
             Act::Synchronize(Reads::All) => return self.job("synchronize", false, false).await,
             Act::Synchronize(Reads::Begin) => return self.begin_reading().await,
             Act::Synchronize(Reads::End) => return self.end_reading().await,
-            Act::Compute => return self.compute().await,
+            Act::Compute(of) => return self.compute(of).await,
             Act::Generate { force_review, waive_review, despite_thresholds } => {
                 return self.generate(*force_review, *waive_review, *despite_thresholds).await;
             }
@@ -156,6 +161,22 @@ impl Player {
                 let request =
                     ledger::CancelOrdersRequest { order_ids, reason: "given up".to_owned(), reevaluated: false };
                 accepted(self.suite.orders().cancel_orders(request_as(PERSON, request)).await?.into_inner().results)?;
+            }
+            Act::Request(wish) => return Ok(Answer::of(wish.request(&self.suite).await?)),
+            Act::Revoke(wish) => return Ok(Answer::of(wish.revoke(&self.suite).await?)),
+            Act::Withdraw(wish) => return Ok(Answer::of(wish.withdraw(&self.suite).await?)),
+            Act::Decide { verdict, wish } => wish.decide(&self.suite, *verdict).await?,
+            Act::Reconcile(decide) => decide.decide(&self.suite).await?,
+            Act::Baseline(resource_type) => {
+                return Ok(Answer::of(reconcile::baseline(&self.suite, resource_type, PERSON).await?));
+            }
+            Act::Plan(asked) => return self.plan(asked).await,
+            Act::Apply(part) => {
+                let plan = self.plan.as_ref().context("there is no plan")?;
+                let applied = plan.apply(&self.suite, part, PERSON).await?;
+                let generated = applied.generated.unwrap_or_default();
+                let answer = generated_words(&generated)?;
+                return Ok(Answer { text: format!("{}\n{}", answer.text, applied.message), ..answer });
             }
             Act::Expect(_) => {}
         }
@@ -189,8 +210,13 @@ impl Player {
         Ok(())
     }
 
-    async fn compute(&self) -> Result<Answer> {
-        let request = request_as(PERSON, pb::ComputeRoleModelRequest::default());
+    async fn compute(&self, of: &Of) -> Result<Answer> {
+        let request = pb::ComputeRoleModelRequest {
+            incremental: *of == Of::Changed,
+            owner_keys: if let Of::These(owners) = of { owners.clone() } else { vec![] },
+            ..Default::default()
+        };
+        let request = request_as(PERSON, request);
         let answer = self.suite.generator().compute_role_model(request).await?.into_inner();
         Ok(Answer::of(format!(
             "{} owners, {} assigned, {} conforming, {} differing, {} failed, {} verified, {} non-conforming",
@@ -205,25 +231,19 @@ impl Player {
     }
 
     async fn generate(&self, force_review: bool, waive_review: bool, force_thresholds: bool) -> Result<Answer> {
-        let request = pb::GenerateOrdersRequest { force_review, waive_review, force_thresholds, ..Default::default() };
-        let answer = self.suite.generator().generate_orders(request_as(PERSON, request)).await?.into_inner();
-        let mut lines = vec![format!(
-            "{} submitted, {} duplicates, {} superseded, {} cancelled, {} rejected",
-            answer.submitted, answer.duplicates, answer.superseded, answer.cancelled, answer.rejected
-        )];
-        let breach = |breach: &pb::ThresholdBreach| {
-            let pb::ThresholdBreach { resource_type, counted, count, limit, rule, .. } = breach;
-            format!("{resource_type}: {count} {counted}, at most {limit} ({rule})")
-        };
-        lines.extend(answer.breaches.iter().map(breach));
-        let mut kinds: Vec<String> = answer.by_kind.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
-        kinds.sort();
-        lines.extend(kinds);
-        lines.extend(answer.notes.iter().cloned());
-        if answer.rejected > 0 {
-            bail!("{} orders were refused: {}", answer.rejected, answer.rejection);
-        }
-        Ok(Answer { text: lines.join("\n"), end: answer.blocked.then(|| "blocked".to_owned()) })
+        let request = pb::GenerateOrdersRequest { force_review, waive_review, force_thresholds };
+        generated_words(&self.suite.generator().generate_orders(request_as(PERSON, request)).await?.into_inner())
+    }
+
+    /// Asks for a plan, and keeps it.
+    async fn plan(&mut self, asked: &Asked) -> Result<Answer> {
+        let content = asked.with.as_ref().map(|changes| catalog::changed(&self.catalog, changes)).transpose()?;
+        let file = content
+            .map(|content| pb::CatalogFile { name: "catalog.yaml".to_owned(), content: catalog::text(&content) });
+        let plan = Plan::ask(&self.suite, asked, file.into_iter().collect(), PERSON).await?;
+        let text = plan.words();
+        self.plan = Some(plan);
+        Ok(Answer::of(text))
     }
 
     /// Runs a job, beside an agent.
@@ -455,12 +475,42 @@ impl Player {
         if expectation.orders.is_some() {
             found.orders = self.orders().await?;
         }
+        if expectation.plan.is_some() {
+            found.plan = self.plan.as_ref().context("there is no plan")?.orders();
+        }
+        if expectation.held.is_some() {
+            found.held = plan::held(&self.suite).await?;
+        }
+        if expectation.waiting.is_some() {
+            found.waiting = reconcile::items(&self.suite).await?;
+        }
         Ok(found)
     }
 }
 
+/// What was generated, in words.
+fn generated_words(answer: &pb::GenerateOrdersResponse) -> Result<Answer> {
+    let mut lines = vec![format!(
+        "{} submitted, {} duplicates, {} superseded, {} cancelled, {} rejected",
+        answer.submitted, answer.duplicates, answer.superseded, answer.cancelled, answer.rejected
+    )];
+    let breach = |breach: &pb::ThresholdBreach| {
+        let pb::ThresholdBreach { resource_type, counted, count, limit, rule, .. } = breach;
+        format!("{resource_type}: {count} {counted}, at most {limit} ({rule})")
+    };
+    lines.extend(answer.breaches.iter().map(breach));
+    let mut kinds: Vec<String> = answer.by_kind.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    kinds.sort();
+    lines.extend(kinds);
+    lines.extend(answer.notes.iter().cloned());
+    if answer.rejected > 0 {
+        bail!("{} orders were refused: {}", answer.rejected, answer.rejection);
+    }
+    Ok(Answer { text: lines.join("\n"), end: answer.blocked.then(|| "blocked".to_owned()) })
+}
+
 /// Asks until there is an answer, for as long as news may take.
-async fn soon<T>(mut ask: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let until = Instant::now() + NEWS_MAX;
     loop {
         match ask().await {

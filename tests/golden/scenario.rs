@@ -3,6 +3,9 @@
 use crate::catalog;
 use crate::expect::Expectation;
 use crate::facts::{self, Said};
+use crate::plan::{Asked, Part};
+use crate::reconcile::Decide;
+use crate::requests::Wish;
 use crate::words::{self, Named};
 use crate::yaml::{Entry, Node, Reading, mistake, read};
 use provost_domain::Timestamp;
@@ -19,6 +22,8 @@ pub(crate) struct Scenario {
     pub(crate) covers: Vec<u32>,
     /// The catalog that it begins with.
     pub(crate) catalog: Node,
+    /// The services see by themselves that a date fell due; else only steps compute.
+    pub(crate) watches_dates: bool,
     /// What happens.
     pub(crate) steps: Vec<Step>,
 }
@@ -50,7 +55,7 @@ pub(crate) enum Act {
     /// Reads the systems, and computes.
     Synchronize(Reads),
     /// Computes the role model.
-    Compute,
+    Compute(Of),
     /// Generates orders.
     Generate { force_review: bool, waive_review: bool, despite_thresholds: bool },
     /// Runs a job, beside an agent that does its work.
@@ -71,8 +76,35 @@ pub(crate) enum Act {
     Unblock { order: Named, line: usize },
     /// An order is given up.
     Cancel { order: Named, line: usize },
+    /// Asks that an owner is given something.
+    Request(Wish),
+    /// Asks that something is taken away from an owner.
+    Revoke(Wish),
+    /// Takes a request back.
+    Withdraw(Wish),
+    /// Decides on the step of a request that waits.
+    Decide { verdict: Verdict, wish: Wish },
+    /// Decides on something that was found.
+    Reconcile(Decide),
+    /// Takes what differs for Pre-existing: of one resource type, or of all.
+    Baseline(String),
+    /// Asks what would be done.
+    Plan(Asked),
+    /// Applies the plan, or a part of it.
+    Apply(Part),
     /// What must hold now.
     Expect(Box<Expectation>),
+}
+
+/// For whom the role model is computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Everybody.
+    All,
+    /// Those whom something concerns that changed.
+    Changed,
+    /// These owners, by key.
+    These(Vec<String>),
 }
 
 /// Another catalog.
@@ -114,7 +146,7 @@ pub(crate) enum Outcome {
 /// Reads a scenario file. `folder` is the one that holds `catalogs`.
 pub(crate) fn scenario(folder: &Path, file: &str, text: &str) -> Reading<Scenario> {
     let root = read(text)?;
-    let fields = root.fields("a scenario", &["title", "story", "covers", "catalog", "with", "steps"])?;
+    let fields = root.fields("a scenario", &["title", "story", "covers", "catalog", "with", "dates", "steps"])?;
     let title = fields.required("title")?.text("'title'")?;
     fields.required("story")?.text("'story'")?;
     let covers = match fields.get("covers") {
@@ -131,12 +163,17 @@ pub(crate) fn scenario(folder: &Path, file: &str, text: &str) -> Reading<Scenari
     if let Some(changes) = fields.get("with") {
         catalog = catalog::changed(&catalog, changes)?;
     }
+    let watches_dates = match fields.get("dates") {
+        None => false,
+        Some(node) if node.text("'dates'")? == "fall due by themselves" => true,
+        Some(node) => return mistake(node.line, "'dates' says 'fall due by themselves', or is left out"),
+    };
     let steps = fields.required("steps")?.list("'steps'")?;
     let steps = steps.iter().map(|node| step(folder, node)).collect::<Reading<Vec<_>>>()?;
     if !steps.iter().any(|step| matches!(step.act, Act::Expect(_))) {
         return mistake(root.line, "the scenario expects nothing");
     }
-    Ok(Scenario { file: file.to_owned(), title, covers, catalog, steps })
+    Ok(Scenario { file: file.to_owned(), title, covers, catalog, watches_dates, steps })
 }
 
 fn whole(folder: &Path, node: &Node) -> Reading<Node> {
@@ -194,9 +231,13 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
             "end" => Ok(Act::Synchronize(Reads::End)),
             other => mistake(node.line, format!("'{other}' is none of all, begin, end")),
         },
-        "compute" => match node.text("'compute'")?.as_str() {
-            "all" => Ok(Act::Compute),
-            other => mistake(node.line, format!("'{other}' is not all")),
+        "compute" => match &node.data {
+            crate::yaml::Data::List(_) => Ok(Act::Compute(Of::These(node.texts("owners")?))),
+            _ => match node.text("'compute'")?.as_str() {
+                "all" => Ok(Act::Compute(Of::All)),
+                "changed" => Ok(Act::Compute(Of::Changed)),
+                other => mistake(node.line, format!("'{other}' is none of all, changed, [owners]")),
+            },
         },
         "generate" => {
             let options = options(node, &["force review", "waive review", "despite thresholds"])?;
@@ -208,10 +249,13 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
             })
         }
         "job" => {
-            let options = options(node, &["complete", "synchronize", "force review", "waive review"])?;
+            let jobs = ["complete", "synchronize", "incremental", "due"];
+            let options = options(node, &[&jobs[..], &["force review", "waive review"]].concat())?;
             let is_on = |name: &str| options.iter().any(|option| option == name);
+            let name = jobs.into_iter().find(|job| is_on(job));
+            let Some(name) = name else { return mistake(node.line, format!("a job is one of {}", jobs.join(", "))) };
             Ok(Act::Job {
-                name: if is_on("synchronize") { "synchronize" } else { "complete" }.to_owned(),
+                name: name.to_owned(),
                 force_review: is_on("force review"),
                 waive_review: is_on("waive review"),
             })
@@ -257,10 +301,20 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
         }
         "unblock" => order(node).map(|(order, line)| Act::Unblock { order, line }),
         "cancel" => order(node).map(|(order, line)| Act::Cancel { order, line }),
+        "request" => Ok(Act::Request(Wish::read(node)?)),
+        "revoke" => Ok(Act::Revoke(Wish::read(node)?)),
+        "withdraw" => Ok(Act::Withdraw(Wish::read(node)?)),
+        "approve" => Ok(Act::Decide { verdict: Verdict::Approve, wish: Wish::read(node)? }),
+        "decline" => Ok(Act::Decide { verdict: Verdict::Decline, wish: Wish::read(node)? }),
+        "postpone" => Ok(Act::Decide { verdict: Verdict::Postpone, wish: Wish::read(node)? }),
+        "decide" => Ok(Act::Reconcile(Decide::read(node)?)),
+        "baseline" => Ok(Act::Baseline(Some(node.text("'baseline'")?).filter(|of| of != "all").unwrap_or_default())),
+        "plan" => Ok(Act::Plan(Asked::read(node)?)),
+        "apply" => Ok(Act::Apply(Part::read(node)?)),
         "expect" => Ok(Act::Expect(Box::new(Expectation::read(node)?))),
         other => {
             let known = "at, facts, catalog, synchronize, compute, generate, job, resume, let go, review, take, \
-                         feedback, manual, unblock, cancel, expect";
+                         feedback, manual, unblock, cancel, request, approve, decline, postpone, revoke, withdraw, decide, baseline, plan, apply, expect";
             mistake(verb.line, format!("unknown step '{other}'; there are: {known}"))
         }
     }

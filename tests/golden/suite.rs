@@ -9,6 +9,7 @@ use provost_contract::generator::v1::assignment_service_client::AssignmentServic
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
 use provost_contract::generator::v1::order_generator_service_client::OrderGeneratorServiceClient;
+use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_domain::Timestamp;
@@ -66,15 +67,16 @@ macro_rules! clients {
 }
 
 impl Suite {
-    /// Starts them.
-    pub(crate) async fn start() -> Result<Self> {
+    /// Starts them. Some scenarios are about what the services do by themselves when a date falls due; in the
+    /// others that would come between their steps.
+    pub(crate) async fn start(watches_dates: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = ScenarioClock::start();
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
         let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone() };
-        let server = assemble(folder.path(), &address, &runtime).await?;
+        let server = assemble(folder.path(), &address, watches_dates, &runtime).await?;
         let serving = tokio::spawn(server.run(listener, stop.clone()));
         Ok(Self { clock, channel: channel::to(&address)?, stop, serving, _folder: folder })
     }
@@ -94,11 +96,12 @@ impl Suite {
         orders: OrderServiceClient,
         dispatch: DispatchServiceClient,
         manual: ManualProvisioningServiceClient,
+        reconciliation: ReconciliationServiceClient,
         reviews: ReviewServiceClient,
     }
 }
 
-async fn assemble(folder: &Path, address: &str, runtime: &Runtime) -> Result<Server> {
+async fn assemble(folder: &Path, address: &str, watches_dates: bool, runtime: &Runtime) -> Result<Server> {
     let file = |name: &str| format!("sqlite://{}", folder.join(name).display());
     let review = provost_review::Config { database_url: file("review.db").into(), ..Default::default() };
     let server = provost_review::assemble(review, runtime.clone(), Server::default()).await?;
@@ -111,6 +114,8 @@ async fn assemble(folder: &Path, address: &str, runtime: &Runtime) -> Result<Ser
     let generator = provost_order_generator::Config {
         database_url: file("generator.db").into(),
         fulfillment: address.to_owned(),
+        review: address.to_owned(),
+        due_seconds: u64::from(watches_dates),
         ..Default::default()
     };
     provost_order_generator::assemble(generator, runtime.clone(), server).await

@@ -68,13 +68,28 @@ impl Live {
             }
             ("RUN", "ResumeJobRun") => self.blocked_run().await,
             ("RUN", _) => text(&self.idle().await["run_id"]),
+            ("HELD", _) => self.blocked_run().await,
+            ("PLAN", _) => {
+                self.idle().await;
+                let scope = json!({ "scope": { "owner_key": "E000008" } });
+                let head = self.ask("provost.generator.v1.OrderGeneratorService/PlanOrders", scope).await;
+                text(&head["head"]["plan_id"])
+            }
             ("REVIEW", _) => {
                 let list = "provost.review.v1.ReviewService/ListReviews";
                 self.first(list, json!({}), "/reviews/0/review_id").await
             }
+            ("REQUEST", _) => {
+                let list = "provost.generator.v1.AssignmentService/ListRequests";
+                self.first(list, json!({ "requested_by": "eve" }), "/requests/0/request/request_id").await
+            }
             ("ORDER", _) if method.contains("ManualProvisioningService") => {
                 let list = "provost.fulfillment.v1.ManualProvisioningService/ListManualOrders";
                 self.first(list, json!({}), "/orders/0/record/order/order_id").await
+            }
+            ("ITEM", _) => {
+                let list = "provost.generator.v1.ReconciliationService/ListReconciliationItems";
+                self.first(list, json!({}), "/items/0/item_id").await
             }
             ("CAUSE", _) => {
                 let list = "provost.fulfillment.v1.OrderService/ListErrorCauses";

@@ -18,6 +18,8 @@ pub struct Config {
     pub database_schema: Option<String>,
     /// Where fulfillment is.
     pub fulfillment: String,
+    /// Where review is.
+    pub review: String,
     /// How long the task "fulfill" waits for a connection on which nothing moves, before it goes on
     /// with a warning.
     pub fulfill_wait_seconds: u64,
@@ -34,6 +36,7 @@ impl Default for Config {
             database_url: "sqlite://generator.db".into(),
             database_schema: None,
             fulfillment: "http://127.0.0.1:7402".to_owned(),
+            review: "http://127.0.0.1:7403".to_owned(),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
             due_seconds: 60,
@@ -44,9 +47,11 @@ impl Default for Config {
 impl Configuration for Config {
     fn mistakes(&self) -> Vec<String> {
         let mut mistakes = database_mistakes(&self.database_url, self.database_schema.as_deref());
-        if tonic::transport::Endpoint::from_shared(self.fulfillment.clone()).is_err() {
-            let shown = &self.fulfillment;
-            mistakes.push(format!("fulfillment: '{shown}' is not an address; write for example http://127.0.0.1:7402"));
+        for (key, shown, port) in [("fulfillment", &self.fulfillment, 7402), ("review", &self.review, 7403)] {
+            if tonic::transport::Endpoint::from_shared(shown.clone()).is_err() {
+                let example = format!("http://127.0.0.1:{port}");
+                mistakes.push(format!("{key}: '{shown}' is not an address; write for example {example}"));
+            }
         }
         for (key, seconds) in
             [("fulfill_wait_seconds", self.fulfill_wait_seconds), ("export_wait_seconds", self.export_wait_seconds)]
@@ -83,11 +88,12 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_together() {
-        let text = "database_url = 'mysql://x'\nfulfillment = 'not an address'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\ndue_seconds = 86401\n";
+        let text = "database_url = 'mysql://x'\nfulfillment = 'not an address'\nreview = 'nor this'\nfulfill_wait_seconds = 0\nexport_wait_seconds = 99999\ndue_seconds = 86401\n";
         let mistakes = from_toml::<Config>(text).unwrap_err().to_string();
         for key in [
             "database_url: must begin",
             "fulfillment:",
+            "review:",
             "fulfill_wait_seconds: must",
             "export_wait_seconds: must",
             "due_seconds: must",

@@ -1,8 +1,9 @@
-//! What the verbs of this service share: the database, the clock, the current catalog, the ledger,
+//! What the verbs of this service share: the database, the clock, the current catalog, the ledger, the reviews,
 //! and the bells.
 
 use crate::catalogs::Catalogs;
 use crate::ledger::Ledger;
+use crate::reviews::Reviews;
 use crate::store::leases;
 use provost_service_kit::{Clock, Database, Fault, FaultKind, Wake};
 use std::future::Future;
@@ -21,12 +22,15 @@ pub(crate) struct Generator {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalogs: Catalogs,
     pub(crate) ledger: Ledger,
+    pub(crate) reviews: Reviews,
     /// Rings when an export task, or a synchronization, changed.
     pub(crate) exports: Wake,
     /// Rings when a job run changed.
     pub(crate) jobs: Wake,
     /// Rings when the projection of the ledger moved.
     pub(crate) orders: Wake,
+    /// Rings when a request changed, or review must hear of one.
+    pub(crate) requests: Wake,
     /// This process, among replicas.
     pub(crate) replica: String,
     pub(crate) stop: CancellationToken,

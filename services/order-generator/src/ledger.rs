@@ -5,12 +5,11 @@ use prost::Message;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::fulfillment::v1::{
-    Agent, CancelOrdersRequest, CountOrdersRequest, ListAgentsRequest, SubmitOrdersRequest, SubmitOrdersResponse,
-    Verification, VerifyOrdersRequest, WatchOrdersRequest, WatchOrdersResponse,
+    Agent, CancelOrdersRequest, CountOrdersRequest, GetOrderRequest, GetOrderResponse, ListAgentsRequest,
+    SubmitOrdersRequest, SubmitOrdersResponse, Verification, VerifyOrdersRequest, WatchOrdersRequest,
+    WatchOrdersResponse,
 };
-use provost_contract::to_wire;
-use provost_contract::types::v1::ItemResult;
-use provost_domain::Order;
+use provost_contract::types::v1::{ItemResult, Order};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
 use provost_service_kit::{Fault, FaultKind, caller};
 use std::collections::BTreeMap;
@@ -55,9 +54,13 @@ impl Ledger {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// Submits orders in the name of `actor`; safe to repeat.
-    pub(crate) async fn submit(&self, actor: &str, orders: &[Order]) -> Result<SubmitOrdersResponse, Fault> {
-        let messages = stream::iter(batches(orders));
+    /// Submits orders in the name of `actor`, as [`batches`] made messages of them; safe to repeat.
+    pub(crate) async fn submit(
+        &self,
+        actor: &str,
+        messages: Vec<SubmitOrdersRequest>,
+    ) -> Result<SubmitOrdersResponse, Fault> {
+        let messages = stream::iter(messages);
         let response = self.orders().submit_orders(caller::request_as(actor, messages)).await;
         response.map(tonic::Response::into_inner).map_err(fault)
     }
@@ -85,6 +88,16 @@ impl Ledger {
         Ok(results)
     }
 
+    /// One order with its history; none when the ledger does not know it.
+    pub(crate) async fn get(&self, order_id: &str) -> Result<Option<GetOrderResponse>, Fault> {
+        let request = caller::request_as(ACTOR, GetOrderRequest { order_id: order_id.to_owned() });
+        match self.orders().get_order(request).await {
+            Ok(answer) => Ok(Some(answer.into_inner())),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(fault(status)),
+        }
+    }
+
     /// How many orders there are of each resource type and state.
     pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, i32), i64>, Fault> {
         let request = caller::request_as(ACTOR, CountOrdersRequest { filter: None });
@@ -107,11 +120,10 @@ impl Ledger {
 }
 
 /// The messages of a submission, each within its limits.
-fn batches(orders: &[Order]) -> Vec<SubmitOrdersRequest> {
+pub(crate) fn batches(orders: Vec<Order>) -> Vec<SubmitOrdersRequest> {
     let mut messages = Vec::new();
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for order in orders {
-        let order = to_wire::order(order);
         let size = order.encoded_len() + 8;
         if batch.len() == ITEMS_MAX || (bytes + size > SUBMISSION_BYTES_MAX && !batch.is_empty()) {
             messages.push(SubmitOrdersRequest { orders: std::mem::take(&mut batch) });
@@ -130,42 +142,20 @@ fn batches(orders: &[Order]) -> Vec<SubmitOrdersRequest> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use provost_domain::{OrderId, OrderKind, Owner, Period, Timestamp};
 
     fn order(argument: String) -> Order {
-        Order {
-            id: OrderId::new(uuid::Uuid::from_u128(1)),
-            kind: OrderKind::Deletion,
-            resource_type: "A".into(),
-            connector: "app".into(),
-            connection: "app-sql".into(),
-            entity_type: "Account".into(),
-            owner: Owner { entity_type: "Person".into(), key: "1".into(), display_name: "Ada".into() },
-            target_key: "ada".into(),
-            changes: vec![],
-            arguments: [("text".to_owned(), argument)].into(),
-            why: vec![],
-            priority: 0,
-            not_before: None,
-            period: Period::default(),
-            generation_run: "g".into(),
-            depends_on: vec![],
-            block_causes: vec![],
-            transmitted_validity_minutes: 0,
-            rule_failure: None,
-            expired: false,
-            generated_at: Timestamp::from_millis(1),
-        }
+        Order { arguments: [("text".to_owned(), argument)].into(), ..Order::default() }
     }
 
     #[test]
     fn submissions_keep_both_limits() {
         let many = vec![order(String::new()); 2_500];
-        let sizes: Vec<_> = batches(&many).iter().map(|message| message.orders.len()).collect();
+        let sizes: Vec<_> = batches(many).iter().map(|message| message.orders.len()).collect();
         assert_eq!(sizes, [1_000, 1_000, 500]);
         let large = vec![order("x".repeat(3 * 1024 * 1024)); 3];
-        assert_eq!(batches(&large).len(), 3);
-        assert!(batches(&large)[0].encoded_len() <= SUBMISSION_BYTES_MAX);
-        assert!(batches(&[]).is_empty());
+        let messages = batches(large);
+        assert_eq!(messages.len(), 3);
+        assert!(messages[0].encoded_len() <= SUBMISSION_BYTES_MAX);
+        assert!(batches(vec![]).is_empty());
     }
 }

@@ -10,6 +10,7 @@ mod config;
 mod generator;
 mod ledger;
 pub mod model;
+mod reviews;
 mod store;
 mod verbs;
 mod work;
@@ -22,12 +23,15 @@ use generator::Generator;
 use ledger::Ledger;
 use provost_contract::generator::v1::assignment_service_server::AssignmentServiceServer;
 use provost_contract::generator::v1::catalog_service_server::CatalogServiceServer;
+use provost_contract::generator::v1::explain_service_server::ExplainServiceServer;
 use provost_contract::generator::v1::job_service_server::JobServiceServer;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorServiceServer;
+use provost_contract::generator::v1::reconciliation_service_server::ReconciliationServiceServer;
 use provost_contract::generator::v1::repository_service_server::RepositoryServiceServer;
 use provost_contract::generator::v1::synchronization_service_server::SynchronizationServiceServer;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
 use provost_service_kit::{Database, Engine, Runtime, Server, Wake, channel, new_id};
+use reviews::Reviews;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Migrator, leases};
@@ -47,9 +51,11 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         clock: runtime.clock,
         catalogs: Catalogs::new(&database),
         ledger: Ledger::new(channel::to(&config.fulfillment)?),
+        reviews: Reviews::new(channel::to(&config.review)?),
         exports: Wake::new(&database, "provost_exports"),
         jobs: Wake::new(&database, "provost_jobs"),
         orders: Wake::new(&database, "provost_orders"),
+        requests: Wake::new(&database, "provost_requests"),
         replica: new_id().to_string(),
         stop: runtime.stop,
         fulfill_wait: Duration::from_secs(config.fulfill_wait_seconds),
@@ -73,8 +79,10 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     serve!(
         AssignmentServiceServer,
         CatalogServiceServer,
+        ExplainServiceServer,
         JobServiceServer,
         OrderGeneratorServiceServer,
+        ReconciliationServiceServer,
         RepositoryServiceServer,
         SynchronizationServiceServer
     );
@@ -82,6 +90,7 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         ("wake-ups of exports", generator.exports.clone()),
         ("wake-ups of jobs", generator.jobs.clone()),
         ("wake-ups of orders", generator.orders.clone()),
+        ("wake-ups of requests", generator.requests.clone()),
     ] {
         server.work(name, move |stop| bell.hear_replicas(stop));
     }
@@ -89,8 +98,12 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         let (watcher, every) = (Arc::clone(&generator), Duration::from_secs(config.due_seconds));
         server.work("due dates", move |stop| work::due::watch(watcher, every, stop));
     }
-    let (follower, driver) = (Arc::clone(&generator), generator);
+    let [follower, hearer, teller, timer] = [(); 4].map(|()| Arc::clone(&generator));
+    let driver = generator;
     server.work("order feed", move |stop| work::order_feed::follow(follower, stop));
+    server.work("decision feed", move |stop| work::decision_feed::follow(hearer, stop));
+    server.work("request relay", move |stop| work::request_relay::tell_review(teller, stop));
+    server.work("requests by time", move |stop| work::automation::decide_by_time(timer, stop));
     server.work("job runs", move |stop| work::drive::drive_runs(driver, stop));
     Ok(server)
 }

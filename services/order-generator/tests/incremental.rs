@@ -18,6 +18,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 const CATALOG: &str = "
+dimensions: [ site ]
 connectors:
   - name: hr
     connections: [ { name: hr-csv, package: csv } ]
@@ -44,6 +45,22 @@ entity_types:
       - { name: end_date, type: timestamp }
       - { name: pin, type: string, sensitive: true }
       - { name: manager, navigation: Person }
+      - { name: team, type: string }
+  - name: Position
+    connector: hr
+    key: id
+    properties:
+      - { name: id, type: string }
+      - { name: person, navigation: Person }
+      - { name: site, navigation: Site }
+      - { name: from, type: timestamp }
+      - { name: until, type: timestamp }
+  - name: Site
+    connector: hr
+    key: id
+    properties:
+      - { name: id, type: string }
+      - { name: city, type: string }
   - name: Account
     connector: app
     key: login
@@ -53,10 +70,19 @@ entity_types:
       - { name: size, type: integer }
       - { name: boss, type: string }
       - { name: groups, navigation: Group, multi_valued: true }
+      - { name: teams, navigation: Team, multi_valued: true }
+      - { name: city, type: string }
   - name: Group
     connector: app
     key: name
     properties: [ { name: name, type: string } ]
+  - name: Team
+    connector: app
+    key: id
+    properties:
+      - { name: id, type: string }
+      - { name: label, type: string }
+      - { name: site, navigation: Site }
   - name: Safe
     connector: vault
     key: login
@@ -65,7 +91,11 @@ entity_types:
       - { name: title, type: string }
       - { name: pin, type: string, sensitive: true }
 contexts:
-  - { entity_type: Person, valid_from: owner.start_date, valid_until: owner.end_date }
+  - entity_type: Person
+    {positions}
+    valid_from: {from}
+    valid_until: {until}
+    dimensions: { site: {site} }
 roles:
   - name: finance
     display_name: Finance, staff
@@ -75,6 +105,17 @@ roles:
     display_name: Led by somebody in Finance
     owner: Person
     rules: [ { when: owner.manager != null && owner.manager.department == 'Finance' } ]
+  - name: abroad
+    display_name: Works abroad
+    owner: Person
+    grace_period: 2d
+    rules: [ { dimensions: { site: [rome, oslo] } } ]
+composite_roles:
+  - name: traveller
+    display_name: Traveller
+    owner: Person
+    roles: [ abroad, finance ]
+    rules: [ { dimensions: { site: {travels} } } ]
 resource_types:
   - name: AppAccount
     owner: Person
@@ -86,10 +127,15 @@ resource_types:
       - { property: login, value: owner.login }
       - { property: title, value: {title} }
       - { property: size, value: int(owner.size) }
+      - { property: city, value: {city} }
       - { property: boss, value: \"owner.manager == null ? '' : owner.manager.login\" }
     navigation_rules:
       - { property: groups, role: finance, target: finance }
       - { property: groups, role: led, target: led }
+      - { property: groups, role: abroad, target: abroad }
+    query_rules:
+      - { property: teams, source: owner.team, target: \"target.label + (target.site == null ? '' : target.site.city)\" }
+      - { property: teams, source: owner.department, target: target.label }
     {limits}
   - name: SafeAccess
     owner: Person
@@ -106,7 +152,30 @@ resource_types:
 ";
 
 fn catalog(title: &str, role: &str) -> String {
-    CATALOG.replace("{title}", title).replace("{role}", role).replace("{limits}", NO_LIMITS)
+    with_contexts(title, role, true)
+}
+
+fn with_contexts(title: &str, role: &str, has_positions: bool) -> String {
+    let contexts = match has_positions {
+        true => [
+            ("{positions}", "positions: { entity_type: Position, owner: person }"),
+            ("{from}", "position.from"),
+            ("{until}", "position.until"),
+            ("{site}", "\"position.site == null ? null : position.site.city\""),
+            ("{city}", "\"position.site == null ? '' : position.site.city\""),
+            ("{travels}", "rome"),
+        ],
+        false => [
+            ("{positions}", ""),
+            ("{from}", "owner.start_date"),
+            ("{until}", "owner.end_date"),
+            ("{site}", "owner.team"),
+            ("{city}", "owner.team"),
+            ("{travels}", "oslo"),
+        ],
+    };
+    let catalog = CATALOG.replace("{title}", title).replace("{role}", role).replace("{limits}", NO_LIMITS);
+    contexts.into_iter().fold(catalog, |catalog, (name, text)| catalog.replace(name, text))
 }
 
 /// Numbers that a seed decides.
@@ -138,7 +207,21 @@ impl Side {
     async fn start(engine: &Engine) -> Self {
         let suite = Suite::start(&engine.url).await;
         let world = people(6);
-        world.put("Group", "led", &[("name", "led".into())]);
+        for (group, site) in [("led", "s1"), ("abroad", "s2")] {
+            world.put("Group", group, &[("name", group.into())]);
+            world.put(
+                "Site",
+                site,
+                &[("id", site.into()), ("city", if site == "s1" { "rome" } else { "bonn" }.into())],
+            );
+        }
+        for number in 1..=6 {
+            place(&world, &format!("C{number}"), &format!("E{number}"), "s1", None);
+            world.set("Person", &format!("E{number}"), "team", "blue");
+        }
+        for (team, label) in [("t1", "blue"), ("t2", "red"), ("t3", "Finance")] {
+            world.put("Team", team, &[("id", team.into()), ("label", label.into())]);
+        }
         let agent = Agent::start(&suite, &world);
         let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
         Self { suite, world, database, _agent: agent }
@@ -231,6 +314,14 @@ impl Side {
     }
 }
 
+/// Gives somebody a position, until some day.
+fn place(world: &World, id: &str, person: &str, site: &str, until: Option<Timestamp>) {
+    world.put("Position", id, &[("id", id.into()), ("person", person.into()), ("site", site.into())]);
+    if let Some(until) = until {
+        world.set("Position", id, "until", Value::Timestamp(until));
+    }
+}
+
 /// Something that happens to both.
 fn happens(step: usize, dice: &mut Dice, sides: [&Side; 2]) -> (String, Vec<&'static str>) {
     let persons: Vec<String> = sides[0].world.0.lock().unwrap()["Person"].keys().cloned().collect();
@@ -238,7 +329,50 @@ fn happens(step: usize, dice: &mut Dice, sides: [&Side; 2]) -> (String, Vec<&'st
         sides[0].world.0.lock().unwrap().get("Account").map(|all| all.keys().cloned().collect()).unwrap_or_default();
     let both = |change: &dyn Fn(&World)| sides.iter().for_each(|side| change(&side.world));
     let (hr, app) = (vec!["hr"], vec!["app"]);
-    match dice.below(13) {
+    match dice.below(18) {
+        13 => {
+            let (Some(key), site) = (dice.one_of(&persons).cloned(), ["s1", "s2", "s3"][dice.below(3)]) else {
+                return ("nothing".into(), vec![]);
+            };
+            let days = dice.below(4) as u64;
+            let until =
+                sides[0].suite.clock.now().plus(Duration::from_secs(86_400 * days)).to_string()[..10].to_owned();
+            let until = (days > 0).then(|| Timestamp::parse(&until).unwrap());
+            both(&|world| place(world, &format!("D{step}"), &key, site, until));
+            (format!("{key} has one more position, at {site} until {until:?}"), hr)
+        }
+        14 => {
+            let positions: Vec<String> = sides[0].world.0.lock().unwrap()["Position"].keys().cloned().collect();
+            let (Some(id), Some(key)) = (dice.one_of(&positions).cloned(), dice.one_of(&persons).cloned()) else {
+                return ("nothing".into(), vec![]);
+            };
+            if dice.below(2) == 0 {
+                both(&|world| world.remove("Position", &id));
+                return (format!("the position {id} is gone"), hr);
+            }
+            both(&|world| world.set("Position", &id, "person", key.as_str()));
+            (format!("the position {id} is {key}'s"), hr)
+        }
+        15 => {
+            let (site, city) = (["s1", "s2"][dice.below(2)], ["rome", "oslo", "bonn"][dice.below(3)]);
+            both(&|world| world.set("Site", site, "city", city));
+            (format!("the site {site} moves to {city}"), hr)
+        }
+        16 => {
+            let (team, label) = (["t1", "t2", "t3"][dice.below(3)], ["blue", "red", "Finance"][dice.below(3)]);
+            let site = ["s1", "s2"][dice.below(2)];
+            both(&|world| {
+                world.set("Team", team, "label", label);
+                world.set("Team", team, "site", site);
+            });
+            (format!("the team {team} is called {label} and at {site}"), app)
+        }
+        17 => {
+            let Some(key) = dice.one_of(&persons).cloned() else { return ("nothing".into(), vec![]) };
+            let team = ["blue", "bluerome", "redoslo", "red"][dice.below(4)];
+            both(&|world| world.set("Person", &key, "team", team));
+            (format!("{key} is in the team {team}"), hr)
+        }
         0 => {
             let number = 100 + step as u32;
             let department = if dice.below(2) == 0 { "Finance" } else { "Sales" };
@@ -348,7 +482,7 @@ async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps
         } else if step % 17 == 16 {
             let (title, role) = if step % 2 == 0 { ("owner.title", "finance") } else { ("\"'Staff'\"", "led") };
             for side in &sides {
-                side.suite.apply(&catalog(title, role)).await;
+                side.suite.apply(&with_contexts(title, role, step % 3 == 0)).await;
             }
             ("another catalog".to_owned(), vec![])
         } else {
@@ -377,10 +511,10 @@ async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_gives_what_everybody_gives_on_sqlite() {
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         let (first, second) = (engines().await, engines().await);
-        let spared = live_through("SQLite", [&first[0], &second[0]], seed, 40).await;
-        assert!(spared > 20, "seed {seed}: only {spared} steps spared anybody");
+        let spared = live_through("SQLite", [&first[0], &second[0]], seed, 34).await;
+        assert!(spared > 15, "seed {seed}: only {spared} steps spared anybody");
     }
 }
 
@@ -455,7 +589,7 @@ async fn some_owners_are_computed_and_the_others_wait() {
 async fn what_falls_due_happens_though_nobody_touches_anything() {
     for engine in engines().await {
         let suite = Suite::start_with(&engine.url, |config| config.due_seconds = 1).await;
-        suite.apply(&catalog("owner.title", "finance")).await;
+        suite.apply(&with_contexts("owner.title", "finance", false)).await;
         let world = people(3);
         leave(&world, "E2", "2026-03-03");
         let _agent = Agent::working(&suite, &world);
@@ -488,7 +622,7 @@ async fn what_falls_due_happens_though_nobody_touches_anything() {
 async fn the_incremental_job_reads_what_it_is_told_and_orders_what_changed() {
     for engine in engines().await {
         let suite = Suite::start(&engine.url).await;
-        suite.apply(&catalog("owner.title", "finance")).await;
+        suite.apply(&with_contexts("owner.title", "finance", false)).await;
         let world = people(3);
         let _agent = Agent::working(&suite, &world);
         let run = suite.run("complete").await;
@@ -506,7 +640,7 @@ async fn the_incremental_job_reads_what_it_is_told_and_orders_what_changed() {
 
         for (job, connector, message) in [
             ("incremental", "hrr", "'hrr' is not a connector that can be read; there are hr, app, vault"),
-            ("complete", "hr", "can be chosen for the job incremental only"),
+            ("complete", "hr", "can be chosen for the jobs read and incremental only, not for complete"),
         ] {
             let request = RunJobRequest { job: job.into(), connectors: vec![connector.into()], ..Default::default() };
             let refused = suite.jobs().run_job(request).await.unwrap_err();

@@ -158,12 +158,6 @@ async fn every_wrong_upload_is_refused_by_name_and_changes_nothing() {
             ),
             ("counts missing", vec![good(), end(&[])], Code::DataLoss, "does not say how many rows of Person"),
             (
-                "nothing at all",
-                vec![end(&[("Person", 0)])],
-                Code::FailedPrecondition,
-                "shows no Person at all, where there were 10",
-            ),
-            (
                 "failure",
                 vec![good(), failure("people.csv line 7: not UTF-8")],
                 Code::FailedPrecondition,
@@ -617,5 +611,97 @@ async fn oversized_message_is_refused_and_fails_the_upload() {
         let run = suite.watch(&run.run_id).await;
         assert_eq!(run.state(), JobRunState::Errored, "{}: {run:#?}", engine.name);
         assert!(suite.keys("Person").await.is_empty());
+    }
+}
+
+/// Resumes a blocked run with an agent at hand, and watches it to its end.
+async fn resumed(suite: &Suite, world: &World, run: &JobRun) -> JobRun {
+    let mut request =
+        tonic::Request::new(ResumeJobRunRequest { run_id: run.run_id.clone(), comment: "they all left".into() });
+    request.metadata_mut().insert("x-provost-actor", "ada".parse().unwrap());
+    suite.jobs().resume_job_run(request).await.unwrap();
+    let _agent = Agent::start(suite, world);
+    suite.watch(&run.run_id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn halved_feed_changes_nothing_until_a_person_lets_it_pass() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let world = people(20);
+        suite.synchronize(&world).await;
+        (1..=10).for_each(|number| world.remove("Person", &format!("E{number:04}")));
+        let run = suite.synchronize(&world).await;
+        assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
+        let message = "the export shows 10 Person, where there were 20: 10 would be deleted, more than 6 (30 % of 20 \
+                       resources): 'E0001', 'E0002', 'E0003', 'E0004', 'E0005', 'E0006', 'E0007', 'E0008', 'E0009', \
+                       'E0010'; nothing was changed. If that is right, resume the job run: hr-csv is read again, and \
+                       so much is let pass";
+        assert!(run.message.ends_with(message), "{}: {}", engine.name, run.message);
+        assert_eq!(suite.keys("Person").await.len(), 20, "{}", engine.name);
+        let held = &suite.synchronizations().await[0];
+        assert_eq!(held.state(), SynchronizationState::Blocked, "{}", engine.name);
+
+        // One more is gone by now, which nobody saw.
+        world.remove("Person", "E0011");
+        let run = resumed(&suite, &world, &run).await;
+        assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
+        assert!(run.message.contains("'E0010' and 1 more"), "{}: {}", engine.name, run.message);
+        assert_eq!(suite.keys("Person").await.len(), 20, "{}", engine.name);
+
+        let run = resumed(&suite, &world, &run).await;
+        // Without a resource type there is nothing to compute, and nothing that fails.
+        assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
+        assert_eq!(suite.keys("Person").await.len(), 9, "{}", engine.name);
+        let passed = &suite.synchronizations().await[0];
+        assert!(passed.message.starts_with("thresholds passed by ada: the export shows 9 Person"), "{passed:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_feed_is_held_back_whatever_the_thresholds() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&HR.replace("export: hr-csv", "export: hr-csv\n    thresholds: { deletions_percent: 0 }")).await;
+        let world = people(10);
+        suite.synchronize(&world).await;
+        world.clear("Person");
+        let run = suite.synchronize(&world).await;
+        assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
+        assert!(run.message.contains("10 would be deleted, more than 0 (never all of them)"), "{}", run.message);
+        assert_eq!(suite.keys("Person").await.len(), 10, "{}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_threshold_of_a_connector_counts() {
+    for engine in engines().await {
+        let limits = [
+            ("insertions: 2", "3 would be inserted, more than 2 (at most 2): 'N1', 'N2', 'N3'"),
+            ("updates: 1", "2 would be updated, more than 1 (at most 1): 'E0001', 'E0002'"),
+            ("deletions: 1", "2 would be deleted, more than 1 (at most 1): 'E0003', 'E0004'"),
+        ];
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(HR).await;
+        let world = people(10);
+        // A first load is all insertions.
+        assert_eq!(suite.synchronize(&world).await.state(), JobRunState::Completed, "{}", engine.name);
+        for number in 1..=3 {
+            let key = format!("N{number}");
+            world.put("Person", &key, &[("employee_id", key.as_str().into())]);
+        }
+        ["E0001", "E0002"].iter().for_each(|key| world.set("Person", key, "title", "Boss"));
+        ["E0003", "E0004"].iter().for_each(|key| world.remove("Person", key));
+        for (limit, message) in limits {
+            suite.apply(&HR.replace("export: hr-csv", &format!("export: hr-csv\n    thresholds: {{ {limit} }}"))).await;
+            let run = suite.synchronize(&world).await;
+            assert_eq!(run.state(), JobRunState::Blocked, "{} {limit}: {run:#?}", engine.name);
+            assert!(run.message.contains(message), "{} {limit}: {}", engine.name, run.message);
+        }
+        // Percentages say nothing of a handful.
+        let percentages = "thresholds: { insertions_percent: 20, updates_percent: 5, deletions_percent: 5 }";
+        suite.apply(&HR.replace("export: hr-csv", &format!("export: hr-csv\n    {percentages}"))).await;
+        assert_eq!(suite.synchronize(&world).await.state(), JobRunState::Completed, "{}", engine.name);
     }
 }

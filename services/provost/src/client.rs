@@ -10,6 +10,8 @@ use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
+use provost_contract::generator::v1::order_generator_service_client::OrderGeneratorServiceClient;
+use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
 use provost_contract::generator::v1::repository_service_client::RepositoryServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
@@ -138,10 +140,14 @@ impl Clients {
         catalog: CatalogServiceClient at OrderGenerator;
         /// Jobs.
         jobs: JobServiceClient at OrderGenerator;
+        /// Computing, planning, generating.
+        generator: OrderGeneratorServiceClient at OrderGenerator;
         /// Synchronized resources.
         repository: RepositoryServiceClient at OrderGenerator;
         /// Who has what.
         assignments: AssignmentServiceClient at OrderGenerator;
+        /// What was found, and what people decide on it.
+        reconciliation: ReconciliationServiceClient at OrderGenerator;
         /// Synchronizations.
         synchronizations: SynchronizationServiceClient at OrderGenerator;
         /// The ledger.

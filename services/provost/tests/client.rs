@@ -76,7 +76,10 @@ impl World {
     async fn run(&self, arguments: &[&str]) -> (Result<Outcome, Failure>, String) {
         let captured = Captured::default();
         let url = self.suite.url();
-        let whole = ["provost", "--as", "ada", "--server", &url].into_iter().chain(arguments.iter().copied());
+        // Who speaks for somebody else says so.
+        let actor: &[&str] = if arguments.contains(&"--as") { &[] } else { &["--as", "ada"] };
+        let whole =
+            ["provost", "--server", &url].into_iter().chain(actor.iter().copied()).chain(arguments.iter().copied());
         let console = Console::to(captured.clone(), Style::new(false));
         let result = provost::command::run(Arguments::try_parse_from(whole).unwrap(), console).await;
         (result, captured.text())
@@ -432,5 +435,104 @@ async fn watched_run_that_ends_badly_is_a_failure() {
     let (result, text) = world.run(&["jobs", "run", "complete", "--watch", "-o", "json"]).await;
     assert_eq!(result.unwrap(), Outcome::Failed, "{text}");
     assert_eq!(json(text.lines().last().unwrap())["state"], "JOB_RUN_STATE_ERRORED");
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_made_approved_shown_and_withdrawn() {
+    let world = World::with_sample().await;
+    let catalog = world.folder.path().join("data/catalog");
+    world.done(&["catalog", "apply", catalog.to_str().unwrap()]).await;
+    world.done(&["jobs", "run", "synchronize", "--watch"]).await;
+    let refused = world.refused(&["request", "add", "E000008", "publisher"]).await;
+    assert!(refused.contains("there is no role publisher; did you mean 'publishing'?"), "{refused}");
+    let refused = world.refused(&["request", "revoke", "E000008", "publishing", "--comment", "no"]).await;
+    assert!(refused.contains("does not have the role publishing"), "{refused}");
+    let text =
+        world.done(&["request", "add", "E000008", "publishing", "--until", "2099-01-01", "--comment", "Ada"]).await;
+    assert!(
+        text.contains("give role publishing of") && text.contains("takes 1 approval, by others than you"),
+        "{text}"
+    );
+    let id = json(&world.done(&["request", "list", "-o", "json"]).await)[0]["request"]["request_id"].clone();
+    let id = id.as_str().unwrap().to_owned();
+    let text = eventually("the review", PATIENCE, async || {
+        let text = world.done(&["review", "list", "--kind", "request", "--role", "publishing"]).await;
+        if text.contains("give role publishing") { Ok(text) } else { Err(text) }
+    })
+    .await;
+    assert!(text.contains("Request"), "{text}");
+    let text = world.done(&["review", "show", &id]).await;
+    assert!(text.contains("asks to     give role publishing") && text.contains("approvals   0 of 1"), "{text}");
+    // Ada asked: somebody else must approve.
+    let (result, _) = world.run(&["review", "approve", &id]).await;
+    assert_eq!(result.unwrap(), Outcome::Failed);
+    let text = world.done(&["--as", "bob", "review", "approve", &id]).await;
+    assert!(text.contains("approved: give role publishing of"), "{text}");
+    let text = eventually("the approval", PATIENCE, async || {
+        let text = world.done(&["request", "show", &id]).await;
+        if text.contains("state       Approved") { Ok(text) } else { Err(text) }
+    })
+    .await;
+    assert!(text.contains("requested by ada, approved by bob") && text.contains("approve"), "{text}");
+    let text = world.done(&["permissions", "E000008"]).await;
+    assert!(text.contains("publishing") && text.contains("Approved"), "{text}");
+    let text = world.done(&["request", "list", "--state", "approved"]).await;
+    assert!(text.contains("Approved"), "{text}");
+    let text = world.done(&["request", "revoke", "E000008", "everyone", "--comment", "left the building"]).await;
+    assert!(text.contains("take away role everyone of") && text.contains("rules give it"), "{text}");
+    let id = json(&world.done(&["request", "list", "-o", "json"]).await)[0]["request"]["request_id"].clone();
+    let text = world.done(&["request", "withdraw", id.as_str().unwrap(), "--comment", "too early"]).await;
+    assert!(text.contains("withdrawn: take away role everyone"), "{text}");
+    let text = world.done(&["request", "list"]).await;
+    assert_eq!(text, "there is no such request\n");
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn plans_are_shown_saved_and_applied_and_refused_when_things_have_moved() {
+    let world = World::with_sample().await;
+    let catalog = world.folder.path().join("data/catalog");
+    let catalog = catalog.to_str().unwrap();
+    let early = world.done(&["catalog", "apply", catalog, "--dry-run"]).await;
+    assert!(early.contains("+ resource types: AppAccount") && early.contains("cannot be said yet"), "{early}");
+    world.done(&["catalog", "apply", catalog]).await;
+    world.done(&["jobs", "run", "synchronize", "--watch"]).await;
+
+    let file = world.folder.path().join("plan.json");
+    let file = file.to_str().unwrap();
+    let plan = world.done(&["plan", "--owner", "E000008", "--out", file]).await;
+    assert!(plan.contains("  + ") && plan.contains("thresholds") && plan.contains("to add"), "{plan}");
+    assert!(plan.contains("first load"), "{plan}");
+    assert!(plan.contains(&format!("provost apply {file}")), "{plan}");
+    let whole = json(&world.done(&["plan", "-o", "json"]).await);
+    let count = |kind: &str| {
+        let orders = whole["orders"].as_array().unwrap().iter();
+        orders.filter(|one| one["order"]["resource_type"] == kind).count()
+    };
+    assert!(count("AppAccount") > 200, "{}", count("AppAccount"));
+
+    let applied = world.done(&["apply", file]).await;
+    assert!(applied.contains("orders submitted, 0 cancelled"), "{applied}");
+    let again = world.done(&["apply", file]).await;
+    assert!(again.starts_with("nothing new was submitted"), "{again}");
+    let listed = json(&world.done(&["orders", "list", "-o", "json"]).await);
+    let of_others = listed.as_array().unwrap().iter().filter(|one| one["order"]["owner"]["key"] != "E000008").count();
+    assert_eq!(of_others, 0, "the plan was of one person");
+    assert!(world.refused(&["apply", file, "--only", "owner=nobody"]).await.contains("no order of 'nobody'"));
+
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, text.replace("E000008", "E000009")).unwrap();
+    assert!(world.refused(&["apply", file]).await.contains("was changed after it was made"));
+    std::fs::write(file, text.split_at(text.len() / 2).0).unwrap();
+    assert!(world.refused(&["apply", file]).await.contains("was cut off"));
+
+    let dry = world.done(&["catalog", "apply", catalog, "--dry-run"]).await;
+    assert!(dry.contains("declares what the current catalog declares"), "{dry}");
+    assert!(dry.contains("nothing was applied, saved or submitted"), "{dry}");
+    assert_eq!(world.done(&["orders", "held"]).await, "nothing is held back\n");
+    let runs = json(&world.done(&["jobs", "runs", "-o", "json"]).await);
+    let shown = world.done(&["jobs", "show", runs[0]["run_id"].as_str().unwrap()]).await;
+    assert!(shown.contains("by ada") && shown.contains("compute role model"), "{shown}");
     world.suite.stop().await.unwrap();
 }

@@ -1,4 +1,5 @@
-//! Review: people's decisions on orders before these are written.
+//! Review: people's decisions, on orders before these are written, and on requests for assignments
+//! before these count.
 //!
 //! Answers for review requests, decisions with their comments, and the feed of decisions. Knows
 //! nobody: who wants to hear of a decision follows the feed. The rule that must hold: of all who

@@ -3,7 +3,7 @@
 
 use crate::model::Note;
 use crate::store::{Batch, Ledger};
-use provost_contract::review::v1::{Decision, Verdict};
+use provost_contract::review::v1::{Decision, SubjectKind, Verdict};
 use provost_domain::{Event, OrderId};
 use provost_service_kit::{Fault, feed};
 
@@ -12,7 +12,7 @@ pub(crate) const DECISIONS: &str = "decisions";
 
 impl Ledger {
     /// Applies decisions in their order. One that the order no longer allows (it was replaced
-    /// meanwhile, for example) is noted in the log and passed over.
+    /// meanwhile, for example) is noted in the log and passed over; so is one on anything but an order.
     ///
     /// # Errors
     /// When nothing could be applied; the same decisions come again.
@@ -24,7 +24,7 @@ impl Ledger {
         feed::advance(&transaction, DECISIONS, from, to).await?;
         let ids: Vec<OrderId> = fresh.iter().filter_map(|decision| decision.order_id.parse().ok()).collect();
         let mut batch = Batch::load(&transaction, &ids, self.now()).await?;
-        for decision in fresh {
+        for decision in fresh.into_iter().filter(is_ours) {
             let (order_id, verdict) = (decision.order_id.clone(), decision.verdict());
             if let Err(refused) = apply(&mut batch, decision) {
                 tracing::info!(order_id, ?verdict, %refused, "decision passed over");
@@ -35,6 +35,24 @@ impl Ledger {
     }
 }
 
+/// It is about an order, and lets it go on or ends it: an approval that others must follow does neither. A
+/// review service that knows orders only says nothing of either.
+fn is_ours(decision: &Decision) -> bool {
+    let is_about_an_order = match SubjectKind::try_from(decision.subject_kind) {
+        Ok(SubjectKind::Unspecified) => return true,
+        Ok(SubjectKind::Order) => true,
+        // Of a kind that came later: not an order.
+        Ok(SubjectKind::AssignmentRequest) | Err(_) => false,
+    };
+    let is_incomplete = decision.verdict() == Verdict::Approve && !decision.complete;
+    if is_about_an_order && !is_incomplete {
+        return true;
+    }
+    let Decision { review_id, step, .. } = decision;
+    tracing::debug!(review_id, step, is_about_an_order, is_incomplete, "decision passed over");
+    false
+}
+
 fn apply(batch: &mut Batch<'_>, decision: Decision) -> Result<(), Fault> {
     let event = match decision.verdict() {
         Verdict::Approve => Event::Approved,
@@ -42,7 +60,7 @@ fn apply(batch: &mut Batch<'_>, decision: Decision) -> Result<(), Fault> {
         Verdict::Postpone => Event::Postponed,
         Verdict::Unspecified => return Err(Fault::invalid("verdict", "is not known")),
     };
-    let Decision { cursor: _, review_id, order_id, verdict: _, actor, comment, at: _ } = decision;
+    let Decision { review_id, order_id, actor, comment, .. } = decision;
     if review_id != order_id {
         return Err(Fault::invalid("review_id", "is not the order's id"));
     }

@@ -3,8 +3,8 @@
 use crate::model::note::LEDGER;
 use crate::store::Ledger;
 use crate::verbs::decide::DECISIONS;
-use provost_contract::review::v1::WatchDecisionsRequest;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
+use provost_contract::review::v1::{SubjectKind, WatchDecisionsRequest};
 use provost_service_kit::{caller, feed};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -21,7 +21,8 @@ pub(crate) async fn follow_decisions(
     let open = |after_cursor| {
         let mut review = review.clone();
         async move {
-            let request = caller::request_as(LEDGER, WatchDecisionsRequest { after_cursor });
+            let subject_kinds = vec![SubjectKind::Order.into()];
+            let request = caller::request_as(LEDGER, WatchDecisionsRequest { after_cursor, subject_kinds });
             Ok(review.watch_decisions(request).await?.into_inner())
         }
     };

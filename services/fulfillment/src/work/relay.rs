@@ -100,7 +100,7 @@ async fn tell(
     let call = async {
         match line.action {
             Action::Request => {
-                let request = RequestReviewRequest { review_id, order };
+                let request = RequestReviewRequest { review_id, order, ..Default::default() };
                 review.request_review(caller::request_as(LEDGER, request)).await.map(|_| ())
             }
             Action::Withdraw => {

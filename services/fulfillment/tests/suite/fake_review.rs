@@ -82,16 +82,23 @@ impl FakeReview {
     }
 
     pub(crate) fn decide_as(&self, review_id: &str, order_id: &str, verdict: Verdict) {
-        let decisions = &mut self.kept.lock().unwrap().decisions;
-        decisions.push(Decision {
-            cursor: decisions.len() as i64 + 1,
+        self.tell(Decision {
             review_id: review_id.into(),
             order_id: order_id.into(),
             verdict: verdict.into(),
             actor: "reviewer".into(),
             comment: "said so".into(),
-            at: None,
+            subject_kind: SubjectKind::Order.into(),
+            step: 1,
+            complete: verdict != Verdict::Postpone,
+            ..Default::default()
         });
+    }
+
+    /// Adds a decision to the feed, whatever was asked for: the fake does not filter.
+    pub(crate) fn tell(&self, decision: Decision) {
+        let decisions = &mut self.kept.lock().unwrap().decisions;
+        decisions.push(Decision { cursor: decisions.len() as i64 + 1, ..decision });
     }
 
     fn answer(&self, review_id: String) -> Result<Response<Review>, Status> {

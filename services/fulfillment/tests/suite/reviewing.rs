@@ -1,7 +1,7 @@
 //! Telling review, and hearing what it decided.
 
 use crate::world::{World, ids, on_each_engine, order, reviewed};
-use provost_contract::review::v1::Verdict;
+use provost_contract::review::v1::{Decision, SubjectKind, Verdict};
 use provost_contract::types::v1::{BlockCause, InactiveReason, OrderEvent, ProvisioningState};
 use provost_testkit::eventually;
 use std::time::Duration;
@@ -259,6 +259,37 @@ async fn two_replicas_apply_a_decision_once() {
             let expected = [OrderEvent::Generated, OrderEvent::Postponed, OrderEvent::Approved];
             assert_eq!(world.events(&order.order_id).await, expected, "{}", world.engine);
         }
+    })
+    .await;
+}
+
+/// Requests for assignments are reviewed too, and an approval may be one of several: neither is news of an
+/// order, also under an order's id, and what comes after them is heard.
+#[tokio::test]
+async fn decisions_on_other_things_and_incomplete_approvals_are_passed_over() {
+    on_each_engine(async |world| {
+        let (ada, bob) = (reviewed("ada", "x"), reviewed("bob", "x"));
+        world.submit(vec![ada.clone(), bob.clone()]).await;
+        let approval = Decision {
+            review_id: ada.order_id.clone(),
+            verdict: Verdict::Approve.into(),
+            step: 1,
+            complete: true,
+            ..Default::default()
+        };
+        let request = SubjectKind::AssignmentRequest.into();
+        world.review.tell(Decision { subject_kind: request, ..approval.clone() });
+        world.review.tell(Decision { subject_kind: request, order_id: ada.order_id.clone(), ..approval.clone() });
+        world.review.tell(Decision { subject_kind: 99, order_id: ada.order_id.clone(), ..approval.clone() });
+        let order = SubjectKind::Order.into();
+        let incomplete = Decision { subject_kind: order, complete: false, ..approval.clone() };
+        world.review.tell(Decision { order_id: ada.order_id.clone(), ..incomplete });
+        world.review.decide(&bob.order_id, Verdict::Approve);
+        in_state(world, &bob.order_id, ProvisioningState::Pending).await;
+        assert_eq!(world.state(&ada.order_id).await, ProvisioningState::AwaitingApproval);
+        // A review service that knows orders only says neither kind nor whether it is complete.
+        world.review.tell(Decision { order_id: ada.order_id.clone(), complete: false, ..approval });
+        in_state(world, &ada.order_id, ProvisioningState::Pending).await;
     })
     .await;
 }

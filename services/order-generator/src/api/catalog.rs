@@ -2,6 +2,7 @@
 
 use super::Api;
 use crate::catalogs::{File, Stored};
+use crate::model::catalog::difference::Difference;
 use crate::model::catalog::{Problem, SCHEMA};
 use crate::verbs::apply_catalog::{Applied, apply_catalog};
 use provost_contract::generator::v1 as wire;
@@ -48,7 +49,13 @@ impl CatalogService for Api {
 }
 
 fn applied_to_wire(applied: Applied) -> wire::ApplyCatalogResponse {
-    let Applied { is_applied, revision, problems, declared } = applied;
+    let Applied { is_applied, revision, problems, declared, changes } = applied;
+    let change = |Difference { section, name, change, details }: Difference| wire::CatalogChange {
+        section,
+        name,
+        change: change.word().to_owned(),
+        details,
+    };
     let problem =
         |Problem { file, line, column, message, hint }| wire::CatalogProblem { file, line, column, message, hint };
     wire::ApplyCatalogResponse {
@@ -56,5 +63,6 @@ fn applied_to_wire(applied: Applied) -> wire::ApplyCatalogResponse {
         revision,
         problems: problems.into_iter().map(problem).collect(),
         declared: declared.into_iter().map(|(what, count)| (what, i32::try_from(count).unwrap_or(i32::MAX))).collect(),
+        changes: changes.into_iter().map(change).collect(),
     }
 }

@@ -173,5 +173,9 @@ fn run_to_wire(run: Run, tasks: Vec<TaskRun>) -> wire::JobRun {
         started_by: run.started_by,
         message: run.message,
         generation_run: run.generation_run,
+        comments: run.comments.lines().map(str::to_owned).collect(),
+        force_review: run.force_review,
+        waive_review: run.waive_review,
+        force_thresholds: run.force_thresholds,
     }
 }

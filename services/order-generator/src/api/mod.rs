@@ -4,9 +4,13 @@
 
 mod assignments;
 mod catalog;
+mod explain;
 mod jobs;
 mod order_generator;
+mod plan;
+mod reconciliation;
 mod repository;
+mod requests;
 mod synchronization;
 
 use crate::generator::Generator;

@@ -126,6 +126,7 @@ fn to_wire_synchronization(from: Synchronization) -> wire::Synchronization {
         State::Waiting | State::Reading => wire::SynchronizationState::Running,
         State::Completed => wire::SynchronizationState::Completed,
         State::Failed => wire::SynchronizationState::Failed,
+        State::Blocked => wire::SynchronizationState::Blocked,
     };
     let counts = |Counts { entity_type, rows, inserted, updated, deleted }| wire::EntityTypeCounts {
         entity_type,

@@ -4,8 +4,9 @@
 //! those who would share one that nobody has, none gets it. What a refused order says does not change
 //! when one more claims the same.
 
-use super::assign::Assignment;
+use super::assign::{Assignment, place as kept_as};
 use super::catalog::{Catalog, ResourceType};
+use super::comparison::Comparisons;
 use super::expected::{Expected, ExpectedResource};
 use super::generate::LaneKey;
 use super::known_order::{self, KnownOrder};
@@ -49,21 +50,37 @@ struct Claim {
     resource_type: String,
 }
 
-/// Whether another resource type of the same owner gives the very resource that this one gave: then
-/// it changes hands, and nothing is taken away.
+/// How what one resource type gave stands to what another gives the same owner now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handover {
+    /// The other one gives the very same: it changes hands, and nothing is taken away.
+    Done,
+    /// The other one's key rule fails, so that nobody knows whether it gives the same. By name.
+    Unclear(String),
+}
+
+/// Whether another resource type of the same owner gives the very resource that this one gave.
 pub(crate) fn hands_over(
     catalog: &Catalog,
     expected: &Expected,
     from: &ResourceType,
     key: &str,
     now: Timestamp,
-) -> bool {
-    let is_it = |resource: &ExpectedResource| {
-        resource.resource_type != from.name
-            && resource.target_key == key
-            && catalog.resource_type(&resource.resource_type).is_some_and(|other| other.target == from.target)
-    };
-    expected.period.contains(now) && expected.resources.iter().any(is_it)
+) -> Option<Handover> {
+    let mut unclear = None;
+    for resource in expected.resources.iter().filter(|resource| resource.resource_type != from.name) {
+        let Some(other) = catalog.resource_type(&resource.resource_type) else { continue };
+        if other.target != from.target || !resource.due(other.fulfill_ahead_hours).contains(now) {
+            continue;
+        }
+        if resource.target_key == key {
+            return Some(Handover::Done);
+        }
+        if resource.target_key.is_empty() && resource.failure.is_some() {
+            unclear = Some(Handover::Unclear(other.name.to_string()));
+        }
+    }
+    unclear
 }
 
 /// What another resource type gave this owner before, and gives no more, of the resource that `to` gives now:
@@ -75,7 +92,9 @@ pub(crate) fn handed_over<'a>(
     previous: &'a BTreeMap<String, Assignment>,
     now: Timestamp,
 ) -> Option<&'a Assignment> {
-    let target = &catalog.resource_type(&to.resource_type)?.target;
+    let resource_type = catalog.resource_type(&to.resource_type)?;
+    let target = &resource_type.target;
+    let is_due = to.due(resource_type.fulfill_ahead_hours).contains(now);
     previous.values().find(|before| {
         let from = catalog.resource_type(&before.resource_type);
         let is_of_target = match from {
@@ -89,7 +108,7 @@ pub(crate) fn handed_over<'a>(
             && before.target_key == to.target_key
             && *before.resource_type != *to.resource_type
             // Once the time is over, the resource type that gave it takes it away, if there still is one.
-            && (expected.period.contains(now) || from.is_none())
+            && (is_due || from.is_none())
             && !is_given()
     })
 }
@@ -164,12 +183,18 @@ impl Claims<'_> {
         expected: Option<&Expected>,
     ) -> Option<Stand> {
         let given = expected.and_then(|expected| {
-            expected.resources.iter().find(|resource| resource.resource_type == resource_type.name)
+            let is_it = |resource: &&ExpectedResource| {
+                resource.resource_type == resource_type.name && resource.slot == previous.slot
+            };
+            expected.resources.iter().find(is_it)
         });
         let key = &previous.target_key;
         let is_kept = match given {
             Some(given) => given.target_key == *key,
-            None => expected.is_some_and(|one| hands_over(self.catalog, one, resource_type, key, self.now)),
+            None => match expected.and_then(|one| hands_over(self.catalog, one, resource_type, key, self.now)) {
+                Some(Handover::Unclear(_)) => return previous.linked.then_some(Stand::Holds),
+                handover => handover.is_some(),
+            },
         };
         if is_kept || !self.may_have(previous, resource_type) {
             return None;
@@ -203,14 +228,15 @@ impl Claims<'_> {
             for (place, resource) in expected.resources.iter().enumerate() {
                 let Some(resource_type) = self.catalog.resource_type(&resource.resource_type) else { continue };
                 let own = before
-                    .and_then(|of_owner| of_owner.get(&*resource.resource_type))
+                    .and_then(|of_owner| of_owner.get(&kept_as(&resource.resource_type, &resource.slot)))
                     .filter(|previous| previous.is_ours() && previous.target_key == resource.target_key);
                 let handed_over =
                     || before.and_then(|before| handed_over(self.catalog, expected, resource, before, self.now));
                 let previous = own.or_else(handed_over);
+                let is_due = resource.due(resource_type.fulfill_ahead_hours).contains(self.now);
                 let stand = match previous {
-                    Some(previous) if expected.period.contains(self.now) && previous.linked => Stand::Holds,
-                    _ if expected.period.contains(self.now) => Stand::Wants,
+                    Some(previous) if is_due && previous.linked => Stand::Holds,
+                    _ if is_due => Stand::Wants,
                     Some(previous) if self.may_have(previous, resource_type) => Stand::Leaves,
                     _ => continue,
                 };
@@ -236,7 +262,7 @@ impl Claims<'_> {
         let is_anothers = !previous.linked
             && known_order::newest_written(lane).is_some_and(|written| !written.is_of(&previous.owner));
         let current = (self.exists)(target, key).then(BTreeMap::new);
-        let is_there = current.is_some() || known_order::overlay(current.as_ref(), lane).is_some();
+        let is_there = current.is_some() || known_order::overlay(current.as_ref(), lane, Comparisons::EXACT).is_some();
         let is_ordered = || lane.iter().any(|order| order.is_of(&previous.owner) && order.may_be_written());
         !is_anothers && (is_there || is_ordered())
     }
@@ -265,7 +291,6 @@ fn names(claims: &[Claim]) -> String {
 mod tests {
     #![allow(clippy::expect_used)]
     use super::*;
-    use crate::model::assign::Wish;
     use provost_domain::{OrderId, OrderKind, Period, ProvisioningState, WorkflowState};
 
     const CATALOG: &str = "
@@ -310,6 +335,7 @@ resource_types:
             owner: person(key),
             period: Period::default(),
             roles: vec![],
+            suspects: vec![],
             next_change: None,
             resources: vec![ExpectedResource {
                 resource_type: "AppAccount".into(),
@@ -321,12 +347,18 @@ resource_types:
                 why: vec![],
                 failure: None,
                 waits_for: None,
+                slot: String::new(),
+                correlated: None,
+                candidates: vec![],
             }],
         }
     }
 
-    fn over(one: Expected) -> Expected {
-        Expected { period: Period { from: None, until: Some(Timestamp::from_millis(5)) }, ..one }
+    fn over(mut one: Expected) -> Expected {
+        one.period = Period { from: None, until: Some(Timestamp::from_millis(5)) };
+        let period = one.period;
+        one.resources.iter_mut().for_each(|resource| resource.period = period);
+        one
     }
 
     /// What was assigned, whether it was seen, which orders there are, and what exists.
@@ -340,22 +372,11 @@ resource_types:
     impl World {
         fn had(mut self, key: &str, target_key: &'static str, linked: bool) -> Self {
             let assignment = Assignment {
-                owner: person(key),
-                resource_type: "AppAccount".into(),
                 entity_type: "Account".into(),
                 target_key: target_key.into(),
-                period: Period::default(),
-                wish: Wish::Have,
                 linked,
                 ours: true,
-                workflow: WorkflowState::Calculated,
-                state: ProvisioningState::None,
-                note: String::new(),
-                why: vec![],
-                properties: BTreeMap::new(),
-                arguments: BTreeMap::new(),
-                failure: None,
-                wanted: None,
+                ..Assignment::empty(person(key), "AppAccount")
             };
             if linked {
                 self.existing.push(target_key);
@@ -370,6 +391,7 @@ resource_types:
                 id: OrderId::new(uuid::Uuid::nil()),
                 kind: OrderKind::Addition,
                 owner: person(key),
+                resource_type: "AppAccount".into(),
                 state,
                 inactive_reason: None,
                 in_flight: false,

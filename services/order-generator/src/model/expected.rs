@@ -2,8 +2,12 @@
 //! exists (domain.md, "Computing the role model", steps 1, 2 and 5).
 
 use super::catalog::{CONFIDENT, Name};
+use super::correlate::Suspect;
 use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp, Value, WorkflowState};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 /// What the rules give one owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +20,21 @@ pub struct Expected {
     pub roles: Vec<ExpectedRole>,
     /// Resources, by resource type; whether the period has begun or is over is not yet judged.
     pub resources: Vec<ExpectedResource>,
+    /// Existing resources that are the owner's by their key or by rules, and that no rule gives the owner.
+    pub suspects: Vec<Suspect>,
     /// The next instant at which the same rules, on the same data, may say something else; none is never.
     pub next_change: Option<Timestamp>,
+}
+
+impl Expected {
+    /// Existing resources that may be the owner's: resource types and keys.
+    pub fn candidates(&self) -> impl Iterator<Item = (&str, &str)> {
+        let given = self.resources.iter().flat_map(|resource| {
+            resource.candidates.iter().map(|candidate| (&*resource.resource_type, candidate.key.as_str()))
+        });
+        let suspects = self.suspects.iter().map(|one| (&*one.resource_type, one.candidate.key.as_str()));
+        given.chain(suspects)
+    }
 }
 
 /// A role that a rule or a person gives.
@@ -56,6 +73,44 @@ pub struct ExpectedResource {
     pub failure: Option<RuleFailure>,
     /// What it needs before it is created, and does not have yet, in a sentence.
     pub waits_for: Option<String>,
+    /// Empty for the first one of its resource type; of others the owner has beside it, the target key.
+    pub slot: String,
+    /// The existing resource that it was found to be; then `target_key` is that one's key, and not what
+    /// rules say.
+    pub correlated: Option<Correlated>,
+    /// The existing resources that it may be, best first, before it is settled which of them it is.
+    pub candidates: Vec<Candidate>,
+}
+
+impl ExpectedResource {
+    /// When its orders may go out: its period, begun so many hours earlier.
+    pub fn due(&self, ahead_hours: u32) -> Period {
+        let ahead = i64::from(ahead_hours) * MILLIS_PER_HOUR;
+        let from = self.period.from.map(|from| Timestamp::from_millis(from.millis().saturating_sub(ahead)));
+        Period { from, ..self.period }
+    }
+}
+
+/// An existing resource that nobody has, and that may be the owner's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its key.
+    pub key: String,
+    /// By which rule, and on what.
+    pub why: Reason,
+    /// How sure that is, 0 to 150.
+    pub confidence: u32,
+}
+
+/// How an existing resource was found to be the owner's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correlated {
+    /// By which rule, and on what.
+    pub why: Reason,
+    /// How sure that is, 0 to 150.
+    pub confidence: u32,
+    /// The key that rules say, which this one does not have.
+    pub rule_key: String,
 }
 
 /// A value that a rule gives.

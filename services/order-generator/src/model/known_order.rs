@@ -1,5 +1,7 @@
 //! What the order generator knows of an order in the ledger: its projection, built from the feed.
 
+use super::catalog::Name;
+use super::comparison::{Comparisons, Items};
 use provost_domain::{
     BlockCause, Change, ChangeOperation, InactiveReason, OrderId, OrderKind, Owner, ProvisioningState, Timestamp, Value,
 };
@@ -14,6 +16,8 @@ pub struct KnownOrder {
     pub kind: OrderKind,
     /// Whose it is.
     pub owner: Owner,
+    /// The resource type whose rules led to it.
+    pub resource_type: Name,
     /// Where it stands.
     pub state: ProvisioningState,
     /// Why it is Inactive.
@@ -83,9 +87,13 @@ impl KnownOrder {
     /// An export that began after the order was executed does not show what it set `property` to,
     /// though nothing newer is on its way.
     pub(crate) fn is_contradicted(&self, property: &str, seen_at: Option<Timestamp>) -> bool {
+        self.had_to_show(seen_at) && self.changes.iter().any(|change| change.property == property && !change.write_only)
+    }
+
+    /// It was executed before an export began, so that this export had to show it.
+    pub(crate) fn had_to_show(&self, seen_at: Option<Timestamp>) -> bool {
         self.state == ProvisioningState::Executed
             && self.executed_at.zip(seen_at).is_some_and(|(executed_at, seen_at)| executed_at < seen_at)
-            && self.changes.iter().any(|change| change.property == property && !change.write_only)
     }
 
     fn was_declined(&self) -> bool {
@@ -98,7 +106,12 @@ impl KnownOrder {
 
     /// Whether synchronized data, from an export that began at `seen_at`, shows what it ordered.
     /// What cannot be read back is not looked at; an order of nothing else is never shown.
-    pub(crate) fn is_shown_by(&self, current: Option<&BTreeMap<String, Value>>, seen_at: Timestamp) -> bool {
+    pub(crate) fn is_shown_by(
+        &self,
+        current: Option<&BTreeMap<String, Value>>,
+        seen_at: Timestamp,
+        comparisons: Comparisons<'_>,
+    ) -> bool {
         let waits = matches!(
             self.state,
             ProvisioningState::Pending
@@ -111,11 +124,12 @@ impl KnownOrder {
             return false;
         }
         let shown = |change: &Change| {
-            let current = current.and_then(|values| values.get(&change.property));
-            let holds = |item: &Value| current.is_some_and(|current| current.items().contains(item));
+            let property = change.property.as_str();
+            let current = current.and_then(|values| values.get(property));
+            let holds = |item: &Value| current.is_some_and(|shown| comparisons.holds(property, shown.items(), item));
             let items = change.proposed.as_ref().map_or(&[][..], Value::items);
             match change.operation {
-                ChangeOperation::Set => provost_domain::value::same(current, change.proposed.as_ref()),
+                ChangeOperation::Set => comparisons.same(property, current, change.proposed.as_ref()),
                 ChangeOperation::Add => items.iter().all(holds),
                 ChangeOperation::Remove => !items.iter().any(holds),
             }
@@ -139,33 +153,50 @@ pub(crate) fn newest_written(lane: &[KnownOrder]) -> Option<&KnownOrder> {
     lane.iter().rev().find(|order| order.is_under_way() || order.state == ProvisioningState::Verified)
 }
 
-/// Whether the newest order that does this to a property was declined (domain.md, "Order kinds"): then
-/// it is not proposed again.
-fn was_declined(lane: &[KnownOrder], property: &str, is_it: impl Fn(&Change) -> bool) -> bool {
-    let newest = lane
-        .iter()
-        .rev()
-        .filter(|order| order.counts())
-        .find(|order| order.changes.iter().any(|change| change.property == property && is_it(change)));
-    newest.is_some_and(|order| order.was_declined() && order.kind == OrderKind::Update)
+/// What was declined of one property, and is not proposed again (domain.md, "Order kinds").
+#[derive(Clone, Copy)]
+pub(crate) struct Refusals<'a> {
+    /// Oldest first.
+    pub(crate) lane: &'a [KnownOrder],
+    pub(crate) property: &'a str,
+    pub(crate) comparisons: Comparisons<'a>,
+    /// When a person decided to write all the same: what was declined before no longer counts.
+    pub(crate) since: Option<Timestamp>,
 }
 
-/// Whether setting a property to this value was declined, and nothing else was set since.
-pub(crate) fn was_value_declined(lane: &[KnownOrder], property: &str, proposed: Option<&Value>) -> bool {
-    let sets = |change: &Change| change.operation == ChangeOperation::Set;
-    let is_same = |change: &Change| provost_domain::value::same(change.proposed.as_ref(), proposed);
-    let newest = lane
-        .iter()
-        .rev()
-        .filter(|order| order.counts())
-        .find_map(|order| order.changes.iter().find(|change| change.property == property && sets(change)));
-    newest.is_some_and(is_same) && was_declined(lane, property, sets)
-}
+impl Refusals<'_> {
+    /// Whether the newest order that does this to the property was declined.
+    fn has(&self, is_it: impl Fn(&Change) -> bool) -> bool {
+        let newest = self
+            .lane
+            .iter()
+            .rev()
+            .filter(|order| order.counts() && self.since.is_none_or(|since| since <= order.generated_at))
+            .find(|order| order.changes.iter().any(|change| change.property == self.property && is_it(change)));
+        newest.is_some_and(|order| order.was_declined() && order.kind == OrderKind::Update)
+    }
 
-/// Whether adding (or removing) this item was declined, whatever else that order proposed.
-pub(crate) fn was_item_declined(lane: &[KnownOrder], property: &str, operation: ChangeOperation, item: &Value) -> bool {
-    let speaks_of = |change: &Change| change.proposed.as_ref().is_some_and(|value| value.items().contains(item));
-    was_declined(lane, property, |change| change.operation == operation && speaks_of(change))
+    /// Whether setting the property to this value was declined, and nothing else was set since.
+    pub(crate) fn has_value(&self, proposed: Option<&Value>) -> bool {
+        let sets = |change: &Change| change.operation == ChangeOperation::Set;
+        let is_same = |change: &Change| self.comparisons.same(self.property, change.proposed.as_ref(), proposed);
+        let newest = self
+            .lane
+            .iter()
+            .rev()
+            .filter(|order| order.counts())
+            .find_map(|order| order.changes.iter().find(|change| change.property == self.property && sets(change)));
+        newest.is_some_and(is_same) && self.has(sets)
+    }
+
+    /// Whether adding (or removing) this item was declined, whatever else that order proposed.
+    pub(crate) fn has_item(&self, operation: ChangeOperation, item: &Value) -> bool {
+        let speaks_of = |change: &Change| {
+            let items = change.proposed.as_ref().map_or(&[][..], Value::items);
+            self.comparisons.holds(self.property, items, item)
+        };
+        self.has(|change| change.operation == operation && speaks_of(change))
+    }
 }
 
 /// The value of a write-only property that was last sent: by what is under way, unless something newer
@@ -186,9 +217,10 @@ pub(crate) fn last_sent<'a>(lane: &'a [KnownOrder], property: &str) -> Option<Op
 /// What the system will show once everything under way has arrived; `None` when there is (or will
 /// be) no resource. Orders count in their order: what is verified was seen, and takes back to what
 /// synchronization shows whatever older orders said of the same.
-pub(crate) fn overlay(
+pub(crate) fn overlay<'a>(
     current: Option<&BTreeMap<String, Value>>,
-    lane: &[KnownOrder],
+    lane: impl IntoIterator<Item = &'a KnownOrder>,
+    comparisons: Comparisons<'_>,
 ) -> Option<BTreeMap<String, Value>> {
     let mut values = current.cloned();
     for order in lane {
@@ -207,13 +239,15 @@ pub(crate) fn overlay(
             }
             _ if !order.is_under_way() => {}
             (_, OrderKind::Deletion) => values = None,
-            _ => order.changes.iter().for_each(|change| apply(values.get_or_insert_with(BTreeMap::new), change)),
+            _ => order.changes.iter().for_each(|change| {
+                apply(values.get_or_insert_with(BTreeMap::new), change, comparisons);
+            }),
         }
     }
     values
 }
 
-fn apply(values: &mut BTreeMap<String, Value>, change: &Change) {
+fn apply(values: &mut BTreeMap<String, Value>, change: &Change, comparisons: Comparisons<'_>) {
     let Change { property, operation, proposed, .. } = change;
     let items = proposed.as_ref().map_or(&[][..], Value::items);
     let mut held = values.get(property).map(|value| value.items().to_vec()).unwrap_or_default();
@@ -227,10 +261,14 @@ fn apply(values: &mut BTreeMap<String, Value>, change: &Change) {
             return;
         }
         (ChangeOperation::Add, _) => {
-            let missing: Vec<_> = items.iter().filter(|item| !held.contains(item)).cloned().collect();
+            let known = Items::new(comparisons.of(property), &held);
+            let missing: Vec<_> = items.iter().filter(|item| !known.holds(item)).cloned().collect();
             held.extend(missing);
         }
-        (ChangeOperation::Remove, _) => held.retain(|item| !items.contains(item)),
+        (ChangeOperation::Remove, _) => {
+            let removed = Items::new(comparisons.of(property), items);
+            held.retain(|item| !removed.holds(item));
+        }
     }
     values.insert(property.clone(), Value::List(held));
 }

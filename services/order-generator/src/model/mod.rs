@@ -7,15 +7,24 @@
 //! the same answer, in whatever order they come.
 
 pub mod assign;
+pub mod baseline;
 pub mod catalog;
 pub(crate) mod claims;
+pub mod comparison;
+pub mod correlate;
+pub mod decision;
+pub mod deduce;
 pub mod evaluate;
 pub mod expected;
+pub mod explain;
 pub mod expression;
+pub mod found;
 pub mod generate;
 pub mod grant;
 pub mod known_order;
 pub mod need;
+pub mod plan;
+pub mod request;
 pub mod resource;
 pub mod verify;
 

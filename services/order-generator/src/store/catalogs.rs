@@ -39,3 +39,13 @@ pub(crate) async fn insert(connection: &impl ConnectionTrait, catalog: NewCatalo
     };
     Ok(Entity::insert(row).exec(connection).await?.last_insert_id)
 }
+
+/// The catalog of a revision, without its files: who applied it, and when.
+pub(crate) async fn applied(connection: &impl ConnectionTrait, revision: i64) -> Result<Option<(String, i64)>, DbErr> {
+    Entity::find_by_id(revision)
+        .select_only()
+        .columns([Column::AppliedBy, Column::AppliedAt])
+        .into_tuple()
+        .one(connection)
+        .await
+}

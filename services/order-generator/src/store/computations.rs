@@ -6,7 +6,7 @@ use super::{from_json, to_json};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +40,18 @@ pub(crate) struct Newest {
 pub(crate) async fn newest(connection: &impl ConnectionTrait) -> Result<Option<Newest>, Fault> {
     let row = computation::Entity::find().order_by_desc(computation::Column::Sequence).one(connection).await?;
     Ok(row.map(|row| Newest { revision: row.catalog_revision, orders_until: row.orders_until }))
+}
+
+/// The sequence of the newest computation; none before the first.
+pub(crate) async fn newest_sequence(connection: &impl ConnectionTrait) -> Result<Option<i64>, Fault> {
+    let newest = computation::Entity::find().select_only().expr(computation::Column::Sequence.max());
+    Ok(newest.into_tuple::<Option<i64>>().one(connection).await?.flatten())
+}
+
+/// When the newest generation was; none before the first.
+pub(crate) async fn newest_generation(connection: &impl ConnectionTrait) -> Result<Option<i64>, Fault> {
+    let newest = generation::Entity::find().select_only().expr(generation::Column::At.max());
+    Ok(newest.into_tuple::<Option<i64>>().one(connection).await?.flatten())
 }
 
 /// When a computation was, and how much of the order feed it saw.
@@ -126,6 +138,15 @@ impl Generated {
 pub(crate) async fn generation(connection: &impl ConnectionTrait, id: &str) -> Result<Option<Generated>, Fault> {
     let row = generation::Entity::find_by_id(id.to_owned()).one(connection).await?;
     row.map(|row| from_json(&row.summary)).transpose()
+}
+
+/// When a generation last ran, and what it did or would have done.
+pub(crate) async fn generation_at(
+    connection: &impl ConnectionTrait,
+    id: &str,
+) -> Result<Option<(Timestamp, Generated)>, Fault> {
+    let row = generation::Entity::find_by_id(id.to_owned()).one(connection).await?;
+    row.map(|row| Ok((Timestamp::from_millis(row.at), from_json(&row.summary)?))).transpose()
 }
 
 /// Keeps a generation. The same id again (a job's task that ran twice) keeps the later one.

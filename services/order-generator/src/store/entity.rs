@@ -90,6 +90,10 @@ pub mod synchronization {
         pub was_read: bool,
         pub counts: String,
         pub message: String,
+        /// What broke thresholds when it was held back, as JSON.
+        pub excess: String,
+        /// Who let that pass; empty when nobody did.
+        pub passed_by: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -131,7 +135,9 @@ pub mod assignment {
         pub owner_key: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub resource_type: String,
+        /// In rows that are older than `content`; else empty.
         pub body: String,
+        pub content: Vec<u8>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -315,6 +321,111 @@ pub mod lease {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Requests for assignments: what lists and the evaluation look for, beside the whole as JSON.
+pub mod request {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "requests")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub sequence: i64,
+        pub id: String,
+        pub owner_type: String,
+        pub owner_key: String,
+        pub kind: i32,
+        pub name: String,
+        pub requested_by: String,
+        pub state: i32,
+        pub since: i64,
+        pub until: Option<i64>,
+        pub open_for: Option<String>,
+        pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What review must still be told of requests: one line per request.
+pub mod request_outbox {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "request_outbox")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub request_id: String,
+        pub action: i32,
+        pub reason: String,
+        pub tries: i32,
+        pub due_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What was found, and waits for a person.
+pub mod found_item {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "found_items")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub item_id: String,
+        pub position: String,
+        pub kind: i32,
+        pub owner_type: String,
+        pub owner_key: String,
+        pub resource_type: String,
+        pub entity_type: String,
+        pub target_key: String,
+        pub property: String,
+        pub workflow_state: i32,
+        pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What people decided on what was found; never changed but for whether it stands.
+pub mod decision {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "decisions")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub sequence: i64,
+        pub id: String,
+        pub item_id: String,
+        pub is_standing: bool,
+        pub kind: i32,
+        pub owner_type: String,
+        pub owner_key: String,
+        pub resource_type: String,
+        pub property: String,
+        pub verdict: String,
+        pub actor: String,
+        pub at: i64,
+        pub body: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What synchronization, and others, changed since the last computation of the role model.
 pub mod change {
     use sea_orm::entity::prelude::*;
@@ -327,7 +438,9 @@ pub mod change {
         pub kind: i32,
         pub entity_type: String,
         pub key: String,
-        pub before: Option<String>,
+        pub before: Option<i64>,
+        /// The properties that differ, as JSON.
+        pub properties: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -392,6 +505,47 @@ pub mod text {
         pub entity_type: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub key: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the newest generation held back, as it would have been done.
+pub mod held_order {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "held_orders")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub run: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        pub action: i32,
+        pub resource_type: String,
+        pub owner_key: String,
+        pub planned: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The secret that fingerprints of plans are made with: one row.
+pub mod plan_key {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "plan_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub secret: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

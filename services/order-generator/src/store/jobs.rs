@@ -222,6 +222,12 @@ pub(crate) async fn by_request(connection: &impl ConnectionTrait, request_id: &s
     query.one(connection).await?.map(read_run).transpose()
 }
 
+/// The run that a generation run belongs to.
+pub(crate) async fn by_generation(connection: &impl ConnectionTrait, run: &str) -> Result<Option<Run>, Fault> {
+    let query = job_run::Entity::find().filter(job_run::Column::GenerationRun.eq(run));
+    query.one(connection).await?.map(read_run).transpose()
+}
+
 /// A run's tasks, by level.
 pub(crate) async fn tasks(connection: &impl ConnectionTrait, run_id: &str) -> Result<Vec<TaskRun>, Fault> {
     let query = job_task_run::Entity::find()

@@ -1,7 +1,10 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
+mod held_orders;
 mod incremental;
+mod requests;
 
+use held_orders::HeldOrders;
 use incremental::Incremental;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
@@ -11,7 +14,14 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(WhatWasRead), Box::new(Incremental)]
+        vec![
+            Box::new(First),
+            Box::new(WhatWasRead),
+            Box::new(Reconciliation),
+            Box::new(requests::Requests),
+            Box::new(HeldOrders),
+            Box::new(Incremental),
+        ]
     }
 }
 
@@ -116,6 +126,73 @@ impl MigrationTrait for WhatWasRead {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let properties = text("properties").default("").to_owned();
         manager.alter_table(Table::alter().table("readings").add_column(properties).to_owned()).await
+    }
+}
+
+/// What was found and waits for people, and what they decided.
+struct Reconciliation;
+
+impl MigrationName for Reconciliation {
+    fn name(&self) -> &str {
+        "m0003_reconciliation"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Reconciliation {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for create in [
+            table(
+                "found_items",
+                vec![
+                    text("item_id"),
+                    key("position", manager),
+                    int("kind"),
+                    text("owner_type"),
+                    text("owner_key"),
+                    text("resource_type"),
+                    text("entity_type"),
+                    text("target_key"),
+                    text("property"),
+                    int("workflow_state"),
+                    text("body"),
+                ],
+                &["item_id"],
+            ),
+            table(
+                "decisions",
+                vec![
+                    sequence("sequence"),
+                    text("id"),
+                    text("item_id"),
+                    // The newest on its item: the one that counts.
+                    flag("is_standing"),
+                    int("kind"),
+                    text("owner_type"),
+                    text("owner_key"),
+                    text("resource_type"),
+                    text("property"),
+                    text("verdict"),
+                    text("actor"),
+                    big("at"),
+                    text("body"),
+                ],
+                &[],
+            ),
+        ] {
+            manager.create_table(create).await?;
+        }
+        for create in [
+            index("found_items", "found_items_position", &["position"]).unique().to_owned(),
+            index("found_items", "found_items_owner", &["owner_type", "owner_key"]),
+            index("found_items", "found_items_target", &["entity_type", "target_key"]),
+            index("decisions", "decisions_id", &["id"]).unique().to_owned(),
+            index("decisions", "decisions_item", &["item_id", "is_standing"]),
+            index("decisions", "decisions_owner", &["owner_type", "owner_key"]),
+        ] {
+            manager.create_index(create).await?;
+        }
+        Ok(())
     }
 }
 

@@ -377,6 +377,11 @@ pub(crate) async fn waiting_in(
     Ok(found)
 }
 
+/// The orders of a generation run, in no order.
+pub(crate) async fn of_run(connection: &impl ConnectionTrait, run: &str) -> Result<Vec<OrderRecord>, Fault> {
+    Entity::find().filter(Column::GenerationRun.eq(run)).all(connection).await?.iter().map(read).collect()
+}
+
 /// All orders of one owner, oldest first.
 pub(crate) async fn of_owner(
     connection: &impl ConnectionTrait,

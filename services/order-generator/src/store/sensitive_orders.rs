@@ -5,9 +5,7 @@
 use super::entity::order::{Column as OrderColumn, Entity as OrderEntity};
 use super::entity::sensitive_order::{Column, Entity, Model};
 use prost::Message;
-use provost_contract::to_wire;
 use provost_contract::types::v1::{InactiveReason, Order as WireOrder, ProvisioningState};
-use provost_domain::Order;
 use provost_service_kit::{Engine, Fault};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
@@ -17,13 +15,20 @@ use std::collections::HashMap;
 /// Columns that an insert writes.
 const COLUMNS: usize = 2;
 
-/// Keeps the content of those orders that hold sensitive values.
-pub(crate) async fn save(connection: &impl ConnectionTrait, engine: Engine, orders: &[Order]) -> Result<(), DbErr> {
-    let is_sensitive = |order: &&Order| order.changes.iter().any(|change| change.sensitive);
-    let row = |order: &Order| Model { order_id: order.id.to_string(), content: to_wire::order(order).encode_to_vec() };
-    let rows: Vec<Model> = orders.iter().filter(is_sensitive).map(row).collect();
-    for chunk in rows.chunks(engine.rows_per_statement(COLUMNS)) {
-        let rows = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
+/// What is to be kept of an order: its id, and its content.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Content(Model);
+
+/// What is to be kept of an order, if it holds sensitive values.
+pub(crate) fn content(order: &WireOrder) -> Option<Content> {
+    let is_sensitive = order.changes.iter().any(|change| change.sensitive);
+    is_sensitive.then(|| Content(Model { order_id: order.order_id.clone(), content: order.encode_to_vec() }))
+}
+
+/// Keeps the content of orders that hold sensitive values.
+pub(crate) async fn save(connection: &impl ConnectionTrait, engine: Engine, contents: &[Content]) -> Result<(), DbErr> {
+    for chunk in contents.chunks(engine.rows_per_statement(COLUMNS)) {
+        let rows = chunk.iter().map(|Content(row)| row.clone().into_active_model());
         Entity::insert_many(rows).exec_without_returning(connection).await?;
     }
     Ok(())

@@ -22,6 +22,8 @@ pub(crate) enum State {
     Completed,
     /// Over, and nothing was changed.
     Failed,
+    /// Held back by a threshold until a person lets it pass; nothing was changed.
+    Blocked,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             Self::Reading => "reading",
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Blocked => "blocked",
         }
     }
 
@@ -39,13 +42,14 @@ impl State {
             "waiting" => Self::Waiting,
             "reading" => Self::Reading,
             "completed" => Self::Completed,
+            "blocked" => Self::Blocked,
             _ => Self::Failed,
         }
     }
 
     /// Nothing more happens to it.
     pub(crate) const fn is_over(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed)
+        matches!(self, Self::Completed | Self::Failed | Self::Blocked)
     }
 }
 
@@ -57,6 +61,22 @@ pub(crate) struct Counts {
     pub(crate) inserted: i64,
     pub(crate) updated: i64,
     pub(crate) deleted: i64,
+}
+
+/// A threshold that an export breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Excess {
+    pub(crate) entity_type: String,
+    /// "inserted", "updated" or "deleted".
+    pub(crate) counted: String,
+    pub(crate) count: i64,
+    pub(crate) limit: i64,
+    pub(crate) rule: String,
+    /// How many resources the export shows, and how many there were.
+    pub(crate) rows: i64,
+    pub(crate) known: i64,
+    /// The first of them.
+    pub(crate) keys: Vec<String>,
 }
 
 /// One synchronization of one connection.
@@ -83,6 +103,20 @@ pub(crate) struct Synchronization {
     pub(crate) was_read: bool,
     pub(crate) counts: Vec<Counts>,
     pub(crate) message: String,
+    /// What broke thresholds when it was last held back.
+    pub(crate) excess: Vec<Excess>,
+    /// Who let that pass; empty when nobody did.
+    pub(crate) passed_by: String,
+}
+
+impl Synchronization {
+    /// A person saw it, and let it pass. A number that grew since was not seen.
+    pub(crate) fn lets_pass(&self, excess: &Excess) -> bool {
+        let is_seen = |seen: &Excess| {
+            seen.entity_type == excess.entity_type && seen.counted == excess.counted && excess.count <= seen.count
+        };
+        !self.passed_by.is_empty() && self.excess.iter().any(is_seen)
+    }
 }
 
 fn read(row: Model) -> Result<Synchronization, Fault> {
@@ -96,6 +130,8 @@ fn read(row: Model) -> Result<Synchronization, Fault> {
         started_at: at(row.started_at),
         ended_at: at(row.ended_at),
         counts: from_json(&row.counts)?,
+        excess: from_json(&row.excess)?,
+        passed_by: row.passed_by,
         id: row.id,
         connector: row.connector,
         connection: row.connection,
@@ -126,6 +162,8 @@ pub(crate) async fn create(
         breaks: Set(0),
         was_read: Set(false),
         counts: Set("[]".to_owned()),
+        excess: Set("[]".to_owned()),
+        passed_by: Set(String::new()),
         message: Set(String::new()),
         ..Default::default()
     };
@@ -194,11 +232,33 @@ pub(crate) async fn save(connection: &impl ConnectionTrait, to: &Synchronization
         breaks: Set(to.breaks),
         was_read: Set(to.was_read),
         counts: Set(to_json(&to.counts)?),
+        excess: Set(to_json(&to.excess)?),
+        passed_by: Set(to.passed_by.clone()),
         message: Set(to.message.clone()),
         ..Default::default()
     };
     Entity::update_many().set(row).filter(Column::Id.eq(&to.id)).exec(connection).await?;
     Ok(())
+}
+
+/// Lets pass what a person saw of an export that was held back: it is offered again. Of any other one,
+/// nothing changes.
+pub(crate) async fn let_pass(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    id: &str,
+    actor: &str,
+) -> Result<(), Fault> {
+    let Some(mut held) = lock(connection, engine, id).await?.filter(|one| one.state == State::Blocked) else {
+        return Ok(());
+    };
+    held.state = State::Waiting;
+    actor.clone_into(&mut held.passed_by);
+    // It is read anew: what it shows is of a later moment.
+    (held.offered_at, held.started_at, held.ended_at) = (None, None, None);
+    (held.rows_read, held.breaks, held.was_read) = (0, 0, false);
+    held.message.clear();
+    save(connection, &held).await
 }
 
 /// A page of synchronizations, newest first. `before` is 0 for the first page.
@@ -216,4 +276,18 @@ pub(crate) async fn list(
         query = query.filter(Column::Sequence.lt(before));
     }
     query.all(connection).await?.into_iter().map(read).collect()
+}
+
+/// The newest synchronization of a connector that was applied before an instant.
+pub(crate) async fn applied_before(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    at: Timestamp,
+) -> Result<Option<Synchronization>, Fault> {
+    let query = Entity::find()
+        .filter(Column::Connector.eq(connector))
+        .filter(Column::State.eq(State::Completed.name()))
+        .filter(Column::EndedAt.lte(at.millis()))
+        .order_by_desc(Column::Sequence);
+    query.one(connection).await?.map(read).transpose()
 }

@@ -6,8 +6,9 @@
 use crate::catalogs::{File, compile};
 use crate::generator::Generator;
 use crate::model::catalog::Problem;
+use crate::model::catalog::difference::{Difference, differences};
 use crate::store::catalogs::{self, NewCatalog};
-use crate::store::to_json;
+use crate::store::{from_json, to_json};
 use provost_contract::Violations;
 use provost_service_kit::{Engine, Fault};
 use sea_orm::ConnectionTrait;
@@ -25,6 +26,8 @@ pub(crate) struct Applied {
     pub(crate) revision: i64,
     pub(crate) problems: Vec<Problem>,
     pub(crate) declared: BTreeMap<String, usize>,
+    /// What it declares otherwise than the catalog that was current.
+    pub(crate) changes: Vec<Difference>,
 }
 
 /// Checks a catalog, and applies it unless it is only to be checked. The same content again keeps
@@ -51,13 +54,19 @@ pub(crate) async fn apply_catalog(
     let catalog = match compiled {
         Ok(catalog) => catalog,
         Err(problems) => {
-            let nothing =
-                Applied { is_applied: false, revision: current_revision, problems, declared: BTreeMap::new() };
-            return Ok(nothing);
+            return Ok(Applied {
+                is_applied: false,
+                revision: current_revision,
+                problems,
+                declared: BTreeMap::new(),
+                changes: vec![],
+            });
         }
     };
-    let answer =
-        |is_applied, revision| Applied { is_applied, revision, problems: Vec::new(), declared: catalog.declared() };
+    let before: Vec<File> = current.map(|row| from_json(&row.files)).transpose()?.unwrap_or_default();
+    let changes = differences(&texts(&before), &texts(&files));
+    let declared = catalog.declared();
+    let answer = |is_applied, revision| Applied { is_applied, revision, problems: Vec::new(), declared, changes };
     let text = to_json(&files)?;
     let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     if validate_only {
@@ -79,7 +88,11 @@ pub(crate) async fn apply_catalog(
     Ok(answer(true, revision))
 }
 
-fn check_limits(files: &[File]) -> Result<(), Violations> {
+fn texts(files: &[File]) -> Vec<(&str, &str)> {
+    files.iter().map(|file| (file.name.as_str(), file.content.as_str())).collect()
+}
+
+pub(super) fn check_limits(files: &[File]) -> Result<(), Violations> {
     let mut wrong = Violations::default();
     if files.is_empty() {
         wrong.add("files", "must hold at least one file");

@@ -9,22 +9,25 @@ use super::affected::{Affected, affected};
 use super::catch_up::catch_up;
 use super::inputs::{Batch, Claimed, Kept, Person, Scope};
 use super::permissions::owner_type;
+use super::planning::Planning;
 use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
-use super::world::{Ground, Known, World};
+use super::world::{Ground, Known, Taken, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
 use crate::model::evaluate;
 use crate::model::expected::{Expected, ExpectedRole};
+use crate::model::found::Item;
 use crate::model::need::Need;
-use crate::store::assignments::{self, AssignmentKey, OwnerKey};
+use crate::store::assignments::{self, AssignmentKey, Body, OwnerKey};
 use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed};
 use crate::store::dependencies::{self, Dependencies, Replaced};
-use crate::store::{resources, to_json};
+use crate::store::{found_items, resources, to_json};
 use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
+use provost_contract::fulfillment::v1::Verification;
 use provost_domain::{Owner, Period, Reason, WorkflowState};
 use provost_service_kit::{Fault, feed};
 use serde::{Deserialize, Serialize};
@@ -165,17 +168,7 @@ pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> R
 }
 
 async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, done: &Done) -> Result<Computed, Fault> {
-    catch_up(generator).await?;
-    let started_at = generator.clock.now();
-    let connection = generator.database.read();
-    // What changes after this is looked at by the next computation, whether this one sees it or not.
-    let until = Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
-    let newest = computations::newest(connection).await?;
-    // What a computation by another catalog left says nothing.
-    let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
-    let changes = changes::until(connection, until.changes).await?;
-    let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
-    let ground = Ground::read(generator, loaded, started_at, known).await?;
+    let Begun { ground, until, base, changes } = Begun::read(generator, loaded).await?;
     match (whom, base) {
         (Whom::Everybody, _) | (Whom::Changed, None) => {
             kept(generator, &ground, &Scope::Everybody, Answers::For(&Candidates::All, until), done).await
@@ -192,6 +185,39 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, d
             let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
             Err(Fault::wrong_state("role model", early))
         }
+    }
+}
+
+/// What every computation begins with.
+struct Begun {
+    ground: Arc<Ground>,
+    until: Until,
+    /// Up to where the last computation by this catalog saw the order feed; none when there was none.
+    base: Option<i64>,
+    /// What has changed since then.
+    changes: Vec<Change>,
+}
+
+impl Begun {
+    async fn read(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
+        catch_up(generator).await?;
+        Self::as_it_is(generator, loaded).await
+    }
+
+    /// As [`Begun::read`], with the projection of the ledger as it is.
+    async fn as_it_is(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
+        let started_at = generator.clock.now();
+        let connection = generator.database.read();
+        // What changes after this is looked at by the next computation, whether this one sees it or not.
+        let until =
+            Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
+        let newest = computations::newest(connection).await?;
+        // What a computation by another catalog left says nothing.
+        let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
+        let changes = changes::until(connection, until.changes).await?;
+        let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
+        let ground = Ground::read(generator, loaded, started_at, known).await?;
+        Ok(Self { ground, until, base, changes })
     }
 }
 
@@ -243,8 +269,10 @@ enum Answers<'a> {
 pub(crate) enum Keep {
     /// What is to be written.
     Differences,
-    /// All that was found.
-    All,
+    /// What a plan is made from; nothing can be written.
+    Plan,
+    /// Both.
+    Both,
 }
 
 /// What a computation found, before any of it is kept.
@@ -260,11 +288,13 @@ pub(crate) struct Found {
     counts: Computed,
     /// What is to be written, as it is to be kept; none where it is to be deleted. What stays is not here.
     owner: Option<Option<String>>,
-    assignments: Vec<(String, Option<String>)>,
+    assignments: Vec<(String, Option<Body>)>,
     /// What the result was computed from, when that differs from what is kept: before, and by now.
     dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
-    /// What the owner has, or shall have, when all is to stay in memory.
-    pub(crate) assigned: Vec<Assignment>,
+    /// What waits for a person, when something does or did: as it is kept, and by now.
+    items: Option<(HashMap<String, String>, Vec<Item>)>,
+    /// What a plan is made from.
+    pub(crate) planning: Option<Planning>,
 }
 
 /// Computes for the owners of a scope by a catalog, which need not be the one that was applied, and
@@ -280,13 +310,52 @@ pub(crate) async fn compute_in_memory(
     done: &Done,
 ) -> Result<Computation, Fault> {
     let owners = scope.owners(generator, ground).await?;
-    let mut run = Run { generator, ground, keep, computation: Computation::default(), claims: Vec::new() };
+    let mut run = Run {
+        generator,
+        ground,
+        keep,
+        computation: Computation::default(),
+        claims: Vec::new(),
+        released: BTreeSet::new(),
+    };
     run.all(owners, done).await?;
-    if let Scope::These(_) = scope {
-        run.whoever_else_claims(done).await?;
+    match scope {
+        Scope::Everybody => run.strays(done).await?,
+        Scope::These(_) => {
+            // What nobody has any more is looked at by itself.
+            let released = std::mem::take(&mut run.released);
+            run.all(released.into_iter().collect(), done).await?;
+            run.whoever_else_claims(done).await?;
+        }
     }
     run.contested().await?;
     Ok(run.computation)
+}
+
+/// What one owner has, or shall have, by the catalog, the data and the orders of now, and what that was computed
+/// from. Nothing is kept.
+///
+/// # Errors
+/// As [`Ground::read`].
+pub(crate) async fn of_now(
+    generator: &Generator,
+    loaded: Arc<Loaded>,
+    owner: &OwnerKey,
+) -> Result<(Arc<Ground>, Vec<Assignment>), Fault> {
+    let Begun { ground, .. } = Begun::as_it_is(generator, loaded).await?;
+    let scope = Scope::These(BTreeSet::from([owner.clone()]));
+    let mut computation = compute_in_memory(generator, &ground, &scope, Keep::Differences, &|_, _| {}).await?;
+    let (connection, engine) = (generator.database.read(), generator.database.engine());
+    let kept = assignments::of_owners(connection, engine, &[owner]).await?;
+    let mut bodies: BTreeMap<String, Body> = kept.into_iter().map(|((.., place), body)| (place, body)).collect();
+    for (place, body) in computation.found.remove(owner).map(|found| found.assignments).unwrap_or_default() {
+        match body {
+            Some(body) => bodies.insert(place, body),
+            None => bodies.remove(&place),
+        };
+    }
+    let assignments = bodies.values().map(Body::read).collect::<Result<Vec<_>, Fault>>()?;
+    Ok((ground, assignments))
 }
 
 /// A computation under way.
@@ -297,6 +366,8 @@ struct Run<'a> {
     computation: Computation,
     /// What each owner has or claims, and had or claimed before.
     claims: Vec<(OwnerKey, Claimed, BTreeSet<Need>)>,
+    /// Resources that somebody had and no longer has.
+    released: BTreeSet<OwnerKey>,
 }
 
 impl Run<'_> {
@@ -310,20 +381,42 @@ impl Run<'_> {
             let chunk: Vec<OwnerKey> = owners.by_ref().take(OWNERS_PER_PIECE).collect();
             (!chunk.is_empty()).then_some(chunk)
         });
-        let pieces = chunks
-            .map(|chunk| async move { Batch::evaluated(generator, ground, chunk).await?.assigned(generator).await });
+        let pieces = chunks.map(|chunk| async move {
+            let mut batch = Batch::evaluated(generator, ground, chunk).await?;
+            batch.settle_each();
+            batch.assigned(generator, Taken::new()).await
+        });
         let mut running = stream::iter(pieces).buffered(beside);
         let mut so_far = 0;
         while let Some(batch) = running.try_next().await? {
             so_far += batch.people.len() as u64;
             done(so_far, total);
             for person in batch.people {
+                let before = batch.previous.get(&person.key);
+                self.released.extend(released(ground, before, &person.assignments));
                 let before = person.kept.dependencies.as_ref().map(|kept| kept.claims.clone()).unwrap_or_default();
                 self.claims.push((person.key.clone(), person.claimed.clone(), before));
                 self.take(&batch.world, person)?;
             }
         }
         Ok(())
+    }
+
+    /// Looks at the resources that nobody claims.
+    async fn strays(&mut self, done: &Done) -> Result<(), Fault> {
+        let claimed: HashSet<Need> =
+            self.claims.iter().flat_map(|(_, claimed, _)| claimed.needs.iter().copied()).collect();
+        let mut strays = Vec::new();
+        for entity_type in self.ground.catalog().entity_types() {
+            let name = entity_type.name.to_string();
+            if !self.ground.looks_for_strays(&name) {
+                continue;
+            }
+            let keys = resources::keys(self.generator.database.read(), &name).await?;
+            let unclaimed = keys.into_iter().filter(|key| !claimed.contains(&Need::resource(&name, key)));
+            strays.extend(unclaimed.map(|key| (name.clone(), key)));
+        }
+        self.all(strays, done).await
     }
 
     fn take(&mut self, world: &World, person: Person) -> Result<(), Fault> {
@@ -366,13 +459,26 @@ impl Run<'_> {
             return Ok(());
         }
         let mut batch = Batch::evaluated(self.generator, self.ground, contested).await?;
-        batch.refuse_shared();
-        let batch = batch.assigned(self.generator).await?;
+        let taken = batch.settle_together();
+        let batch = batch.assigned(self.generator, taken).await?;
         for person in batch.people {
             self.take(&batch.world, person)?;
         }
         Ok(())
     }
+}
+
+/// What was somebody's and is not any more.
+fn released(
+    ground: &Ground,
+    before: Option<&BTreeMap<String, Assignment>>,
+    now: &[Assignment],
+) -> impl Iterator<Item = OwnerKey> {
+    let key = |one: &Assignment| (one.entity_type.clone(), one.target_key.clone());
+    let now: HashSet<OwnerKey> = now.iter().map(key).collect();
+    let before: Vec<OwnerKey> = before.into_iter().flat_map(BTreeMap::values).map(key).collect();
+    let is_released = |key: &OwnerKey| !now.contains(key) && ground.looks_for_strays(&key.0);
+    before.into_iter().filter(is_released).collect::<Vec<_>>().into_iter()
 }
 
 impl Computation {
@@ -386,32 +492,80 @@ impl Computation {
 
 impl Found {
     fn of(world: &World, person: &Person, keep: Keep) -> Result<Self, Fault> {
-        let Kept { owner, assignments, dependencies } = &person.kept;
-        let known = person.known(world).as_ref().map(to_json).transpose()?;
+        let Kept { owner, assignments, dependencies, items } = &person.kept;
         let mut found = Self::default();
+        if keep != Keep::Differences {
+            found.planning = Some(Planning::of(person, world)?);
+        }
+        if keep == Keep::Plan {
+            found.counts.owners = i64::from(person.expected.is_some());
+            return Ok(found);
+        }
+        let known = person.known(world).as_ref().map(to_json).transpose()?;
         found.counts.owners = i64::from(known.is_some());
         if known != *owner {
             found.owner = Some(known);
         }
-        let mut here: HashSet<&str> = HashSet::new();
+        let mut here: HashSet<String> = HashSet::new();
         for assignment in &person.assignments {
             found.counts.count(assignment);
-            let body = to_json(assignment)?;
-            here.insert(&assignment.resource_type);
-            if assignments.get(&assignment.resource_type) != Some(&body) {
-                found.assignments.push((assignment.resource_type.clone(), Some(body)));
+            let body = Body::of(assignment);
+            let place = assignment.place();
+            if assignments.get(&place) != Some(&body) {
+                found.assignments.push((place.clone(), Some(body)));
             }
+            here.insert(place);
         }
-        let gone = assignments.keys().filter(|name| !here.contains(name.as_str()));
+        let gone = assignments.keys().filter(|name| !here.contains(*name));
         found.assignments.extend(gone.map(|name| (name.clone(), None)));
         let computed_from = person.dependencies(world.ground().now);
         if computed_from != *dependencies {
             found.dependencies = Some((dependencies.clone(), computed_from));
         }
-        if keep == Keep::All {
-            found.assigned.clone_from(&person.assignments);
+        let lines = person.items(world);
+        if !lines.is_empty() || !items.is_empty() {
+            found.items = Some((items.clone(), lines));
         }
         Ok(found)
+    }
+}
+
+/// A computation for everybody that may be kept once somebody has looked at it.
+pub(crate) struct Everybody {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) computation: Computation,
+    /// Orders that synchronization shows.
+    pub(crate) shown: Vec<Verification>,
+    until: Until,
+}
+
+impl Everybody {
+    /// Computes for everybody by a catalog, which need not be the one that was applied, and keeps nothing.
+    ///
+    /// # Errors
+    /// As [`compute`].
+    pub(crate) async fn compute(
+        generator: &Generator,
+        loaded: Arc<Loaded>,
+        keep: Keep,
+        done: &Done,
+    ) -> Result<Self, Fault> {
+        let Begun { ground, until, .. } = Begun::read(generator, loaded).await?;
+        let computation = compute_in_memory(generator, &ground, &Scope::Everybody, keep, done).await?;
+        let shown = verifications(generator, &ground, &Candidates::All).await?;
+        Ok(Self { ground, computation, shown, until })
+    }
+
+    /// Keeps it, and tells the ledger what synchronization shows.
+    ///
+    /// # Errors
+    /// When the database fails, or the ledger cannot be reached.
+    pub(crate) async fn keep(&self, generator: &Generator) -> Result<Computed, Fault> {
+        let mut computed = self.computation.counts();
+        computed.verified = verify(generator, &self.shown).await?;
+        let answers = Answers::For(&Candidates::All, self.until);
+        save(generator, &self.ground, &self.computation, &computed, answers).await?;
+        Ok(computed)
     }
 }
 
@@ -438,7 +592,7 @@ async fn save(
     let engine = generator.database.engine();
     let mut owners = Vec::new();
     let mut owners_gone = Vec::new();
-    let mut bodies: Vec<(AssignmentKey, &String)> = Vec::new();
+    let mut bodies: Vec<(AssignmentKey, &Body)> = Vec::new();
     let mut bodies_gone: Vec<AssignmentKey> = Vec::new();
     let mut replaced = Vec::new();
     for (owner, found) in &computation.found {
@@ -465,6 +619,12 @@ async fn save(
     assignments::save(&transaction, engine, &bodies).await?;
     assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
     dependencies::replace(&transaction, engine, &replaced).await?;
+    let (mut items_before, mut items) = (HashMap::new(), Vec::new());
+    for (before, lines) in computation.found.values().filter_map(|found| found.items.as_ref()) {
+        items_before.extend(before.iter().map(|(id, body)| (id.clone(), body.clone())));
+        items.extend(lines.iter().cloned());
+    }
+    found_items::replace(&transaction, engine, &items_before, &items).await?;
     let orders_until = match answers {
         Answers::For(_, until) => {
             ground.texts.save(&transaction, engine).await?;

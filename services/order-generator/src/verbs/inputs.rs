@@ -6,19 +6,21 @@
 //! computes for everybody gets.
 
 use super::compute::KnownOwner;
-use super::world::{Ground, Noted, World};
+use super::world::{Ground, Noted, Taken, World};
 use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::claims::Claims;
-use crate::model::evaluate;
+use crate::model::correlate;
+use crate::model::evaluate::{self, Explanation};
 use crate::model::expected::Expected;
+use crate::model::found::{Item, items};
 use crate::model::generate::{LaneKey, unknown_key};
 use crate::model::grant::Grant;
 use crate::model::need::Need;
-use crate::store::assignments::{self, OwnerKey};
+use crate::store::assignments::{self, Body, OwnerKey};
 use crate::store::dependencies::{self, Dependencies};
-use crate::store::{from_json, resources};
-use provost_domain::Timestamp;
+use crate::store::{found_items, from_json, requests, resources};
+use provost_domain::{Owner, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -55,9 +57,11 @@ pub(crate) struct Kept {
     /// The owner itself.
     pub(crate) owner: Option<String>,
     /// Its assignments, by resource type.
-    pub(crate) assignments: BTreeMap<String, String>,
+    pub(crate) assignments: BTreeMap<String, Body>,
     /// What they were computed from.
     pub(crate) dependencies: Option<Dependencies>,
+    /// What waits for a person, by id.
+    pub(crate) items: HashMap<String, String>,
 }
 
 /// One owner of a batch.
@@ -91,8 +95,10 @@ pub(crate) struct Claimed {
 pub(crate) struct Batch {
     pub(crate) world: World,
     pub(crate) people: Vec<Person>,
-    /// What was assigned last time, by owner and resource type.
+    /// What was assigned last time, by owner and place.
     pub(crate) previous: HashMap<OwnerKey, BTreeMap<String, Assignment>>,
+    /// The resources that somebody of them has or claims, once that is settled.
+    taken: Taken,
 }
 
 impl Batch {
@@ -113,14 +119,19 @@ impl Batch {
             kept.entry((owner_type, owner_key)).or_default().assignments.insert(resource_type, body);
         }
         let mut dependencies = dependencies::of_owners(connection, engine, &keys).await?;
+        for (owner, lines) in found_items::of_owners(connection, engine, &keys).await? {
+            kept.entry(owner).or_default().items = lines;
+        }
+        let mut requested = requests::grants(connection, engine, Some(&keys)).await?;
         let person = |key: OwnerKey| {
-            let Kept { assignments, .. } = kept.remove(&key).unwrap_or_default();
-            let kept = Kept { owner: known.remove(&key), assignments, dependencies: dependencies.remove(&key) };
+            let decided = ground.grants.get(&key).cloned().unwrap_or_default();
+            let Kept { assignments, items, .. } = kept.remove(&key).unwrap_or_default();
+            let kept = Kept { owner: known.remove(&key), assignments, dependencies: dependencies.remove(&key), items };
             Person {
-                key,
                 kept,
                 before: None,
-                grants: Vec::new(),
+                grants: decided.into_iter().chain(requested.remove(&key).unwrap_or_default()).collect(),
+                key,
                 expected: None,
                 assignments: Vec::new(),
                 claimed: Claimed::default(),
@@ -132,10 +143,10 @@ impl Batch {
         world.read(generator, people.iter().map(|person| person.key.clone()).collect()).await?;
         world.read(generator, world.pointed_at(people.iter().map(|person| &person.key))).await?;
         world.read_positions(generator, people.iter().map(|person| &person.key)).await?;
-        let mut batch = Self { world, people, previous: HashMap::new() };
+        let mut batch = Self { world, people, previous: HashMap::new(), taken: Taken::new() };
         batch = blocking(batch, |batch| {
             for Person { key, kept, .. } in batch.people.iter().filter(|person| !person.kept.assignments.is_empty()) {
-                let read = |(name, body): (&String, &String)| Ok((name.clone(), from_json(body)?));
+                let read = |(name, body): (&String, &Body)| Ok((name.clone(), body.read()?));
                 let previous = kept.assignments.iter().map(read).collect::<Result<_, Fault>>()?;
                 batch.previous.insert(key.clone(), previous);
             }
@@ -148,7 +159,10 @@ impl Batch {
         .await?;
         batch
             .until_nothing_is_missing(generator, |batch, person| {
-                let (expected, noted) = batch.world.expected(&person.key, &person.grants, person.before.as_ref());
+                let nothing = BTreeMap::new();
+                let previous = batch.previous.get(&person.key).unwrap_or(&nothing);
+                let (expected, noted) =
+                    batch.world.expected(&person.key, &person.grants, person.before.as_ref(), previous);
                 person.expected = expected;
                 noted
             })
@@ -198,7 +212,9 @@ impl Batch {
             let given = given.map(|resource| (&*resource.resource_type, "", resource.target_key.as_str()));
             let had = self.previous.get(&person.key).into_iter().flat_map(BTreeMap::values);
             let had = had.map(|one| (one.resource_type.as_str(), one.entity_type.as_str(), one.target_key.as_str()));
-            for (resource_type, entity_type, key) in given.chain(had) {
+            let candidates = person.expected.iter().flat_map(Expected::candidates);
+            let candidates = candidates.map(|(resource_type, key)| (resource_type, "", key));
+            for (resource_type, entity_type, key) in given.chain(had).chain(candidates) {
                 let of_type = catalog.resource_type(resource_type);
                 let entity_type = of_type.map_or(entity_type, |kind| &*kind.target);
                 let Some(target) = catalog.entity_type(entity_type) else { continue };
@@ -221,8 +237,60 @@ impl Batch {
         }
         for person in &mut self.people {
             person.claimed = of.remove(&person.key).unwrap_or_default();
+            let given = person.expected.iter().flat_map(|expected| &expected.resources);
+            let given = given.map(|resource| (&*resource.resource_type, resource.target_key.as_str()));
+            let candidates = person.expected.iter().flat_map(Expected::candidates);
+            // What may be somebody's is in question, too.
+            for (resource_type, key) in given.chain(candidates).filter(|(_, key)| !key.is_empty()) {
+                if let Some(kind) = catalog.resource_type(resource_type) {
+                    person.claimed.needs.insert(Need::resource(&kind.target, key));
+                }
+            }
+            if self.world.ground().looks_for_strays(&person.key.0) {
+                person.claimed.needs.insert(Need::resource(&person.key.0, &person.key.1));
+            }
         }
         Ok(self)
+    }
+
+    /// Settles for each by itself which existing resources are theirs.
+    pub(crate) fn settle_each(&mut self) {
+        let Self { world, people, .. } = self;
+        let kind = |name: &str| world.ground().catalog().resource_type(name);
+        for expected in people.iter_mut().filter_map(|person| person.expected.as_mut()) {
+            correlate::settle(std::slice::from_mut(expected), kind, |_, _, _| false);
+        }
+    }
+
+    /// Settles which existing resources are whose, and refuses what two owners would share. Everybody who claims
+    /// what one of the batch claims must be in it. What they have or claim comes back.
+    pub(crate) fn settle_together(&mut self) -> Taken {
+        let mut held: HashMap<(String, String), Vec<OwnerKey>> = HashMap::new();
+        for (owner, of_owner) in &self.previous {
+            for one in of_owner.values().filter(|one| one.is_ours() && !one.found) {
+                held.entry((one.entity_type.clone(), one.target_key.clone())).or_default().push(owner.clone());
+            }
+        }
+        let ground = Arc::clone(self.world.shared_ground());
+        self.with_claims(|claims, all| {
+            let is_held = |entity_type: &str, key: &str, owner: &Owner| {
+                let holders = held.get(&(entity_type.to_owned(), key.to_owned()));
+                let is_other = |(of, key): &OwnerKey| *of != owner.entity_type || *key != owner.key;
+                holders.is_some_and(|holders| holders.iter().any(is_other))
+            };
+            correlate::settle(all, |name| ground.catalog().resource_type(name), is_held);
+            claims.refuse_shared(all);
+            let mut taken: Taken = claims.claimed(all).into_iter().map(|(key, _)| key).collect();
+            for one in all.iter() {
+                let given = one.resources.iter().map(|resource| (&resource.resource_type, &resource.target_key));
+                let suspects = one.suspects.iter().map(|suspect| (&suspect.resource_type, &suspect.candidate.key));
+                for (resource_type, key) in given.chain(suspects) {
+                    let kind = ground.catalog().resource_type(resource_type);
+                    taken.extend(kind.map(|kind| (kind.target.to_string(), key.clone())));
+                }
+            }
+            taken
+        })
     }
 
     fn with_claims<T>(&mut self, work: impl FnOnce(&Claims<'_>, &mut [Expected]) -> T) -> T {
@@ -245,20 +313,41 @@ impl Batch {
         said
     }
 
-    /// Refuses what two owners would share. Everybody who claims what one of the batch claims must be in it.
-    pub(crate) fn refuse_shared(&mut self) {
-        self.with_claims(|claims, all| claims.refuse_shared(all));
+    /// How the rules come to what they give each owner, in the order of the batch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn explained(mut self, generator: &Generator) -> Result<Vec<Option<Explanation>>, Fault> {
+        loop {
+            let (batch, explained, missing) =
+                blocking((self, vec![], Noted::default()), |(batch, explained, missing)| {
+                    for person in &batch.people {
+                        let (one, noted) = batch.world.explained(&person.key, &person.grants, person.before.as_ref());
+                        explained.push(one);
+                        missing.lacks(&noted);
+                    }
+                    Ok(())
+                })
+                .await?;
+            self = batch;
+            if !missing.is_missing_something() {
+                return Ok(explained);
+            }
+            self.world.read_missing(generator, missing).await?;
+        }
     }
 
     /// Compares what the rules give with what was there, what is there, and what is on its way.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn assigned(self, generator: &Generator) -> Result<Self, Fault> {
+    pub(crate) async fn assigned(mut self, generator: &Generator, taken: Taken) -> Result<Self, Fault> {
+        self.taken = taken;
         self.until_nothing_is_missing(generator, |batch, person| {
             let nothing = BTreeMap::new();
             let previous = batch.previous.get(&person.key).unwrap_or(&nothing);
-            let (assignments, noted) = batch.world.assign(person.expected.as_ref(), previous);
+            let (assignments, noted) =
+                batch.world.assign(&person.key, person.expected.as_ref(), previous, &batch.taken);
             person.assignments = assignments;
             noted
         })
@@ -286,6 +375,24 @@ impl Person {
             .chain(expected.resources.iter().map(|resource| resource.period));
         let bounds = periods.flat_map(|period| [period.from, period.until]).flatten().filter(|bound| *bound > now);
         bounds.chain(expected.next_change).min()
+    }
+
+    /// What waits for a person.
+    pub(crate) fn items(&self, world: &World) -> Vec<Item> {
+        let mut lines: Vec<Item> = self.assignments.iter().flat_map(items).collect();
+        let has = |role: &str| {
+            self.expected
+                .iter()
+                .flat_map(|expected| &expected.roles)
+                .any(|held| !held.is_composite && &*held.role == role)
+        };
+        let ground = world.ground();
+        if let Some(expected) = self.expected.as_ref().filter(|_| !lines.is_empty()) {
+            let assigned: Vec<&Assignment> = self.assignments.iter().collect();
+            let roles = ground.reversed.roles(ground.catalog(), &expected.owner, &assigned, &lines, has);
+            lines.extend(roles);
+        }
+        lines
     }
 
     /// What is to be kept of the owner; none when it is gone.

@@ -3,7 +3,9 @@
 use super::schema::{Exported, unknown_name};
 use crate::generator::Generator;
 use crate::store::jobs::{self, Run, RunState, TaskRun};
+use crate::store::{from_json, synchronizations};
 use crate::work::tasks::Kind;
+use crate::work::tasks::export::export_id;
 use provost_service_kit::Fault;
 
 /// The job that goes all the way from the feeds to verified values.
@@ -11,6 +13,8 @@ pub(crate) const COMPLETE: &str = "complete";
 /// The job that only reads and computes.
 pub(crate) const SYNCHRONIZE: &str = "synchronize";
 
+/// The job that only reads.
+pub(crate) const READ: &str = "read";
 /// The job that goes from the feeds to orders for those whom something concerns that changed.
 pub(crate) const INCREMENTAL: &str = "incremental";
 /// The job that does what has fallen due. It is started by the clock.
@@ -44,6 +48,11 @@ pub(crate) fn all(exports: &[Exported]) -> Vec<Job> {
             name: SYNCHRONIZE,
             description: "Reads every managed system and computes the role model. Writes nothing.",
             tasks: synchronize(exports),
+        },
+        Job {
+            name: READ,
+            description: "Reads managed systems into the repository. Computes and writes nothing.",
+            tasks: read(exports.iter().cloned(), 1, 0),
         },
         Job {
             name: INCREMENTAL,
@@ -116,8 +125,8 @@ fn asked(exports: Vec<Exported>, wish: &RunJob) -> Result<Vec<Exported>, Fault> 
     if wish.connectors.is_empty() {
         return Ok(exports);
     }
-    if wish.job != INCREMENTAL {
-        let wrong = format!("can be chosen for the job {INCREMENTAL} only; the job {} reads all", wish.job);
+    if ![INCREMENTAL, READ].contains(&wish.job.as_str()) {
+        let wrong = format!("can be chosen for the jobs {READ} and {INCREMENTAL} only, not for {}", wish.job);
         return Err(Fault::invalid("connectors", wrong));
     }
     let known: Vec<&str> = exports.iter().map(|export| export.connector.as_str()).collect();
@@ -137,7 +146,7 @@ fn asked(exports: Vec<Exported>, wish: &RunJob) -> Result<Vec<Exported>, Fault> 
 pub(crate) fn known(job: &str) -> Result<(), Fault> {
     match all(&[]).iter().any(|one| one.name == job) {
         true => Ok(()),
-        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE, INCREMENTAL, DUE])),
+        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE, READ, INCREMENTAL, DUE])),
     }
 }
 
@@ -264,10 +273,14 @@ pub(crate) async fn resume(generator: &Generator, run_id: &str, comment: &str, a
         run.ended_at = None;
         run.message.clear();
         note(run, actor, "resumed", comment);
+        let mut held_back = HeldBack::new();
         for task in tasks.iter_mut().filter(|task| task.state == RunState::Blocked) {
             (task.state, task.ended_at) = (RunState::Waiting, None);
+            if let Kind::Synchronize { round, connection, .. } = from_json(&task.kind)? {
+                held_back.push((export_id(run_id, round, &connection), actor.to_owned()));
+            }
         }
-        Ok(())
+        Ok(held_back)
     })
     .await
 }
@@ -281,8 +294,8 @@ pub(crate) async fn cancel(generator: &Generator, run_id: &str, comment: &str, a
     change(generator, run_id, |run, tasks| {
         match run.state {
             // Already asked for: the same again changes nothing.
-            RunState::Cancelled => return Ok(()),
-            RunState::Running | RunState::Waiting if run.is_cancelled => return Ok(()),
+            RunState::Cancelled => return Ok(HeldBack::new()),
+            RunState::Running | RunState::Waiting if run.is_cancelled => return Ok(HeldBack::new()),
             RunState::Running | RunState::Waiting => {}
             RunState::Blocked => {
                 (run.state, run.ended_at) = (RunState::Cancelled, Some(now));
@@ -300,7 +313,7 @@ pub(crate) async fn cancel(generator: &Generator, run_id: &str, comment: &str, a
         }
         run.is_cancelled = true;
         note(run, actor, "cancelled", comment);
-        Ok(())
+        Ok(HeldBack::new())
     })
     .await
 }
@@ -311,17 +324,22 @@ fn note(run: &mut Run, actor: &str, what: &str, comment: &str) {
     tracing::info!(run_id = run.id, actor, comment, "job run {what}");
 }
 
+/// Exports that a threshold held back, and who lets them pass.
+type HeldBack = Vec<(String, String)>;
+
 async fn change(
     generator: &Generator,
     run_id: &str,
-    step: impl FnOnce(&mut Run, &mut [TaskRun]) -> Result<(), Fault>,
+    step: impl FnOnce(&mut Run, &mut [TaskRun]) -> Result<HeldBack, Fault>,
 ) -> Result<Run, Fault> {
     let transaction = generator.database.begin().await?;
     let found = jobs::lock(&transaction, generator.database.engine(), run_id).await?;
     let mut run = found.ok_or_else(|| Fault::not_found(format!("job run {run_id}")))?;
     let mut tasks = jobs::tasks(&transaction, run_id).await?;
     let before = tasks.clone();
-    step(&mut run, &mut tasks)?;
+    for (id, actor) in step(&mut run, &mut tasks)? {
+        synchronizations::let_pass(&transaction, generator.database.engine(), &id, &actor).await?;
+    }
     for (task, before) in tasks.iter().zip(&before) {
         if task != before {
             jobs::save_task(&transaction, run_id, task).await?;
@@ -329,8 +347,10 @@ async fn change(
     }
     jobs::save(&transaction, &run).await?;
     generator.jobs.announce(&transaction).await?;
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.jobs.ring();
+    generator.exports.ring();
     Ok(run)
 }
 

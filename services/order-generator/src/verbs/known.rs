@@ -75,6 +75,7 @@ pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fa
         id: order.id,
         kind: order.kind,
         owner: order.owner.clone(),
+        resource_type: order.resource_type.as_str().into(),
         state,
         inactive_reason,
         // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.

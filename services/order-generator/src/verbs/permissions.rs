@@ -5,11 +5,14 @@
 
 use super::compute::{KnownOwner, catalog};
 use super::known::known;
+use super::requested::{Told, goes_with, held_roles, roles_taken_away, shown_state};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{AssignedProperty, Assignment, Wanted};
 use crate::model::known_order::KnownOrder;
-use crate::store::{assignments, from_json, orders, resources};
+use crate::model::request::Request;
+use crate::store::assignments::{self, Body};
+use crate::store::{from_json, orders, requests, resources};
 use provost_contract::types::v1::OrderRecord;
 use provost_contract::{Violations, from_wire};
 use provost_domain::{
@@ -23,14 +26,19 @@ pub(crate) struct Permissions {
     pub(crate) period: Period,
     pub(crate) roles: Vec<HeldRole>,
     pub(crate) resources: Vec<HeldResource>,
+    /// Resource types that were asked for, and of which the owner has no resource.
+    pub(crate) asked: Vec<AskedType>,
 }
 
-/// A role that the owner has.
+/// A role that the owner has, or that was asked for.
 pub(crate) struct HeldRole {
     pub(crate) role: String,
     pub(crate) display_name: String,
-    pub(crate) workflow: WorkflowState,
     pub(crate) why: Vec<Reason>,
+    pub(crate) workflow: WorkflowState,
+    pub(crate) period: Period,
+    /// The newest request about it that still says something.
+    pub(crate) request: Option<Request>,
 }
 
 /// A resource that the owner has, or shall have.
@@ -42,6 +50,16 @@ pub(crate) struct HeldResource {
     pub(crate) order_id: String,
     pub(crate) reason: String,
     pub(crate) properties: Vec<HeldProperty>,
+    pub(crate) workflow: WorkflowState,
+    /// The newest request about the resource type that still says something.
+    pub(crate) request: Option<Request>,
+}
+
+/// A resource type that was asked for.
+pub(crate) struct AskedType {
+    pub(crate) connector: String,
+    pub(crate) workflow: WorkflowState,
+    pub(crate) request: Request,
 }
 
 /// One property of it. Confidential values are not in it.
@@ -52,6 +70,8 @@ pub(crate) struct HeldProperty {
     pub(crate) workflow: WorkflowState,
     pub(crate) state: ProvisioningState,
     pub(crate) why: Vec<Reason>,
+    /// Its values must not be shown.
+    pub(crate) is_sensitive: bool,
 }
 
 /// Reads what an owner has. An empty entity type means the only one that owns anything.
@@ -64,7 +84,7 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     let connection = generator.database.read();
     let kept = assignments::owner(connection, &entity_type, key).await?;
     let assigned = assignments::of_owner(connection, &entity_type, key).await?;
-    let assigned = assigned.iter().map(|body| from_json::<Assignment>(body)).collect::<Result<Vec<_>, _>>()?;
+    let assigned = assigned.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
     let KnownOwner { owner, period, roles, .. } = match kept {
         Some(body) => from_json(&body)?,
         // Gone from the source, and something is left; or new, and not computed yet.
@@ -80,19 +100,33 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     };
     let records = orders::of_owner(connection, &entity_type, key).await?;
     let ordered = records.into_iter().map(Ordered::read).collect::<Result<Vec<_>, _>>()?;
+    let now = generator.clock.now();
+    let requests = requests::of_owner(connection, &entity_type, key).await?;
+    let taken_away = roles_taken_away(&loaded, &requests, now);
+    let mut told = Told::of(requests, now);
     let mut resources: Vec<_> = assigned.into_iter().map(|assignment| held(&loaded, assignment, &ordered)).collect();
     resources.sort_by(|a, b| a.assignment.resource_type.cmp(&b.assignment.resource_type));
-    let role = |role: super::compute::KnownRole| HeldRole {
-        display_name: display_name(&loaded, &role.role),
-        workflow: role.workflow,
-        role: role.role,
-        why: role.why,
-    };
-    Ok(Permissions { owner, period, roles: roles.into_iter().map(role).collect(), resources })
+    for resource in &mut resources {
+        resource.request = told.about(false, &resource.assignment.resource_type);
+        if goes_with(&loaded, &resource.assignment, resource.request.as_ref(), &taken_away, now) {
+            resource.workflow = WorkflowState::Cancellation;
+        }
+    }
+    let roles = held_roles(&loaded, roles, &mut told, now);
+    let asked = told.rest(false).into_iter().map(|request| AskedType {
+        connector: loaded
+            .catalog
+            .resource_type(&request.name)
+            .map(|kind| kind.connector.to_string())
+            .unwrap_or_default(),
+        workflow: shown_state(&request, now),
+        request,
+    });
+    Ok(Permissions { owner, period, roles, resources, asked: asked.collect() })
 }
 
 /// The name for people of a role, single or composite; empty when it has none, or is gone.
-fn display_name(loaded: &Loaded, role: &str) -> String {
+pub(super) fn display_name(loaded: &Loaded, role: &str) -> String {
     let single = loaded.catalog.role(role).map(|found| &found.display_name);
     let composite = || loaded.catalog.composite_role(role).map(|found| &found.display_name);
     single.or_else(composite).cloned().unwrap_or_default()
@@ -123,24 +157,24 @@ pub(crate) fn owner_type(loaded: &Loaded, entity_type: &str, key: &str) -> Resul
 }
 
 /// An order of the owner.
-struct Ordered {
-    order: Order,
-    known: KnownOrder,
-    said: String,
+pub(super) struct Ordered {
+    pub(super) order: Order,
+    pub(super) known: KnownOrder,
+    pub(super) said: String,
 }
 
 impl Ordered {
-    fn read(record: OrderRecord) -> Result<Self, Fault> {
+    pub(super) fn read(record: OrderRecord) -> Result<Self, Fault> {
         let said = said(&record);
         let (order, known) = known(record)?;
         Ok(Self { order, known, said })
     }
 
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         !matches!(self.known.inactive_reason, Some(InactiveReason::Superseded | InactiveReason::Cancelled))
     }
 
-    fn is_of(&self, assignment: &Assignment) -> bool {
+    pub(super) fn is_of(&self, assignment: &Assignment) -> bool {
         // What was refused because the key is somebody else's is an order without one.
         let is_refused = self.order.target_key.is_empty() && assignment.failure.is_some();
         let is_on_it = self.order.target_key == assignment.target_key || is_refused;
@@ -191,6 +225,7 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
                 .filter(|speaking| speaking.touches(name))
                 .map_or(assigned.state, |speaking| speaking.known.state),
             why: assigned.why.clone(),
+            is_sensitive: !is_shown,
         }
     };
     HeldResource {
@@ -199,12 +234,14 @@ fn held(loaded: &Loaded, assignment: Assignment, ordered: &[Ordered]) -> HeldRes
         order_id: newest.map(|newest| newest.order.id.to_string()).unwrap_or_default(),
         reason,
         properties: assignment.properties.iter().map(property).collect(),
+        workflow: assignment.workflow,
+        request: None,
         assignment,
     }
 }
 
 /// One sentence on an order's state: what it waits for, or what went wrong.
-fn said(record: &OrderRecord) -> String {
+pub(super) fn said(record: &OrderRecord) -> String {
     let order = record.order.clone().unwrap_or_default();
     let failure = record.failure.as_ref().map(|failure| {
         let hint = if failure.hint.is_empty() { String::new() } else { format!("; {}", failure.hint) };

@@ -1,25 +1,31 @@
 //! Applying an export to the repository, complete mode: what is new is inserted, what differs is
 //! updated, what is gone is deleted; in one transaction.
 //!
-//! The rule that must hold: an export that shows nothing where there was something is not believed.
-//! An empty feed would otherwise take everything from everybody. What our own deletions took away does
-//! not count: a system that they emptied is empty.
+//! The rule that must hold: an export that is too much of a change to be true is not believed, until a person
+//! says that it is. A feed that is empty or half would otherwise take everything from everybody. What our own
+//! deletions took away does not count: a system that they emptied is empty.
 
-use super::known::lanes;
+use super::known::lanes_of;
 use super::stage::Staged;
 use super::upload::held;
 use crate::generator::Generator;
-use crate::model::known_order::{self, KnownOrder};
+use crate::model::catalog::SynchronizationThresholds;
+use crate::model::comparison::Comparisons;
+use crate::model::generate::LaneKey;
+use crate::model::known_order;
 use crate::store::changes::{self, Change};
-use crate::store::resources::{self, Reading};
-use crate::store::synchronizations::{self, Counts, State, Synchronization};
+use crate::store::from_json;
+use crate::store::resources::{self, Properties, Reading};
+use crate::store::synchronizations::{self, Counts, Excess, State, Synchronization};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::DatabaseTransaction;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// With fewer resources than this, all of them may go at once.
 const FEW: usize = 5;
+/// Most keys that are named of those that would go.
+const NAMED_MAX: usize = 10;
 
 /// Applies an export that was read in full.
 ///
@@ -32,6 +38,7 @@ pub(crate) async fn synchronize(
     task: &Synchronization,
     staged: Vec<Staged>,
 ) -> Result<Synchronization, Fault> {
+    let limits = limits(generator, &task.connector).await?;
     let deleted = deleted(generator, &staged).await?;
     let transaction = generator.database.begin().await?;
     // Two exports of one connector take turns: the later one is compared with what the earlier one left.
@@ -39,22 +46,36 @@ pub(crate) async fn synchronize(
     let mut task = held(generator, &transaction, task).await?;
     let now = generator.clock.now();
     let export_started_at = task.offered_at.unwrap_or(task.created_at);
-    let mut counts = Vec::with_capacity(staged.len());
-    let mut changed = Vec::new();
-    let newer = newer(&transaction, &staged, export_started_at).await?;
+    let readings = resources::readings(&transaction).await?;
+    let newer = newer(&readings, &staged, export_started_at);
+    let mut differences = Vec::with_capacity(staged.len());
     if newer.is_none() {
         for staged in &staged {
-            let properties = Some(staged.shape.readable());
-            let reading = Reading { export_started_at, synchronization_id: task.id.clone(), properties };
-            counts.push(apply(generator, &transaction, staged, &reading, &deleted, &mut changed).await?);
+            let known = resources::texts(&transaction, &staged.shape.name).await?;
+            differences.push(Differences::between(staged, known, &deleted));
         }
     }
-    task.state = State::Completed;
     task.lease_until = None;
     task.ended_at = Some(now);
+    let excess: Vec<Excess> = differences.iter().flat_map(|one| one.excess(&limits, &readings)).collect();
+    if !excess.iter().all(|excess| task.lets_pass(excess)) {
+        return Err(block(generator, transaction, task, excess).await?);
+    }
+    let mut counts = Vec::with_capacity(staged.len());
+    let mut changed = Vec::new();
+    for differences in &differences {
+        let properties = Some(differences.staged.shape.readable());
+        let reading = Reading { export_started_at, synchronization_id: task.id.clone(), properties };
+        counts.push(differences.apply(generator, &transaction, &reading, &readings, &mut changed).await?);
+    }
+    task.state = State::Completed;
     task.message = newer.map_or_else(String::new, |applied| {
         format!("nothing was changed: a later export of {}, begun at {applied}, was applied already", task.connector)
     });
+    if !excess.is_empty() {
+        task.message = format!("thresholds passed by {}: {}", task.passed_by, sentences(&excess));
+        tracing::warn!(synchronization = task.id, actor = task.passed_by, "an export was applied past its thresholds");
+    }
     task.counts = counts;
     synchronizations::save(&transaction, &task).await?;
     generator.exports.announce(&transaction).await?;
@@ -67,86 +88,210 @@ pub(crate) async fn synchronize(
     Ok(task)
 }
 
-/// When a later export began that was applied already, if one was.
-async fn newer(
-    transaction: &DatabaseTransaction,
-    staged: &[Staged],
-    export_started_at: Timestamp,
-) -> Result<Option<Timestamp>, Fault> {
-    let readings = resources::readings(transaction).await?;
-    let applied = staged.iter().filter_map(|staged| readings.get(&staged.shape.name));
-    Ok(applied.map(|reading| reading.export_started_at).find(|applied| *applied > export_started_at))
+async fn limits(generator: &Generator, connector: &str) -> Result<SynchronizationThresholds, Fault> {
+    let loaded = generator.catalogs.current().await?;
+    let known = loaded.as_ref().and_then(|loaded| loaded.catalog.connector(connector));
+    Ok(known.map(|connector| connector.thresholds).unwrap_or_default())
 }
 
-/// Of the entity types of which the export shows nothing: the keys that our own orders deleted.
-async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(String, String)>, Fault> {
-    let mut emptied = HashSet::new();
-    for shape in staged.iter().filter(|staged| staged.rows.is_empty()).map(|staged| &staged.shape) {
-        if resources::list(generator.database.read(), &shape.name, "", FEW as u64).await?.len() >= FEW {
-            emptied.insert((shape.connector.clone(), shape.name.clone()));
-        }
-    }
-    if emptied.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let there = BTreeMap::new();
-    let is_deleted = |lane: &[KnownOrder]| known_order::overlay(Some(&there), lane).is_none();
-    let deleted = lanes(generator).await?.into_iter().filter_map(|((connector, entity_type, key), lane)| {
-        let of = (connector, entity_type);
-        (emptied.contains(&of) && is_deleted(&lane)).then_some((of.1, key))
-    });
-    Ok(deleted.collect())
-}
-
-async fn apply(
+/// Keeps what was held back for a person to look at, and changes nothing else.
+async fn block(
     generator: &Generator,
-    transaction: &DatabaseTransaction,
-    staged: &Staged,
-    reading: &Reading,
-    deleted: &HashSet<(String, String)>,
-    changes: &mut Vec<Change>,
-) -> Result<Counts, Fault> {
-    let engine = generator.database.engine();
-    let entity_type = &staged.shape.name;
-    let known = resources::texts(transaction, entity_type).await?;
-    let vanished = known.keys().filter(|key| !deleted.contains(&(entity_type.clone(), (*key).clone()))).count();
-    if staged.rows.is_empty() && vanished >= FEW {
-        let why = format!(
-            "the export shows no {entity_type} at all, where there were {vanished}; nothing was changed, because this \
-             looks like a feed that is broken"
-        );
-        return Err(Fault::wrong_state(format!("synchronization {}", reading.synchronization_id), why));
-    }
-    let (mut inserted, mut updated) = (0, 0);
-    let mut changed = Vec::new();
-    for (key, (_, text)) in &staged.rows {
-        match known.get(key) {
-            Some(same) if same == text => continue,
-            Some(_) => updated += 1,
-            None => inserted += 1,
+    transaction: DatabaseTransaction,
+    mut task: Synchronization,
+    excess: Vec<Excess>,
+) -> Result<Fault, Fault> {
+    let message = format!(
+        "{}; nothing was changed. If that is right, resume the job run: {} is read again, and so much is let pass",
+        sentences(&excess),
+        task.connection
+    );
+    task.state = State::Blocked;
+    task.message.clone_from(&message);
+    task.excess = excess;
+    task.passed_by.clear();
+    synchronizations::save(&transaction, &task).await?;
+    generator.exports.announce(&transaction).await?;
+    transaction.commit().await?;
+    generator.exports.ring();
+    tracing::warn!(synchronization = task.id, connection = task.connection, "an export was held back by a threshold");
+    Ok(Fault::wrong_state(format!("synchronization {}", task.id), message))
+}
+
+fn sentences(excess: &[Excess]) -> String {
+    let one = |excess: &Excess| {
+        let Excess { entity_type, counted, count, limit, rule, rows, known, keys } = excess;
+        let more = (*count as usize).saturating_sub(keys.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
+        format!(
+            "the export shows {rows} {entity_type}, where there were {known}: {count} would be {counted}, more than \
+             {limit} ({rule}): {}{more}",
+            named.join(", ")
+        )
+    };
+    excess.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// When a later export began that was applied already, if one was.
+fn newer(readings: &BTreeMap<String, Reading>, staged: &[Staged], export_started_at: Timestamp) -> Option<Timestamp> {
+    let applied = staged.iter().filter_map(|staged| readings.get(&staged.shape.name));
+    applied.map(|reading| reading.export_started_at).find(|applied| *applied > export_started_at)
+}
+
+/// Of the resources that the export does not show any more: those that our own orders deleted.
+async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(String, String)>, Fault> {
+    let mut deleted = HashSet::new();
+    let there = BTreeMap::new();
+    for staged in staged {
+        let shape = &staged.shape;
+        let keys = resources::keys(generator.database.read(), &shape.name).await?;
+        let gone = keys.into_iter().filter(|key| !staged.rows.contains_key(key));
+        let gone: Vec<LaneKey> = gone.map(|key| (shape.connector.clone(), shape.name.clone(), key)).collect();
+        // So few are let pass anyway.
+        if gone.len() < FEW {
+            continue;
         }
-        changed.push((key, text));
+        for ((_, entity_type, key), lane) in lanes_of(generator, &gone).await? {
+            if known_order::overlay(Some(&there), &lane, Comparisons::EXACT).is_none() {
+                deleted.insert((entity_type, key));
+            }
+        }
     }
-    let gone: Vec<_> = known.keys().filter(|key| !staged.rows.contains_key(*key)).collect();
-    resources::save(transaction, engine, entity_type, &changed).await?;
-    resources::delete(transaction, engine, entity_type, &gone).await?;
-    let before = resources::readings(transaction).await?.remove(entity_type);
-    changes.push(Change::Reading {
-        entity_type: entity_type.clone(),
-        before: before.map(|before| before.export_started_at.millis()),
-    });
-    let of_entity_type = || entity_type.clone();
-    if changed.len() + gone.len() > changes::worth_telling(known.len()) {
-        changes.push(Change::Everything { entity_type: of_entity_type() });
-    } else {
-        let keys = changed.iter().map(|(key, _)| *key).chain(gone.iter().copied());
-        changes.extend(keys.map(|key| Change::Resource {
-            entity_type: of_entity_type(),
-            key: key.clone(),
-            before: known.get(key).cloned(),
-        }));
+    Ok(deleted)
+}
+
+/// What an export makes of an entity type.
+struct Differences<'a> {
+    staged: &'a Staged,
+    known: HashMap<String, String>,
+    inserted: Vec<&'a String>,
+    updated: Vec<&'a String>,
+    /// Resources that are gone, and that no order of ours took away.
+    vanished: Vec<String>,
+    gone: Vec<String>,
+}
+
+impl<'a> Differences<'a> {
+    fn between(staged: &'a Staged, known: HashMap<String, String>, deleted: &HashSet<(String, String)>) -> Self {
+        let (mut inserted, mut updated) = (Vec::new(), Vec::new());
+        for (key, (_, text)) in &staged.rows {
+            match known.get(key) {
+                Some(same) if same == text => {}
+                Some(_) => updated.push(key),
+                None => inserted.push(key),
+            }
+        }
+        let mut gone: Vec<String> = known.keys().filter(|key| !staged.rows.contains_key(*key)).cloned().collect();
+        inserted.sort_unstable();
+        updated.sort_unstable();
+        gone.sort_unstable();
+        let is_ours = |key: &&String| deleted.contains(&(staged.shape.name.clone(), (*key).clone()));
+        let vanished = gone.iter().filter(|key| !is_ours(key)).cloned().collect();
+        Self { staged, known, inserted, updated, vanished, gone }
     }
-    let rows = staged.rows.len() as i64;
-    resources::note_reading(transaction, entity_type, &staged.shape.connector, reading, rows).await?;
-    Ok(Counts { entity_type: entity_type.clone(), rows, inserted, updated, deleted: gone.len() as i64 })
+
+    /// The thresholds that it breaks.
+    fn excess(&self, limits: &SynchronizationThresholds, readings: &BTreeMap<String, Reading>) -> Vec<Excess> {
+        let known = self.known.len();
+        // A first load is all insertions, and says nothing of what is usual.
+        if known == 0 || !readings.contains_key(&self.staged.shape.name) {
+            return vec![];
+        }
+        let vanished: Vec<&String> = self.vanished.iter().collect();
+        [
+            ("inserted", &self.inserted, limits.insertions, limits.insertions_percent),
+            ("updated", &self.updated, limits.updates, limits.updates_percent),
+            ("deleted", &vanished, limits.deletions, limits.deletions_percent),
+        ]
+        .into_iter()
+        .filter_map(|(counted, keys, absolute, percent)| {
+            let of_absolute = (absolute > 0).then(|| (absolute as usize, format!("at most {absolute}")));
+            // Of a handful, a percentage says nothing.
+            let of_percent = (percent > 0 && keys.len() >= FEW)
+                .then(|| (known.saturating_mul(percent as usize) / 100, format!("{percent} % of {known} resources")));
+            // Whatever the limits: that all of them are gone is a feed that is broken.
+            let of_all = (counted == "deleted" && self.staged.rows.is_empty() && keys.len() >= FEW)
+                .then(|| (0, "never all of them".to_owned()));
+            let limits = of_percent.into_iter().chain(of_absolute).chain(of_all);
+            let (limit, rule) = limits.min_by_key(|(limit, _)| *limit).filter(|(limit, _)| keys.len() > *limit)?;
+            Some(Excess {
+                entity_type: self.staged.shape.name.clone(),
+                counted: counted.to_owned(),
+                count: keys.len() as i64,
+                limit: limit as i64,
+                rule,
+                rows: self.staged.rows.len() as i64,
+                known: known as i64,
+                keys: keys.iter().take(NAMED_MAX).map(|key| (*key).clone()).collect(),
+            })
+        })
+        .collect()
+    }
+
+    async fn apply(
+        &self,
+        generator: &Generator,
+        transaction: &DatabaseTransaction,
+        reading: &Reading,
+        readings: &BTreeMap<String, Reading>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Counts, Fault> {
+        let engine = generator.database.engine();
+        let entity_type = &self.staged.shape.name;
+        let text = |key: &'a String| Some((key, &self.staged.rows.get(key)?.1));
+        let changed: Vec<_> = self.inserted.iter().chain(&self.updated).filter_map(|key| text(key)).collect();
+        let gone: Vec<&String> = self.gone.iter().collect();
+        resources::save(transaction, engine, entity_type, &changed).await?;
+        resources::delete(transaction, engine, entity_type, &gone).await?;
+        let before = readings.get(entity_type).map(|before| before.export_started_at.millis());
+        changes.push(Change::Reading { entity_type: entity_type.clone(), before });
+        if changed.len() + gone.len() > changes::worth_telling(self.known.len()) {
+            changes.push(Change::Everything { entity_type: entity_type.clone() });
+        } else {
+            for (key, text) in changed {
+                let properties = self.known.get(key).map(|before| differing(before, text)).transpose()?;
+                changes.push(Change::Resource { entity_type: entity_type.clone(), key: key.clone(), properties });
+            }
+            changes.extend(gone.into_iter().map(|key| Change::Resource {
+                entity_type: entity_type.clone(),
+                key: key.clone(),
+                properties: None,
+            }));
+        }
+        let rows = self.staged.rows.len() as i64;
+        resources::note_reading(transaction, entity_type, &self.staged.shape.connector, reading, rows).await?;
+        Ok(Counts {
+            entity_type: entity_type.clone(),
+            rows,
+            inserted: self.inserted.len() as i64,
+            updated: self.updated.len() as i64,
+            deleted: self.gone.len() as i64,
+        })
+    }
+}
+
+/// The properties in which two texts of a resource differ.
+fn differing(before: &str, after: &str) -> Result<Vec<String>, Fault> {
+    let (before, after): (Properties, Properties) = (from_json(before)?, from_json(after)?);
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    Ok(names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::resources::text_of;
+    use provost_domain::Value;
+
+    #[test]
+    fn properties_that_differ_are_named() {
+        let text = |values: &[(&str, &str)]| {
+            text_of(&values.iter().map(|(name, text)| ((*name).to_owned(), Value::from(*text))).collect()).unwrap()
+        };
+        let before = text(&[("same", "a"), ("other", "a"), ("gone", "a")]);
+        let after = text(&[("same", "a"), ("other", "b"), ("new", "a")]);
+        assert_eq!(differing(&before, &after).unwrap(), ["gone", "new", "other"]);
+    }
 }

@@ -6,7 +6,8 @@
 
 use super::world::{Ground, Noted, World};
 use crate::generator::Generator;
-use crate::model::catalog::{Catalog, EntityType, Name};
+use crate::model::catalog::{Catalog, Comparison, EntityType, Name};
+use crate::model::comparison::text_form;
 use crate::model::need::Need;
 use crate::model::resource::{Resource, Side};
 use crate::store::assignments::OwnerKey;
@@ -24,11 +25,17 @@ const RESOURCES_PER_PIECE: usize = 1_000;
 /// what the results of owners were.
 const HOLDER: char = '\u{1f}';
 
+/// The side on which the form of a resource's key stands, where keys are not compared letter by letter. No
+/// expression is written like that.
+pub(super) const KEY_SIDE: &str = "\u{1f}key";
+
 /// What resources of one entity type are found by.
 struct Sides<'a> {
     entity_type: &'a EntityType,
     texts: Vec<Side<'a>>,
     pointing: Vec<&'a Name>,
+    /// How keys are compared, when other ones may mean the same.
+    key: Option<Comparison>,
 }
 
 /// The sides of a catalog, by entity type.
@@ -36,7 +43,10 @@ fn sides(catalog: &Catalog) -> Vec<Sides<'_>> {
     let mut found: Vec<Sides<'_>> = Vec::new();
     for entity_type in catalog.entity_types() {
         let name = &entity_type.name;
-        let mut sides = Sides { entity_type, texts: vec![], pointing: vec![] };
+        let is_target = catalog.resource_types().iter().any(|kind| kind.target == *name);
+        let key = entity_type.property(&entity_type.key).map(|key| key.comparison).filter(|_| is_target);
+        let key = key.filter(|comparison| *comparison != Comparison::Exact);
+        let mut sides = Sides { entity_type, texts: vec![], pointing: vec![], key };
         for kind in catalog.resource_types() {
             let target = catalog.entity_type(&kind.target);
             let linked = kind.query_rules.iter().filter_map(|rule| {
@@ -58,7 +68,7 @@ fn sides(catalog: &Catalog) -> Vec<Sides<'_>> {
                 sides.pointing.push(&positions.owner);
             }
         }
-        if !sides.texts.is_empty() || !sides.pointing.is_empty() {
+        if !sides.texts.is_empty() || !sides.pointing.is_empty() || sides.key.is_some() {
             found.push(sides);
         }
     }
@@ -75,7 +85,8 @@ impl Sides<'_> {
             let keys = resource.values.get(&***property).map_or(&[][..], provost_domain::Value::items);
             keys.iter().filter_map(|key| Some(Need::pointing(name, property, key.as_str()?)))
         });
-        (texts.chain(pointing).collect(), noted)
+        let key = self.key.map(|mode| Need::text(name, KEY_SIDE, &text_form(mode, &resource.key)));
+        (texts.chain(pointing).chain(key).collect(), noted)
     }
 }
 

@@ -103,7 +103,7 @@ async fn begin(generator: &Generator, id: &str, agent_id: &str, started_at: Time
     let refuse = |why: String| Err(Fault::wrong_state(format!("export task {id}"), why));
     match task.state {
         State::Completed => return Ok(Begun::Already(task)),
-        State::Failed => return refuse(format!("export task {id} is over: {}", task.message)),
+        State::Failed | State::Blocked => return refuse(format!("export task {id} is over: {}", task.message)),
         State::Reading if task.agent_id != agent_id && task.lease_until.is_some_and(|until| now < until) => {
             return refuse(format!("export task {id} is held by the agent {}", task.agent_id));
         }

@@ -7,6 +7,7 @@ use super::catch_up::catch_up;
 use super::known::known;
 use super::world::Ground;
 use crate::generator::Generator;
+use crate::model::comparison::Comparisons;
 use crate::model::generate::{LaneKey, lane_of_order};
 use crate::model::known_order::KnownOrder;
 use crate::model::verify;
@@ -104,7 +105,14 @@ async fn shown(
         let reading = ground.readings.get(entity_type).filter(|_| *known.connector == *connector)?;
         Some(reading.export_started_at)
     };
-    for (id, entity_type) in verify::shown(&lanes, resource, seen_at) {
+    let comparisons = |entity_type: &str, resource_type: &str| {
+        let catalog = ground.catalog();
+        let target = catalog.entity_type(entity_type);
+        target.map_or(Comparisons::EXACT, |target| {
+            Comparisons::new(catalog, target, catalog.resource_type(resource_type))
+        })
+    };
+    for (id, entity_type) in verify::shown(&lanes, resource, seen_at, comparisons) {
         if let Some(reading) = ground.readings.get(&entity_type) {
             found.insert(id, verification(id.to_string(), reading));
         }

@@ -7,21 +7,23 @@ use super::known::{Lanes, lanes_of};
 use super::texts::Texts;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Remains, Situation, assign, left_behind};
-use crate::model::catalog::{Catalog, Positions, ResourceType};
-use crate::model::claims::{handed_over, hands_over};
+use crate::model::assign::Assignment;
+use crate::model::catalog::{Catalog, Positions};
+use crate::model::decision::Decisions;
+use crate::model::deduce::Reversed;
 use crate::model::evaluate::{self, Case};
-use crate::model::expected::{Expected, ExpectedResource};
-use crate::model::generate::{LaneKey, unknown_key};
+use crate::model::expected::Expected;
+use crate::model::generate::LaneKey;
 use crate::model::grant::Grant;
 use crate::model::known_order::KnownOrder;
 use crate::model::need::Need;
 use crate::model::resource::{Lookup, Repository, Resource, Side};
-use crate::store::assignments::OwnerKey;
+use crate::store::assignments::{self, OwnerKey};
 use crate::store::changes::Change;
+use crate::store::decisions;
 use crate::store::resources::{self, Reading, Stored};
 use crate::verbs::schema::EntityShape;
-use provost_domain::{Owner, Period, Timestamp, Value};
+use provost_domain::{Timestamp, Value};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +35,18 @@ pub(crate) struct Ground {
     pub(crate) now: Timestamp,
     /// By what resources are found, other than by their keys.
     pub(crate) texts: Texts,
+    /// What people decided on what was found.
+    pub(crate) decisions: Arc<Decisions>,
+    /// What people let owners keep, as grants.
+    pub(crate) grants: Arc<HashMap<OwnerKey, Vec<Grant>>>,
+    /// The navigation rules, read backwards.
+    pub(crate) reversed: Arc<Reversed>,
+    /// Resource types by which somebody has something since an earlier computation.
+    pub(crate) known_types: Arc<HashSet<String>>,
 }
+
+/// Resources that somebody has or claims, by entity type and key.
+pub(crate) type Taken = HashSet<(String, String)>;
 
 impl Ground {
     /// Reads it.
@@ -49,15 +62,38 @@ impl Ground {
     ) -> Result<Arc<Self>, Fault> {
         let readings = resources::readings(generator.database.read()).await?;
         refuse_unread(&loaded, &readings)?;
-        let bare = || {
-            let (loaded, readings, texts) = (Arc::clone(&loaded), readings.clone(), Texts::default());
-            Arc::new(Self { loaded, readings, now, texts })
+        let standing = decisions::standing(generator.database.read()).await?;
+        let names = loaded.catalog.resource_types().iter().map(|kind| &*kind.name);
+        let known_types = assignments::known_types(generator.database.read(), names).await?;
+        let bare = Self {
+            readings,
+            now,
+            texts: Texts::default(),
+            grants: Arc::new(decisions::grants(&standing)),
+            decisions: Arc::new(standing),
+            reversed: Arc::new(Reversed::new(&loaded.catalog)),
+            known_types: Arc::new(known_types),
+            loaded,
         };
         let texts = match known {
-            Known::Nothing => Texts::whole(generator, &bare()).await?,
-            Known::Until(changes) => Texts::since(generator, &bare(), changes).await?,
+            Known::Nothing => Texts::whole(generator, &Arc::new(bare.without_texts())).await?,
+            Known::Until(changes) => Texts::since(generator, &Arc::new(bare.without_texts()), changes).await?,
         };
-        Ok(Arc::new(Self { loaded, readings, now, texts }))
+        Ok(Arc::new(Self { texts, ..bare }))
+    }
+
+    /// Everything but the texts, which are found by it.
+    fn without_texts(&self) -> Self {
+        Self {
+            loaded: Arc::clone(&self.loaded),
+            readings: self.readings.clone(),
+            now: self.now,
+            texts: Texts::default(),
+            decisions: Arc::clone(&self.decisions),
+            grants: Arc::clone(&self.grants),
+            reversed: Arc::clone(&self.reversed),
+            known_types: Arc::clone(&self.known_types),
+        }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -124,8 +160,8 @@ pub(crate) struct World {
 }
 
 /// A world while somebody looks at it: what is looked up is noted.
-struct Looking<'a> {
-    world: &'a World,
+pub(super) struct Looking<'a> {
+    pub(super) world: &'a World,
     noted: Mutex<Noted>,
 }
 
@@ -142,7 +178,7 @@ impl<'a> Looking<'a> {
         self.noted.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, entity_type: &str, key: &str) -> Option<&'a Resource> {
+    pub(super) fn find(&self, entity_type: &str, key: &str) -> Option<&'a Resource> {
         let need = Need::resource(entity_type, key);
         let mut noted = self.noted();
         noted.needs.insert(need);
@@ -152,7 +188,7 @@ impl<'a> Looking<'a> {
         self.world.repository.resource(entity_type, key)
     }
 
-    fn lane(&self, connector: &str, entity_type: &str, key: &str) -> &'a [KnownOrder] {
+    pub(super) fn lane(&self, connector: &str, entity_type: &str, key: &str) -> &'a [KnownOrder] {
         let need = Need::resource(entity_type, key);
         let lane = (connector.to_owned(), entity_type.to_owned(), key.to_owned());
         let mut noted = self.noted();
@@ -166,7 +202,7 @@ impl<'a> Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn keys(&self, need: Need) -> Vec<String> {
+    pub(super) fn keys(&self, need: Need) -> Vec<String> {
         let mut noted = self.noted();
         noted.needs.insert(need);
         match self.world.having.get(&need) {
@@ -176,6 +212,31 @@ impl Looking<'_> {
                 Vec::new()
             }
         }
+    }
+}
+
+impl<'a> Looking<'a> {
+    /// Evaluates one owner; none when it is not there.
+    fn evaluate<T>(
+        &self,
+        (entity_type, key): (&str, &str),
+        grants: &[Grant],
+        before: Option<&evaluate::Before>,
+        take: impl FnOnce(&evaluate::Ground<'_>, &Case<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let owner = self.world.repository.resource(entity_type, key)?;
+        if !self.world.ground.can_own(entity_type) {
+            return None;
+        }
+        let positions = self.world.positions_of(entity_type).map(|positions| {
+            let keys = self.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
+            keys.iter().filter_map(|key| self.find(&positions.entity_type, key)).collect::<Vec<&'a Resource>>()
+        });
+        let positions = positions.unwrap_or_default();
+        let Loaded { catalog, revision, .. } = &*self.world.ground.loaded;
+        let ground = evaluate::Ground { catalog, revision: *revision, now: self.world.ground.now, lookup: self };
+        let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
+        take(&ground, &case)
     }
 }
 
@@ -203,6 +264,10 @@ impl World {
     }
 
     pub(crate) fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    pub(crate) const fn shared_ground(&self) -> &Arc<Ground> {
         &self.ground
     }
 
@@ -324,26 +389,34 @@ impl World {
         (texts.collect(), looking.done())
     }
 
-    /// What the rules and people give one owner, and what that was computed from.
+    /// What the rules and people give one owner, which existing resources that may be, and what all that was
+    /// computed from. `previous` is what was assigned to the owner last time.
     pub(crate) fn expected(
         &self,
         (entity_type, key): &OwnerKey,
         grants: &[Grant],
         before: Option<&evaluate::Before>,
+        previous: &BTreeMap<String, Assignment>,
     ) -> (Option<Expected>, Noted) {
         let looking = Looking::at(self);
-        let expected = self.repository.resource(entity_type, key).and_then(|owner| {
-            let positions = self.positions_of(entity_type).map(|positions| {
-                let keys = looking.keys(Need::pointing(&positions.entity_type, &positions.owner, key));
-                keys.iter().filter_map(|key| looking.find(&positions.entity_type, key)).collect::<Vec<_>>()
-            });
-            let positions = positions.unwrap_or_default();
-            let Loaded { catalog, revision, .. } = &*self.ground.loaded;
-            let ground = evaluate::Ground { catalog, revision: *revision, now: self.ground.now, lookup: &looking };
-            let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
-            evaluate::evaluate(&ground, &case)
+        let expected = looking.evaluate((entity_type, key), grants, before, |ground, case| {
+            let mut expected = evaluate::evaluate(ground, case)?;
+            looking.correlate(ground, case, previous, &mut expected);
+            Some(expected)
         });
         (expected, looking.done())
+    }
+
+    /// As [`World::expected`], with how the rules came to it, and without a look at existing resources.
+    pub(crate) fn explained(
+        &self,
+        (entity_type, key): &OwnerKey,
+        grants: &[Grant],
+        before: Option<&evaluate::Before>,
+    ) -> (Option<evaluate::Explanation>, Noted) {
+        let looking = Looking::at(self);
+        let explained = looking.evaluate((entity_type, key), grants, before, evaluate::explain);
+        (explained, looking.done())
     }
 
     /// What tells whether something of an owner's own, or of its positions, is another than the last time.
@@ -357,126 +430,28 @@ impl World {
         evaluate::fingerprint(owner, &positions.unwrap_or_default())
     }
 
-    /// Compares what is expected of an owner with what was assigned before and what is there; says too what that
-    /// was computed from.
+    /// Compares what is expected of an owner with what was assigned before and what is there, and looks at the
+    /// resource of that key itself, should nobody have it; says too what that was computed from. `taken` are the
+    /// resources that somebody else has or claims.
     pub(crate) fn assign(
         &self,
+        key: &OwnerKey,
         expected: Option<&Expected>,
         previous: &BTreeMap<String, Assignment>,
+        taken: &Taken,
     ) -> (Vec<Assignment>, Noted) {
         let looking = Looking::at(self);
-        let assigned = looking.assign(expected, previous);
+        let mut assigned = looking.assign(expected, previous);
+        let is_leaving = expected.is_some_and(|expected| expected.period.is_over(self.ground.now));
+        assigned.iter_mut().for_each(|one| one.leaving = is_leaving && one.wanted.is_some());
+        assigned.extend(looking.suspected(expected, previous));
+        assigned.extend(looking.stray(key, previous, taken));
         (assigned, looking.done())
     }
 
     /// Whether synchronization shows such a resource.
     pub(crate) fn has(&self, entity_type: &str, key: &str) -> bool {
         self.repository.resource(entity_type, key).is_some()
-    }
-}
-
-impl Looking<'_> {
-    fn assign(&self, expected: Option<&Expected>, previous: &BTreeMap<String, Assignment>) -> Vec<Assignment> {
-        let ground = self.world.ground();
-        let known = previous.values().next();
-        let Some(owner) = expected.map(|expected| &expected.owner).or(known.map(|known| &known.owner)) else {
-            return Vec::new();
-        };
-        let period = expected.map(|expected| expected.period).or(known.map(|known| known.period)).unwrap_or_default();
-        // Another resource type may give the very same by now.
-        let is_given = |before: &Assignment| {
-            let mut given = expected.iter().flat_map(|expected| &expected.resources);
-            given.any(|other| {
-                let target = ground.loaded.catalog.resource_type(&other.resource_type).map(|kind| &*kind.target);
-                other.target_key == before.target_key && target == Some(before.entity_type.as_str())
-            })
-        };
-        let is_known = |name: &str| {
-            ground.loaded.catalog.resource_type(name).is_some_and(|kind| *kind.owner == *owner.entity_type)
-        };
-        let left = previous.values().filter(|before| !is_known(&before.resource_type) && !is_given(before));
-        let left: Vec<Assignment> = left.filter_map(|before| left_behind(before, &self.remains(before))).collect();
-        let resource_types = ground.loaded.catalog.resource_types_of(&owner.entity_type);
-        resource_types
-            .filter_map(|resource_type| {
-                let name = &*resource_type.name;
-                let mut resources = expected.iter().flat_map(|expected| &expected.resources);
-                let wanted = resources.find(|resource| &*resource.resource_type == name);
-                let own = previous.get(name);
-                // What another resource type gave until now is as much the owner's as before.
-                let given = || handed_over(&ground.loaded.catalog, expected?, wanted?, previous, ground.now);
-                let before = own.filter(|own| own.is_ours()).or_else(given).or(own);
-                if wanted.is_none() && before.is_none() {
-                    return None;
-                }
-                let handed_over = wanted.is_none()
-                    && expected.zip(before).is_some_and(|(expected, before)| {
-                        hands_over(&ground.loaded.catalog, expected, resource_type, &before.target_key, ground.now)
-                    });
-                if handed_over {
-                    return None;
-                }
-                let parts = Parts { looking: self, owner, period, resource_type };
-                parts.assign(expected.is_none(), wanted, before)
-            })
-            .chain(left)
-            .collect()
-    }
-
-    /// What is known of a resource whose resource type is no longer in the catalog.
-    fn remains(&self, before: &Assignment) -> Remains<'_> {
-        let ground = self.world.ground();
-        let (entity_type, key) = (&before.entity_type, &before.target_key);
-        let Some(known) = ground.loaded.catalog.entity_type(entity_type) else {
-            return Remains { resource: None, lane: &[] };
-        };
-        let lane = self.lane(&known.connector, entity_type, key);
-        let is_read = ground.readings.contains_key(entity_type);
-        let resource = || self.find(entity_type, key).map(|found| &found.values);
-        Remains { resource: is_read.then(resource), lane }
-    }
-}
-
-/// What one comparison is made from.
-struct Parts<'a> {
-    looking: &'a Looking<'a>,
-    owner: &'a Owner,
-    period: Period,
-    resource_type: &'a ResourceType,
-}
-
-impl Parts<'_> {
-    fn assign(
-        &self,
-        owner_is_gone: bool,
-        expected: Option<&ExpectedResource>,
-        previous: Option<&Assignment>,
-    ) -> Option<Assignment> {
-        let Self { looking, owner, period, resource_type } = *self;
-        let ground = looking.world.ground();
-        let resource = |key: &str| looking.find(&resource_type.target, key).map(|found| &found.values);
-        let lane = |key: &str| -> &[KnownOrder] {
-            let (connector, target) = (&resource_type.connector, &resource_type.target);
-            match key {
-                "" => {
-                    looking.lane(connector, target, &unknown_key(&resource_type.name, &owner.entity_type, &owner.key))
-                }
-                key => looking.lane(connector, target, key),
-            }
-        };
-        assign(&Situation {
-            resource_type,
-            target: ground.catalog().entity_type(&resource_type.target)?,
-            owner,
-            period,
-            owner_is_gone,
-            expected,
-            previous,
-            resource: &resource,
-            lane: &lane,
-            seen_at: ground.readings.get(&*resource_type.target).map(|reading| reading.export_started_at),
-            now: ground.now,
-        })
     }
 }
 

@@ -17,7 +17,7 @@ use futures::Stream;
 use provost_contract::fulfillment::v1 as wire;
 use provost_contract::fulfillment::v1::dispatch_service_server::{DispatchService, DispatchServiceServer};
 use provost_contract::fulfillment::v1::order_service_server::{OrderService, OrderServiceServer};
-use provost_contract::types::v1::{HistoryEntry, ItemError, ItemResult, OrderRecord, ProvisioningState};
+use provost_contract::types::v1::{HistoryEntry, ItemError, ItemResult, OrderEvent, OrderRecord, ProvisioningState};
 use provost_contract::{from_wire, to_wire};
 use provost_domain::order::state::{Facts, Transition, transition};
 use provost_domain::{
@@ -299,9 +299,12 @@ fn record(held: &Held) -> OrderRecord {
 }
 
 fn event_of(before: usize, held: &Held, reason: &str, now: Timestamp) -> wire::WatchOrdersResponse {
+    let name = format!("ORDER_EVENT_{}", reason.to_uppercase().replace(' ', "_"));
     let entry = HistoryEntry {
         cursor: before as i64 + 1,
         order_id: held.order.id.to_string(),
+        event: OrderEvent::from_str_name(&name).map_or(0, Into::into),
+        actor: "somebody".into(),
         at: Some(to_wire::timestamp(now)),
         reason: reason.to_owned(),
         ..Default::default()
@@ -435,9 +438,16 @@ impl OrderService for Ledger {
 
     async fn get_order(
         &self,
-        _request: Request<wire::GetOrderRequest>,
+        request: Request<wire::GetOrderRequest>,
     ) -> Result<Response<wire::GetOrderResponse>, Status> {
-        Err(Status::unimplemented("the order generator does not ask for it"))
+        self.present().await?;
+        let order_id = request.into_inner().order_id;
+        let book = self.book.lock().unwrap();
+        let held = book.orders.iter().find(|held| held.order.id.to_string() == order_id);
+        let record = record(held.ok_or_else(|| Status::not_found(format!("order {order_id}")))?);
+        let entries = book.feed.iter().filter_map(|told| told.entry.clone());
+        let history = entries.filter(|entry| entry.order_id == order_id).collect();
+        Ok(Response::new(wire::GetOrderResponse { record: Some(record), history }))
     }
 
     async fn list_orders(

@@ -1,5 +1,5 @@
-//! A whole order generator in this process, over real gRPC, with a fake ledger behind it and a fake
-//! agent before it.
+//! A whole order generator in this process, over real gRPC, with a fake ledger and a fake review behind it and
+//! a fake agent before it.
 
 #![allow(
     dead_code,
@@ -13,13 +13,16 @@
 
 pub mod ledger;
 pub mod organisation;
+pub mod review;
 
 use futures::stream;
 use ledger::Ledger;
 use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
+use provost_contract::generator::v1::explain_service_client::ExplainServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
 use provost_contract::generator::v1::order_generator_service_client::OrderGeneratorServiceClient;
+use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
 use provost_contract::generator::v1::repository_service_client::RepositoryServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_contract::generator::v1::upload_export_request::Part;
@@ -29,6 +32,7 @@ use provost_contract::types::v1::Value as WireValue;
 use provost_domain::{Timestamp, Value};
 use provost_order_generator::{Config, assemble};
 use provost_service_kit::{Clock, Runtime, Server};
+use review::Reviews;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -71,6 +75,7 @@ pub async fn free_port_listener() -> (TcpListener, SocketAddr) {
 pub struct Suite {
     pub clock: TestClock,
     pub ledger: Ledger,
+    pub reviews: Reviews,
     config: Config,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
@@ -85,9 +90,11 @@ impl Suite {
     pub async fn start_with(database_url: &str, change: impl FnOnce(&mut Config)) -> Self {
         let clock = TestClock::new();
         let ledger = Ledger::start(Arc::new(clock.clone())).await;
+        let reviews = Reviews::start().await;
         let mut config = Config {
             database_url: database_url.into(),
             fulfillment: format!("http://{}", ledger.address),
+            review: format!("http://{}", reviews.address),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
             due_seconds: 0,
@@ -95,7 +102,7 @@ impl Suite {
         };
         change(&mut config);
         let (stop, serving, channel) = serve(&config, &clock).await;
-        Self { clock, ledger, config, stop, serving, channel }
+        Self { clock, ledger, reviews, config, stop, serving, channel }
     }
 
     /// Ends the service without a word, as `kill -9` does, and starts it again on the same database.
@@ -129,6 +136,14 @@ impl Suite {
 
     pub fn assignments(&self) -> AssignmentServiceClient<Channel> {
         AssignmentServiceClient::new(self.channel.clone())
+    }
+
+    pub fn reconciliation(&self) -> ReconciliationServiceClient<Channel> {
+        ReconciliationServiceClient::new(self.channel.clone())
+    }
+
+    pub fn explain(&self) -> ExplainServiceClient<Channel> {
+        ExplainServiceClient::new(self.channel.clone())
     }
 
     pub async fn apply(&self, catalog: &str) -> ApplyCatalogResponse {
@@ -179,6 +194,53 @@ impl Suite {
         self.generator().compute_role_model(ComputeRoleModelRequest::default()).await.unwrap().into_inner()
     }
 
+    /// Plans by the current catalog.
+    pub async fn plan(&self) -> Planned {
+        self.plan_by(PlanOrdersRequest::default()).await.unwrap()
+    }
+
+    pub async fn plan_by(&self, request: PlanOrdersRequest) -> Result<Planned, Status> {
+        let mut parts = self.generator().plan_orders(request).await?.into_inner();
+        let mut planned = Planned::default();
+        while let Some(response) = parts.message().await? {
+            match response.part.unwrap() {
+                plan_orders_response::Part::Head(head) => planned.head = head,
+                plan_orders_response::Part::Orders(some) => planned.orders.extend(some.orders),
+                plan_orders_response::Part::Assignments(some) => planned.changes.extend(some.changes),
+                plan_orders_response::Part::Summary(summary) => planned.summary = summary,
+            }
+        }
+        Ok(planned)
+    }
+
+    /// Applies a plan, whole.
+    pub async fn apply_plan(&self, planned: &Planned) -> Result<ApplyPlanResponse, Status> {
+        self.apply_part(planned, PlanSelection::default(), false).await
+    }
+
+    pub async fn apply_part(
+        &self,
+        planned: &Planned,
+        only: PlanSelection,
+        force_thresholds: bool,
+    ) -> Result<ApplyPlanResponse, Status> {
+        let head = ApplyPlanHead {
+            plan: Some(planned.head.clone()),
+            orders: planned.orders.len() as i64,
+            only: Some(only),
+            force_thresholds,
+        };
+        let marks = PlanMarks { marks: planned.orders.iter().map(mark).collect() };
+        let parts = [apply_plan_request::Part::Head(head), apply_plan_request::Part::Marks(marks)];
+        let parts = parts.map(|part| ApplyPlanRequest { part: Some(part) });
+        Ok(self.generator().apply_plan(stream::iter(parts)).await?.into_inner())
+    }
+
+    pub async fn held(&self, run: &str) -> Result<ListHeldOrdersResponse, Status> {
+        let request = ListHeldOrdersRequest { generation_run: run.into(), ..Default::default() };
+        Ok(self.generator().list_held_orders(request).await?.into_inner())
+    }
+
     pub async fn generate(&self) -> GenerateOrdersResponse {
         self.generator().generate_orders(GenerateOrdersRequest::default()).await.unwrap().into_inner()
     }
@@ -190,6 +252,56 @@ impl Suite {
         let run = self.watch(&run.run_id).await;
         drop(agent);
         run
+    }
+}
+
+/// A plan, as it was streamed.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    pub head: PlanHead,
+    pub orders: Vec<PlannedOrder>,
+    pub changes: Vec<AssignmentChange>,
+    pub summary: PlanSummary,
+}
+
+impl Planned {
+    /// What it would do, a line each: sign, resource type, key.
+    pub fn lines(&self) -> Vec<String> {
+        lines(&self.orders)
+    }
+}
+
+/// What planned or held orders would do, a line each.
+pub fn lines(orders: &[PlannedOrder]) -> Vec<String> {
+    let line = |planned: &PlannedOrder| {
+        let order = planned.order.as_ref().unwrap();
+        let sign = match planned.action() {
+            PlannedAction::Add => '+',
+            PlannedAction::Associate => '=',
+            PlannedAction::Change => '~',
+            PlannedAction::Delete => '-',
+            PlannedAction::Cancel => 'x',
+            PlannedAction::Fail => '!',
+            PlannedAction::Expire => 'o',
+            PlannedAction::Unspecified => '?',
+        };
+        format!("{sign} {} {}", order.resource_type, order.target_key)
+    };
+    orders.iter().map(line).collect()
+}
+
+/// What a planned order is known by.
+pub fn mark(planned: &PlannedOrder) -> PlanMark {
+    let order = planned.order.clone().unwrap();
+    let owner = order.owner.unwrap();
+    PlanMark {
+        action: planned.action,
+        resource_type: order.resource_type,
+        owner_entity_type: owner.entity_type,
+        owner_key: owner.key,
+        target_key: order.target_key,
+        order_id: order.order_id,
+        fingerprint: planned.fingerprint.clone(),
     }
 }
 

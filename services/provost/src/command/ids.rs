@@ -4,8 +4,9 @@ use crate::client::{Clients, Service};
 use crate::failure::Failure;
 use crate::session::{Limit, pages};
 use provost_contract::fulfillment::v1::{ListManualOrdersRequest, ListOrdersRequest};
-use provost_contract::generator::v1::ListJobRunsRequest;
+use provost_contract::generator::v1::{ListJobRunsRequest, ListRequestsRequest};
 use provost_contract::review::v1::{ListReviewsRequest, ReviewState};
+use provost_domain::WorkflowState;
 
 const SHORT_MIN: usize = 6;
 
@@ -61,6 +62,27 @@ pub async fn reviews(clients: &Clients, texts: &[String]) -> Result<Vec<String>,
         Ok(listing.await?.items)
     })
     .await
+}
+
+/// The request for an assignment that this text names, in whatever state.
+///
+/// # Errors
+/// As [`orders`].
+pub async fn request(clients: &Clients, text: &str) -> Result<String, Failure> {
+    let workflow_states: Vec<i32> = WorkflowState::ALL.map(WorkflowState::number).to_vec();
+    let texts = [text.to_owned()];
+    let found = resolve("request", &texts, async || {
+        let listing = pages(Limit::ALL, async |page_size, page_token| {
+            let workflow_states = workflow_states.clone();
+            let message = ListRequestsRequest { workflow_states, page_size, page_token, ..Default::default() };
+            let answer = clients.assignments().list_requests(clients.request(message)).await;
+            let page = clients.answer(Service::OrderGenerator, answer)?;
+            let ids = page.requests.into_iter().filter_map(|record| Some(record.request?.request_id)).collect();
+            Ok((ids, page.next_page_token))
+        });
+        Ok(listing.await?.items)
+    });
+    Ok(found.await?.into_iter().next().unwrap_or_default())
 }
 
 /// The job run that this text names.

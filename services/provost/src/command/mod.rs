@@ -1,6 +1,7 @@
 //! The commands, one file per verb.
 
 pub mod agents;
+pub mod apply;
 pub mod catalog;
 pub mod ids;
 pub mod items;
@@ -8,6 +9,9 @@ pub mod jobs;
 pub mod manual;
 pub mod orders;
 pub mod permissions;
+pub mod plan;
+pub mod reconcile;
+pub mod request;
 pub mod resources;
 pub mod review;
 pub mod sample;
@@ -40,13 +44,17 @@ pub enum ClientCommand {
     /// The catalog: systems, resource types, roles, rules.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Says what would be added (+), changed (~), associated (=), deleted (-) and cancelled (x), and does nothing.
+    Plan(plan::PlanArguments),
+    /// Does what a saved plan says, or a named part of it, unless something has changed since.
+    Apply(apply::ApplyArguments),
     /// Jobs: run, watch, resume, cancel.
     #[command(subcommand)]
     Jobs(jobs::Command),
     /// Provisioning orders: the ledger.
     #[command(subcommand)]
     Orders(orders::Command),
-    /// Provisioning review: decide on orders before they are written.
+    /// Reviews: decide on orders before they are written, and on requests before they count.
     #[command(subcommand)]
     Review(review::Command),
     /// Manual provisioning: what people write by hand.
@@ -54,6 +62,12 @@ pub enum ClientCommand {
     Manual(manual::Command),
     /// View permissions: what one owner has, why, and where each value stands.
     Permissions(permissions::PermissionsArguments),
+    /// Requests: that somebody is given a role or a resource type, or that it is taken away.
+    #[command(subcommand)]
+    Request(request::Command),
+    /// Reconciliation: what was found and no rule explains, and what people decide on it.
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
     /// What synchronization read.
     #[command(subcommand)]
     Resources(resources::Command),
@@ -85,11 +99,15 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
     let session = &mut session;
     match command {
         ClientCommand::Catalog(command) => command.run(session).await,
+        ClientCommand::Plan(arguments) => plan::run(arguments, session).await,
+        ClientCommand::Apply(arguments) => apply::run(arguments, session).await,
         ClientCommand::Jobs(command) => command.run(session).await,
         ClientCommand::Orders(command) => command.run(session).await,
         ClientCommand::Review(command) => command.run(session).await,
         ClientCommand::Manual(command) => command.run(session).await,
         ClientCommand::Permissions(arguments) => permissions::run(arguments, session).await,
+        ClientCommand::Request(command) => command.run(session).await,
+        ClientCommand::Reconcile(command) => command.run(session).await,
         ClientCommand::Resources(command) => command.run(session).await,
         ClientCommand::Syncs(command) => command.run(session).await,
         ClientCommand::Agents(command) => command.run(session).await,

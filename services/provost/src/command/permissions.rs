@@ -59,16 +59,33 @@ pub fn lines(assignments: &ListAssignmentsResponse, style: Style) -> Vec<String>
 }
 
 fn roles_table(roles: &[AssignedRole]) -> Table {
-    let mut table = Table::new(&["role", "name", "workflow state", "why"]);
+    let mut table = Table::new(&["role", "name", "workflow state", "when", "why"]);
     for role in roles {
         table.row(vec![
             role.role.clone(),
             role.display_name.clone(),
             workflow_state(role.workflow_state),
-            why(&role.why),
+            role.request.as_ref().map(|_| show::period(role.period.as_ref())).unwrap_or_default(),
+            role_why(role),
         ]);
     }
     table
+}
+
+/// The rules that give the role; else, or beside them, where the request about it stands.
+fn role_why(role: &AssignedRole) -> String {
+    let rules = why(&role.why);
+    let asked = role.request.as_ref().map(|record| {
+        let request = record.request.clone().unwrap_or_default();
+        format!(
+            "request {} to {}: {}",
+            show::short(&request.request_id),
+            show::action(request.action),
+            record.state_reason
+        )
+    });
+    let both: Vec<String> = [Some(rules), asked].into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    shortened(&both.join("; "), 2 * WHY_MAX)
 }
 
 fn resource_lines(resource: &AssignedResource, style: Style) -> Vec<String> {
@@ -80,7 +97,14 @@ fn resource_lines(resource: &AssignedResource, style: Style) -> Vec<String> {
     };
     let name = style.bold(&format!("{} {}", resource.resource_type, resource.target_key));
     let workflow = workflow_state(resource.workflow_state);
-    let mut lines = vec![format!("{name} in {}: workflow {workflow}, provisioning {state}", resource.connector)];
+    // Only asked for: there is no resource that could stand anywhere.
+    let mut lines = match resource.target_key.is_empty()
+        && resource.provisioning_state == 0
+        && resource.request.is_some()
+    {
+        true => vec![format!("{} in {}: workflow {workflow}", style.bold(&resource.resource_type), resource.connector)],
+        false => vec![format!("{name} in {}: workflow {workflow}, provisioning {state}", resource.connector)],
+    };
     if !resource.state_reason.is_empty() {
         lines.push(format!("  {}", resource.state_reason));
     }
@@ -95,10 +119,11 @@ fn resource_lines(resource: &AssignedResource, style: Style) -> Vec<String> {
 }
 
 fn property_row(property: &AssignedProperty) -> Vec<String> {
+    let shown = |value| if property.sensitive { "(confidential)".to_owned() } else { show::optional(value) };
     vec![
         property.property.clone(),
-        show::optional(property.proposed.as_ref()),
-        show::optional(property.current.as_ref()),
+        shown(property.proposed.as_ref()),
+        shown(property.current.as_ref()),
         workflow_state(property.workflow_state),
         if property.provisioning_state == 0 { String::new() } else { provisioning_state(property.provisioning_state) },
         why(&property.why),
@@ -141,6 +166,7 @@ mod tests {
                     current: text("Clerk"),
                     workflow_state: 18,
                     provisioning_state: 1,
+                    sensitive: false,
                     why: vec![Reason {
                         rule: "resource type App / scalar title".into(),
                         detail: "title = 'Lead'".into(),

@@ -50,6 +50,7 @@ fn table(synchronizations: &[Synchronization]) -> Table {
             Ok(SynchronizationState::Running) => "running",
             Ok(SynchronizationState::Completed) => "completed",
             Ok(SynchronizationState::Failed) => "failed",
+            Ok(SynchronizationState::Blocked) => "blocked",
             Ok(SynchronizationState::Unspecified) | Err(_) => "unknown",
         };
         let counts: Vec<String> = synchronization.counts.iter().map(counts).collect();

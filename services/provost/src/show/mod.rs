@@ -6,6 +6,7 @@
 mod order;
 mod program;
 mod progress;
+mod request;
 mod table;
 mod time;
 mod value;
@@ -14,6 +15,7 @@ mod words;
 pub use order::{change, current_and_proposed, kind, operation, standing, subject};
 pub use program::program;
 pub use progress::{Progress, ending};
+pub use request::{action, asked_for, entitlement, period, wish};
 pub use table::Table;
 pub use time::{ago, elapsed, instant};
 pub use value::{hidden, optional, shortened, value};

@@ -1,7 +1,7 @@
 //! Orders in a few words.
 
 use super::{provisioning_state, shortened};
-use provost_contract::types::v1::{Change, ChangeOperation, InactiveReason, Order, OrderKind, OrderRecord};
+use provost_contract::types::v1::{Change, ChangeOperation, InactiveReason, Order, OrderKind, OrderRecord, Owner};
 use provost_domain::ProvisioningState;
 
 const VALUE_MAX: usize = 40;
@@ -41,7 +41,11 @@ pub fn kind(order: &Order) -> &'static str {
 
 /// Whose an order is.
 pub fn subject(order: &Order) -> String {
-    match &order.owner {
+    named(order.owner.as_ref())
+}
+
+pub(super) fn named(owner: Option<&Owner>) -> String {
+    match owner {
         Some(owner) if owner.display_name.is_empty() => owner.key.clone(),
         Some(owner) => format!("{} ({})", owner.display_name, owner.key),
         None => "–".to_owned(),
@@ -87,7 +91,7 @@ pub fn current_and_proposed(order: &Order, change: &Change) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provost_contract::types::v1::{Lease, Owner, Value, value::Kind};
+    use provost_contract::types::v1::{Lease, Value, value::Kind};
 
     fn text(text: &str) -> Option<Value> {
         Some(Value { kind: Some(Kind::StringValue(text.into())) })

@@ -128,7 +128,7 @@ fn last_lines(run: &JobRun, style: Style) -> Vec<String> {
     let id = short(&run.run_id);
     let next = match state {
         JobRunState::Blocked => format!(
-            "  nothing was submitted. If the numbers are right: provost jobs resume {id} --comment WHY\n  if not: provost jobs cancel {id}"
+            "  nothing was submitted; what is held back: provost orders held {id}\n  if the numbers are right: provost jobs resume {id} --comment WHY\n  if not: provost jobs cancel {id}"
         ),
         JobRunState::Errored => {
             "  mend what the message names, then run the job again; what was done stays done".to_owned()
@@ -230,6 +230,7 @@ mod tests {
             ending(&run, Style::new(false)).join("\n")
         };
         assert!(ended(JobRunState::Blocked).contains("provost jobs resume r --comment"));
+        assert!(ended(JobRunState::Blocked).contains("provost orders held r"));
         assert!(ended(JobRunState::Errored).contains("run the job again"));
         assert!(ended(JobRunState::Warning).contains("orders list --state"));
         assert_eq!(ended(JobRunState::Completed), "job complete: completed: 30 % passed");

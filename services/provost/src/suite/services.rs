@@ -29,7 +29,7 @@ pub(super) async fn assemble(
     let generator: provost_order_generator::Config = configured(
         "PROVOST_ORDER_GENERATOR",
         None,
-        &[("database_url", &directory.sqlite("generator.db")), ("fulfillment", &url)],
+        &[("database_url", &directory.sqlite("generator.db")), ("fulfillment", &url), ("review", &url)],
     )?;
     let fulfillment: provost_fulfillment::Config = configured(
         "PROVOST_FULFILLMENT",

@@ -4,7 +4,9 @@ mod convert;
 
 use crate::model::Verdict;
 use crate::verbs::Desk;
-use convert::{decision_to_wire, list_of, request_of, review_id, review_to_wire, said, wish_of, withdrawal_of};
+use convert::{
+    decision_to_wire, list_of, request_of, review_id, review_to_wire, said, watch_of, wish_of, withdrawal_of,
+};
 use futures::{Stream, StreamExt};
 use provost_contract::review::v1 as wire;
 use provost_contract::review::v1::review_service_server::ReviewService;
@@ -30,8 +32,8 @@ impl ReviewService for Api {
         request: Request<wire::RequestReviewRequest>,
     ) -> Result<Response<wire::Review>, Status> {
         let Caller { actor } = Caller::of(&request);
-        let (id, order) = request_of(request.into_inner()).map_err(Fault::from)?;
-        let review = self.desk.request(id, order, actor).await?;
+        let wish = request_of(request.into_inner()).map_err(Fault::from)?;
+        let review = self.desk.request(wish, actor).await?;
         Ok(Response::new(review_to_wire(review)))
     }
 
@@ -88,11 +90,8 @@ impl ReviewService for Api {
         &self,
         request: Request<wire::WatchDecisionsRequest>,
     ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
-        let wire::WatchDecisionsRequest { after_cursor } = request.into_inner();
-        if after_cursor < 0 {
-            return Err(Fault::invalid("after_cursor", "must not be negative").into());
-        }
-        let decisions = self.desk.watch(after_cursor).map(|decision| decision.map(decision_to_wire));
+        let (after, kinds) = watch_of(request.into_inner()).map_err(Fault::from)?;
+        let decisions = self.desk.watch(after, kinds).map(|decision| decision.map(decision_to_wire));
         Ok(Response::new(Box::pin(decisions)))
     }
 }

@@ -1,15 +1,14 @@
 //! What a review is, and who may say what in which of its states. Pure.
 //!
-//! The order under review is kept and shown as it was delivered, since nothing here is decided by
-//! its content; that is why the message of the contract is used for it.
+//! What is under review is kept and shown as it was delivered, since hardly anything here is decided by
+//! its content; that is why the messages of the contract are used for it.
 
 mod rules;
 mod subject;
 
 pub(crate) use rules::{Refusal, decide, withdraw};
-pub(crate) use subject::is_same;
+pub(crate) use subject::{Subject, SubjectKind};
 
-use provost_contract::types::v1::Order;
 use provost_domain::Timestamp;
 use uuid::Uuid;
 
@@ -80,8 +79,14 @@ impl Verdict {
 pub(crate) struct Decision {
     pub(crate) cursor: i64,
     pub(crate) review: Uuid,
+    /// The order that the review is about; empty when it is about something else.
     pub(crate) order_id: String,
+    pub(crate) kind: SubjectKind,
+    /// At which step, counted from 1.
+    pub(crate) step: u32,
     pub(crate) verdict: Verdict,
+    /// The review is over by it.
+    pub(crate) is_complete: bool,
     pub(crate) actor: String,
     pub(crate) comment: String,
     pub(crate) at: Timestamp,
@@ -94,12 +99,30 @@ pub(crate) struct Review {
     pub(crate) sequence: i64,
     pub(crate) id: Uuid,
     pub(crate) state: State,
-    pub(crate) order: Order,
+    pub(crate) subject: Subject,
+    /// How many must approve, one after the other, each another person.
+    pub(crate) approvals_required: u32,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) version: i64,
     pub(crate) requested_by: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+}
+
+impl Review {
+    /// How many approved.
+    pub(crate) fn approvals_given(&self) -> u32 {
+        self.approvals().count() as u32
+    }
+
+    /// The step that a decision now would be taken at, counted from 1.
+    pub(crate) fn step(&self) -> u32 {
+        (self.approvals_given() + 1).min(self.approvals_required)
+    }
+
+    fn approvals(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|decision| decision.verdict == Verdict::Approve)
+    }
 }
 
 /// What somebody wants to say on a review.

@@ -1,9 +1,11 @@
 //! Which verdict is allowed in which state of a review.
 //!
-//! The rule that must hold: an approved, declined or withdrawn review never changes again, and
-//! saying the same again is success without a change.
+//! The rules that must hold: an approved, declined or withdrawn review never changes again, and
+//! saying the same again is success without a change; who asked for something does not approve it, and
+//! nobody approves two steps of it.
 
 use super::{Review, State, Verdict, Wish};
+use provost_domain::workflow::AUTOMATION;
 use std::fmt;
 use uuid::Uuid;
 
@@ -14,6 +16,10 @@ pub(crate) enum Refusal {
     Changed { review: Uuid, seen: i64, now: i64 },
     /// Somebody else asked for the review.
     NotAsked { review: Uuid, asked: String, actor: String },
+    /// What a person asked for is another person's to approve.
+    OwnRequest { review: Uuid, actor: String },
+    /// Each step is another person's.
+    ApprovedBefore { review: Uuid, actor: String, step: u32, waiting: u32, required: u32 },
     /// The review is closed.
     Closed { review: Uuid, action: &'static str, state: State },
 }
@@ -27,6 +33,14 @@ impl fmt::Display for Refusal {
             Self::NotAsked { review, asked, actor } => write!(
                 f,
                 "review {review} was requested by {asked}, who alone can withdraw it, and not {actor}; decline it instead"
+            ),
+            Self::OwnRequest { review, actor } => {
+                write!(f, "cannot approve review {review}: {actor} asked for it, so somebody else must approve")
+            }
+            Self::ApprovedBefore { review, actor, step, waiting, required } => write!(
+                f,
+                "cannot approve review {review}: {actor} approved step {step} of {required}, so somebody else must \
+                 approve step {waiting}"
             ),
             Self::Closed { review, action, state } => {
                 write!(f, "cannot {action} review {review}: it is {}, must be open or postponed", state.name())
@@ -53,10 +67,11 @@ const fn step(state: State, verdict: Verdict) -> Step {
     }
 }
 
-/// The state that a wish leads to; none when it was said already.
+/// The state that a wish leads to; none when it was said already. An approval with others to come leads
+/// to open.
 ///
 /// # Errors
-/// When the review has changed since it was seen, or is closed.
+/// When the review has changed since it was seen, is closed, or its step is somebody else's to approve.
 pub(crate) fn decide(review: &Review, wish: &Wish) -> Result<Option<State>, Refusal> {
     let step = step(review.state, wish.verdict);
     // Asked first, because a repeated call carries the version from before its own decision.
@@ -67,15 +82,48 @@ pub(crate) fn decide(review: &Review, wish: &Wish) -> Result<Option<State>, Refu
         return Err(Refusal::Changed { review: review.id, seen, now: review.version });
     }
     match step {
+        Step::To(State::Approved) => {
+            refuse_two_eyes(review, &wish.actor)?;
+            let is_last = review.approvals_given() + 1 >= review.approvals_required;
+            Ok(Some(if is_last { State::Approved } else { State::Open }))
+        }
         Step::To(state) => Ok(Some(state)),
         Step::Already | Step::Refused => Err(closed(review, wish.verdict.name())),
     }
 }
 
-/// A postponed review can be postponed again, by somebody else or in other words; the same words
-/// of the same person are a repeated call.
+/// Four eyes: what a person asked for takes another person, and each step one more. Rules that decide
+/// instead of people are no person; whoever wrote them knows the steps.
+fn refuse_two_eyes(review: &Review, actor: &str) -> Result<(), Refusal> {
+    if actor == AUTOMATION {
+        return Ok(());
+    }
+    let Some(asked_by) = review.subject.asked_by() else { return Ok(()) };
+    if asked_by == actor {
+        return Err(Refusal::OwnRequest { review: review.id, actor: actor.to_owned() });
+    }
+    match review.approvals().find(|approval| approval.actor == actor) {
+        Some(before) => Err(Refusal::ApprovedBefore {
+            review: review.id,
+            actor: actor.to_owned(),
+            step: before.step,
+            waiting: review.step(),
+            required: review.approvals_required,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The same words of the same person, with nothing said in between, are a repeated call. A postponed review
+/// can be postponed again, by somebody else or in other words. An approval of one step of several is told from
+/// a wish to approve the next one by the version: a repeated call carries that from before its own decision.
 fn is_repeated(review: &Review, wish: &Wish) -> bool {
-    review.state == State::Postponed
+    let is_open = match (review.state, wish.verdict) {
+        (State::Postponed, Verdict::Postpone) => true,
+        (State::Open, Verdict::Approve) => wish.seen == Some(review.version - 1),
+        _ => false,
+    };
+    is_open
         && review.decisions.last().is_some_and(|last| {
             (last.verdict, &last.actor, &last.comment) == (wish.verdict, &wish.actor, &wish.comment)
         })
@@ -106,8 +154,8 @@ const fn closed(review: &Review, action: &'static str) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::model::Decision;
-    use provost_contract::types::v1::Order;
+    use crate::model::{Decision, Subject, SubjectKind};
+    use provost_contract::types::v1::{AssignmentRequest, Order};
     use provost_domain::Timestamp;
 
     fn review(state: State) -> Review {
@@ -115,7 +163,8 @@ mod tests {
             sequence: 1,
             id: Uuid::from_u128(7),
             state,
-            order: Order::default(),
+            subject: Subject::Order(Order::default()),
+            approvals_required: 1,
             decisions: vec![],
             version: 3,
             requested_by: "fulfillment".into(),
@@ -174,7 +223,10 @@ mod tests {
             cursor: 1,
             review: review.id,
             order_id: String::new(),
+            kind: SubjectKind::Order,
+            step: 1,
             verdict: Verdict::Postpone,
+            is_complete: false,
             actor: "ada".into(),
             comment: "because".into(),
             at: Timestamp::from_millis(0),
@@ -185,6 +237,87 @@ mod tests {
         assert_eq!(decide(&review, &bob), Ok(Some(State::Postponed)));
         let other = Wish { comment: "ask the owner".into(), ..again };
         assert_eq!(decide(&review, &other), Ok(Some(State::Postponed)));
+    }
+
+    /// A request of eve's that takes so many approvals, and has these.
+    fn requested(required: u32, approved_by: &[&str]) -> Review {
+        let request = AssignmentRequest { requested_by: "eve".into(), ..AssignmentRequest::default() };
+        let mut review = Review {
+            subject: Subject::AssignmentRequest(request),
+            approvals_required: required,
+            ..review(State::Open)
+        };
+        for actor in approved_by {
+            review.version += 1;
+            review.decisions.push(Decision {
+                cursor: review.version,
+                review: review.id,
+                order_id: String::new(),
+                kind: SubjectKind::AssignmentRequest,
+                step: review.step(),
+                verdict: Verdict::Approve,
+                is_complete: false,
+                actor: (*actor).to_owned(),
+                comment: "because".into(),
+                at: Timestamp::from_millis(0),
+            });
+        }
+        review
+    }
+
+    fn said_by(actor: &str, verdict: Verdict) -> Wish {
+        Wish { actor: actor.into(), ..wish(verdict, None) }
+    }
+
+    #[test]
+    fn each_step_takes_another_person_and_the_last_one_approves() {
+        let steps: [&[&str]; 3] = [&[], &["ada"], &["ada", "bob"]];
+        for (required, approved) in [(1, 0), (2, 1), (3, 2)] {
+            for given in 0..=approved {
+                let review = requested(required, steps.get(given as usize).unwrap());
+                assert_eq!(review.step(), given + 1);
+                let state = if given == approved { State::Approved } else { State::Open };
+                assert_eq!(
+                    decide(&review, &said_by("zoe", Verdict::Approve)),
+                    Ok(Some(state)),
+                    "{given} of {required}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_approves_two_steps_or_the_own_request() {
+        let refused = decide(&requested(3, &["ada", "bob"]), &said_by("ada", Verdict::Approve)).unwrap_err();
+        assert!(refused.to_string().ends_with("ada approved step 1 of 3, so somebody else must approve step 3"));
+        let refused = decide(&requested(1, &[]), &said_by("eve", Verdict::Approve)).unwrap_err();
+        assert!(refused.to_string().ends_with("eve asked for it, so somebody else must approve"), "{refused}");
+        for verdict in [Verdict::Decline, Verdict::Postpone] {
+            assert!(decide(&requested(3, &["ada"]), &said_by("ada", verdict)).is_ok());
+        }
+    }
+
+    #[test]
+    fn rules_are_no_person_and_may_approve_each_step() {
+        let automated = requested(2, &[AUTOMATION]);
+        assert_eq!(decide(&automated, &said_by(AUTOMATION, Verdict::Approve)), Ok(Some(State::Approved)));
+    }
+
+    #[test]
+    fn repeated_approval_of_a_step_changes_nothing() {
+        let review = requested(2, &["ada"]);
+        let again = Wish { seen: Some(review.version - 1), ..said_by("ada", Verdict::Approve) };
+        assert_eq!(decide(&review, &again), Ok(None));
+        let on = Wish { seen: Some(review.version), ..again };
+        assert!(matches!(decide(&review, &on), Err(Refusal::ApprovedBefore { .. })));
+    }
+
+    #[test]
+    fn decline_ends_it_at_any_step() {
+        for approved_by in [&[][..], &["ada"], &["ada", "bob"]] {
+            let declined = decide(&requested(3, approved_by), &said_by("zoe", Verdict::Decline));
+            assert_eq!(declined, Ok(Some(State::Declined)));
+        }
     }
 
     #[test]

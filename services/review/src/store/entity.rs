@@ -2,7 +2,7 @@
 
 #![allow(unreachable_pub, reason = "the derives write `pub`; the module itself is not")]
 
-/// Reviews, with the order as it was delivered.
+/// Reviews, with what they are about as it was delivered.
 pub mod review {
     use sea_orm::entity::prelude::*;
 
@@ -20,6 +20,9 @@ pub mod review {
         pub requested_by: String,
         pub created_at: i64,
         pub updated_at: i64,
+        pub subject_kind: i32,
+        pub role: String,
+        pub approvals_required: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -43,6 +46,9 @@ pub mod decision {
         pub actor: String,
         pub comment: String,
         pub at: i64,
+        pub subject_kind: i32,
+        pub step: i32,
+        pub is_complete: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

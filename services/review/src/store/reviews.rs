@@ -2,9 +2,9 @@
 
 use super::decisions;
 use super::entity::review::{ActiveModel, Column, Entity, Model};
-use crate::model::{Decision, Review, State};
+use crate::model::{Decision, Review, State, Subject, SubjectKind};
 use prost::Message;
-use provost_contract::types::v1::Order;
+use provost_contract::types::v1::{AssignmentRequest, Order};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -21,7 +21,8 @@ use uuid::Uuid;
 pub(crate) async fn open(
     connection: &impl ConnectionTrait,
     id: Uuid,
-    order: &Order,
+    subject: &Subject,
+    approvals_required: u32,
     requested_by: String,
     now: Timestamp,
 ) -> Result<bool, Fault> {
@@ -29,13 +30,19 @@ pub(crate) async fn open(
         sequence: NotSet,
         id: Set(id),
         state: Set(State::Open.number()),
-        resource_type: Set(order.resource_type.clone()),
-        owner_key: Set(order.owner.as_ref().map(|owner| owner.key.clone()).unwrap_or_default()),
-        payload: Set(order.encode_to_vec()),
+        resource_type: Set(subject.resource_type().to_owned()),
+        owner_key: Set(subject.owner_key().to_owned()),
+        payload: Set(match subject {
+            Subject::Order(order) => order.encode_to_vec(),
+            Subject::AssignmentRequest(request) => request.encode_to_vec(),
+        }),
         version: Set(1),
         requested_by: Set(requested_by),
         created_at: Set(now.millis()),
         updated_at: Set(now.millis()),
+        subject_kind: Set(subject.kind().number()),
+        role: Set(subject.role().to_owned()),
+        approvals_required: Set(i32::try_from(approvals_required).unwrap_or(i32::MAX)),
     };
     let unless_taken = OnConflict::column(Column::Id).do_nothing().to_owned();
     let inserted = Entity::insert(row).on_conflict(unless_taken).exec_without_returning(connection).await?;
@@ -94,11 +101,13 @@ pub(crate) async fn set_state(
     ))
 }
 
-/// What narrows a list. An empty text does not.
+/// What narrows a list. An empty text does not, nor does no kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
     pub(crate) states: Vec<State>,
+    pub(crate) kinds: Vec<SubjectKind>,
     pub(crate) resource_type: String,
+    pub(crate) role: String,
     pub(crate) owner_key: String,
 }
 
@@ -114,7 +123,14 @@ pub(crate) async fn list(
 ) -> Result<Vec<Review>, Fault> {
     let states = filter.states.iter().map(|state| state.number());
     let mut query = Entity::find().filter(Column::Sequence.gt(after)).filter(Column::State.is_in(states));
-    for (column, wanted) in [(Column::ResourceType, &filter.resource_type), (Column::OwnerKey, &filter.owner_key)] {
+    if !filter.kinds.is_empty() {
+        query = query.filter(Column::SubjectKind.is_in(filter.kinds.iter().map(|kind| kind.number())));
+    }
+    for (column, wanted) in [
+        (Column::ResourceType, &filter.resource_type),
+        (Column::Role, &filter.role),
+        (Column::OwnerKey, &filter.owner_key),
+    ] {
         if !wanted.is_empty() {
             query = query.filter(column.eq(wanted));
         }
@@ -132,11 +148,17 @@ pub(crate) async fn list(
 
 fn review_of(row: Model, decisions: Vec<Decision>) -> Result<Review, Fault> {
     let damaged = |what| Fault::internal(anyhow::anyhow!("the row of review {} is damaged: {what}", row.id));
+    let payload = row.payload.as_slice();
+    let subject = match SubjectKind::from_number(row.subject_kind).ok_or_else(|| damaged("subject kind"))? {
+        SubjectKind::Order => Order::decode(payload).map(Subject::Order),
+        SubjectKind::AssignmentRequest => AssignmentRequest::decode(payload).map(Subject::AssignmentRequest),
+    };
     Ok(Review {
         sequence: row.sequence,
         id: row.id,
         state: State::from_number(row.state).ok_or_else(|| damaged("state"))?,
-        order: Order::decode(row.payload.as_slice()).map_err(|_| damaged("payload"))?,
+        subject: subject.map_err(|_| damaged("payload"))?,
+        approvals_required: u32::try_from(row.approvals_required).map_err(|_| damaged("approvals required"))?,
         decisions,
         version: row.version,
         requested_by: row.requested_by,

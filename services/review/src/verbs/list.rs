@@ -1,7 +1,7 @@
 //! Listing reviews, a page at a time.
 
 use super::Desk;
-use crate::model::Review;
+use crate::model::{Review, Subject};
 use crate::store::reviews::{self, Filter};
 use prost::Message;
 use provost_service_kit::{Fault, page};
@@ -35,7 +35,11 @@ impl Desk {
 
 fn bytes(review: &Review) -> usize {
     let decisions = review.decisions.iter().map(|decision| 200 + decision.actor.len() + decision.comment.len());
-    200 + review.order.encoded_len() + decisions.sum::<usize>()
+    let subject = match &review.subject {
+        Subject::Order(order) => order.encoded_len(),
+        Subject::AssignmentRequest(request) => request.encoded_len(),
+    };
+    200 + subject + decisions.sum::<usize>()
 }
 
 /// How many fit, at least one: a page without a line would never end the list.

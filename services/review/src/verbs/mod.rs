@@ -7,6 +7,7 @@ mod watch;
 mod withdraw;
 
 pub(crate) use list::ListReviews;
+pub(crate) use request::RequestReview;
 
 use crate::model::{Refusal, Review};
 use crate::store::reviews;
@@ -38,7 +39,9 @@ impl From<Refusal> for Fault {
         let message = refusal.to_string();
         match refusal {
             Refusal::Changed { .. } => Self::new(FaultKind::Conflict, message),
-            Refusal::NotAsked { .. } => Self::new(FaultKind::Forbidden, message),
+            Refusal::NotAsked { .. } | Refusal::OwnRequest { .. } | Refusal::ApprovedBefore { .. } => {
+                Self::new(FaultKind::Forbidden, message)
+            }
             Refusal::Closed { review, .. } => Self::wrong_state(format!("review {review}"), message),
         }
     }

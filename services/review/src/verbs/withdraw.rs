@@ -20,7 +20,7 @@ impl Desk {
         reviews::set_state(&transaction, &review, state, self.clock.now()).await?;
         let review = reviews::get(&transaction, id).await?;
         transaction.commit().await?;
-        tracing::info!(review_id = %id, order_id = review.order.order_id, actor, reason, "review withdrawn");
+        tracing::info!(review_id = %id, order_id = review.subject.order_id(), actor, reason, "review withdrawn");
         Ok(review)
     }
 }

@@ -89,7 +89,7 @@ async fn longest_comment_is_kept_whole() {
 async fn half_an_order_is_refused_with_each_wrong_field() {
     for desk in desks().await {
         let id = new_id().to_string();
-        let request = RequestReviewRequest { review_id: id.clone(), order: None };
+        let request = RequestReviewRequest { review_id: id.clone(), ..Default::default() };
         assert_fields(&desk.client.clone().request_review(request).await.unwrap_err(), &["order"]);
         let mut half = order("7");
         half.owner = None;
@@ -113,21 +113,24 @@ async fn wrong_page_size_token_and_state_are_refused_together() {
         let request = ListReviewsRequest {
             states: vec![1, 0, 99],
             resource_type: "x".repeat(501),
+            role: "x".repeat(501),
+            subject_kinds: vec![0],
             page_size: 1_001,
             page_token: "yesterday".into(),
             ..Default::default()
         };
         let refused = desk.list(request).await.unwrap_err();
-        assert_fields(&refused, &["page_size", "page_token", "resource_type", "states[1]", "states[2]"]);
+        let fields = ["page_size", "page_token", "resource_type", "role", "states[1]", "states[2]", "subject_kinds[0]"];
+        assert_fields(&refused, &fields);
     }
 }
 
 #[tokio::test]
 async fn negative_cursor_is_refused() {
     for desk in desks().await {
-        let request = WatchDecisionsRequest { after_cursor: -1 };
+        let request = WatchDecisionsRequest { after_cursor: -1, subject_kinds: vec![1, 7] };
         let refused = desk.client.clone().watch_decisions(request).await.map(drop).unwrap_err();
-        assert_fields(&refused, &["after_cursor"]);
+        assert_fields(&refused, &["after_cursor", "subject_kinds[1]"]);
     }
 }
 

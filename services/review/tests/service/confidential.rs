@@ -67,7 +67,7 @@ async fn empty_confidential_values_do_not_excuse_wrong_ones() {
         let id = new_id().to_string();
         let mut order = withheld(&id);
         order.changes[2].proposed = Some(Value { kind: Some(Kind::IntegerValue(1)) });
-        let request = RequestReviewRequest { review_id: id, order: Some(order) };
+        let request = RequestReviewRequest { review_id: id, order: Some(order), ..Default::default() };
         let refused = desk.client.clone().request_review(request).await.unwrap_err();
         assert!(refused.message().contains("order.changes[2].proposed must be a list"), "{refused}");
     }

@@ -2,7 +2,9 @@
 
 use provost_contract::review::v1 as wire;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
-use provost_contract::types::v1::{Change, Order, Owner, Reason, Value, value::Kind};
+use provost_contract::types::v1::{
+    AssignmentRequest, Change, EntitlementKind, Order, Owner, Period, Reason, RequestAction, Value, value::Kind,
+};
 use provost_domain::Timestamp;
 use provost_review::{Config, assemble};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
@@ -56,9 +58,40 @@ impl Desk {
     }
 
     pub(crate) async fn request(&self, id: &str, order: Order) -> Result<wire::Review, Status> {
-        let request = wire::RequestReviewRequest { review_id: id.to_owned(), order: Some(order) };
+        let (review_id, order) = (id.to_owned(), Some(order));
+        self.send(wire::RequestReviewRequest { review_id, order, ..Default::default() }).await
+    }
+
+    /// Asks for a review of an assignment request that takes so many approvals.
+    pub(crate) async fn request_assignment(
+        &self,
+        request: AssignmentRequest,
+        approvals_required: i32,
+    ) -> Result<wire::Review, Status> {
+        let (review_id, assignment_request) = (request.request_id.clone(), Some(request));
+        self.send(wire::RequestReviewRequest {
+            review_id,
+            assignment_request,
+            approvals_required,
+            ..Default::default()
+        })
+        .await
+    }
+
+    pub(crate) async fn send(&self, request: wire::RequestReviewRequest) -> Result<wire::Review, Status> {
         let request = caller::request_as("fulfillment", request);
         self.client.clone().request_review(request).await.map(Response::into_inner)
+    }
+
+    /// Opens a review of [`assignment`] that takes so many approvals, and answers with its id.
+    pub(crate) async fn asked(&self, approvals_required: i32) -> String {
+        let id = new_id().to_string();
+        self.request_assignment(assignment(&id), approvals_required).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn say_as(&self, actor: &str, verdict: wire::Verdict, id: &str) -> Result<wire::Review, Status> {
+        say_as(actor, &mut self.client.clone(), verdict, id, "because", 0).await
     }
 
     /// Opens a review of [`order`] and answers with its id.
@@ -93,7 +126,7 @@ impl Desk {
 
     /// The feed after a cursor.
     pub(crate) async fn watch(&self, after_cursor: i64) -> tonic::Streaming<wire::Decision> {
-        let request = wire::WatchDecisionsRequest { after_cursor };
+        let request = wire::WatchDecisionsRequest { after_cursor, ..Default::default() };
         self.client.clone().watch_decisions(request).await.unwrap().into_inner()
     }
 }
@@ -179,4 +212,24 @@ pub(crate) fn order(id: &str) -> Order {
         generated_at: Some(prost_types::Timestamp { seconds: 1_772_000_000, nanos: 0 }),
         ..Order::default()
     }
+}
+
+/// Eve's wish that Ada has the role auditor.
+pub(crate) fn assignment(id: &str) -> AssignmentRequest {
+    AssignmentRequest {
+        request_id: id.to_owned(),
+        owner: Some(Owner { entity_type: "Person".into(), key: "E1".into(), display_name: "Ada Byron".into() }),
+        kind: EntitlementKind::Role.into(),
+        name: "auditor".into(),
+        display_name: "Auditor".into(),
+        action: RequestAction::Give.into(),
+        period: Some(Period { valid_from: Some(at(1_772_352_000)), valid_until: Some(at(1_780_000_000)) }),
+        comment: "for the audit of 2026".into(),
+        requested_by: "eve".into(),
+        why: vec![],
+    }
+}
+
+pub(crate) const fn at(seconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds, nanos: 0 }
 }

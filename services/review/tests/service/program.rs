@@ -22,7 +22,7 @@ async fn program_keeps_what_it_answered_through_kill_9() {
     let process = Process::start(command, address).await;
     let mut client = Client::new(channel::to(&format!("http://{address}")).unwrap());
     let id = new_id().to_string();
-    let request = RequestReviewRequest { review_id: id.clone(), order: Some(order(&id)) };
+    let request = RequestReviewRequest { review_id: id.clone(), order: Some(order(&id)), ..Default::default() };
     let opened = client.request_review(request.clone()).await.unwrap().into_inner();
     process.kill9().await;
     process.restart().await;

@@ -275,7 +275,9 @@ mod over_the_wire {
                     let open = |after_cursor| {
                         let mut client = client.clone();
                         async move {
-                            let answer = client.watch_decisions(wire::WatchDecisionsRequest { after_cursor }).await?;
+                            let answer = client
+                                .watch_decisions(wire::WatchDecisionsRequest { after_cursor, ..Default::default() })
+                                .await?;
                             Ok(answer.into_inner().map(|decision| decision.map(|decision| decision.cursor)))
                         }
                     };

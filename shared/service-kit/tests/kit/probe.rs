@@ -59,7 +59,7 @@ impl Running {
 
     /// A stream that does not end by itself, after its first event.
     pub(crate) async fn stream(&self) -> tonic::Streaming<wire::Decision> {
-        let request = wire::WatchDecisionsRequest { after_cursor: 0 };
+        let request = wire::WatchDecisionsRequest::default();
         let mut stream = self.client().watch_decisions(request).await.unwrap().into_inner();
         assert_eq!(stream.message().await.unwrap().unwrap().cursor, 1);
         stream

@@ -1,10 +1,14 @@
-//! One property: what the rule wants, what was wanted before, what is there, what is on its way.
+//! One property: what the rule wants, what was wanted before, what is there, what is on its way, and what a
+//! person decided on it.
+
+mod links;
 
 use super::AssignedProperty;
 use crate::model::catalog::{Property, PropertyKind};
+use crate::model::comparison::Comparisons;
+use crate::model::decision::{Decision, Verdict};
 use crate::model::expected::ExpectedValue;
-use crate::model::known_order::{KnownOrder, last_sent, was_item_declined, was_value_declined};
-use provost_domain::value::same;
+use crate::model::known_order::{KnownOrder, Refusals, last_sent};
 use provost_domain::{Change, ChangeOperation, ProvisioningState, Timestamp, Value, WorkflowState};
 use std::collections::BTreeMap;
 
@@ -12,6 +16,7 @@ use std::collections::BTreeMap;
 pub(super) struct Question<'a> {
     pub(super) property: &'a Property,
     pub(super) value: &'a ExpectedValue,
+    pub(super) comparisons: Comparisons<'a>,
     pub(super) previous: Option<&'a AssignedProperty>,
     /// What synchronization shows.
     pub(super) current: Option<&'a Value>,
@@ -26,12 +31,33 @@ pub(super) struct Question<'a> {
     pub(super) is_first: bool,
     /// When the export began that `current` comes from.
     pub(super) seen_at: Option<Timestamp>,
+    /// What people decided on the property, and on which of its links.
+    pub(super) decisions: Vec<(&'a Decision, Option<&'a Value>)>,
+    /// What a person approved gives way when what the rules say changes.
+    pub(super) discards_manual: bool,
 }
 
 /// What the comparison says.
 pub(super) struct Compared {
     pub(super) assigned: AssignedProperty,
     pub(super) changes: Vec<Change>,
+}
+
+impl<'a> Question<'a> {
+    /// The newest decision to write just what is proposed, of the value or of one of these links.
+    pub(super) fn write_decision(&self, change: &Change) -> Option<&'a Decision> {
+        let is_it = |decision: &Decision, item: Option<&Value>| match item {
+            None => self.same(decision.proposed.as_ref(), change.proposed.as_ref()),
+            Some(item) => {
+                change.proposed.as_ref().is_some_and(|links| self.comparisons.holds(self.name(), links.items(), item))
+            }
+        };
+        let written = self
+            .decisions
+            .iter()
+            .filter(|(decision, item)| decision.verdict == Verdict::Write && is_it(decision, *item));
+        written.map(|(decision, _)| *decision).max_by_key(|decision| decision.sequence)
+    }
 }
 
 pub(super) fn compare(question: &Question<'_>) -> Compared {
@@ -44,9 +70,29 @@ pub(super) fn compare(question: &Question<'_>) -> Compared {
     }
 }
 
-impl Question<'_> {
+/// How a kept value stands to what the rules and the system say now.
+enum Kept {
+    /// As it was when it was kept.
+    Holds,
+    /// It is still there, and the rules say something else by now.
+    IsQuestioned,
+    /// The rules say what they said, and the value is another one.
+    HasMoved,
+    /// No longer: by its decision.
+    IsOver(i64),
+}
+
+impl<'a> Question<'a> {
     fn policy(&self) -> Option<&Value> {
         self.value.value.as_ref()
+    }
+
+    fn name(&self) -> &str {
+        &self.property.name
+    }
+
+    fn same(&self, a: Option<&Value>, b: Option<&Value>) -> bool {
+        self.comparisons.same(self.name(), a, b)
     }
 
     fn assigned(&self, state: ProvisioningState) -> AssignedProperty {
@@ -59,34 +105,73 @@ impl Question<'_> {
             granted: vec![],
             conformed: None,
             has_conformed: false,
+            strange: vec![],
+            missing: vec![],
+            spent: self.spent(),
         }
     }
 
+    /// Decisions that no longer hold, of those that still stand.
+    fn spent(&self) -> Vec<i64> {
+        let before = self.previous.map_or(&[][..], |previous| previous.spent.as_slice());
+        let stands = |sequence: &&i64| self.decisions.iter().any(|(decision, _)| decision.sequence == **sequence);
+        before.iter().filter(stands).copied().collect()
+    }
+
+    /// The decision on the value, or on one link.
+    fn decision(&self, item: Option<&Value>, verdict: Verdict) -> Option<&'a Decision> {
+        let is_spent =
+            |decision: &Decision| self.previous.is_some_and(|previous| previous.spent.contains(&decision.sequence));
+        let is_it = |of: Option<&Value>| match (of, item) {
+            (None, None) => true,
+            (Some(of), Some(item)) => self.same(Some(of), Some(item)),
+            _ => false,
+        };
+        let of = self.decisions.iter().rev().find(|(decision, of)| is_it(*of) && !is_spent(decision))?;
+        (of.0.verdict == verdict).then_some(of.0)
+    }
+
     fn change(&self, operation: ChangeOperation, proposed: Option<Value>) -> Change {
-        Change {
-            property: self.property.name.to_string(),
+        let mut change = Change {
+            property: self.name().to_owned(),
             operation,
             proposed,
             current: self.current.cloned(),
             sensitive: self.property.sensitive,
             write_only: self.property.write_only,
             why: self.value.why.clone(),
-        }
+        };
+        let by_decision = self.write_decision(&change).map(|decision| provost_domain::Reason {
+            rule: "reconciliation".to_owned(),
+            detail: format!("written by the decision of {}", decision.by()),
+        });
+        change.why.extend(by_decision);
+        change
     }
 
-    fn found_workflow(&self) -> WorkflowState {
-        if self.is_first { WorkflowState::PreExisting } else { WorkflowState::NonConforming }
+    fn refusals(&self, item: Option<&Value>) -> Refusals<'_> {
+        let since = self.decision(item, Verdict::Write).map(|decision| decision.at);
+        Refusals { lane: self.lane, property: self.name(), comparisons: self.comparisons, since }
+    }
+
+    /// Pre-existing when it was there before anything was computed, and as long as it is the same.
+    fn found_workflow(&self, is_as_before: bool) -> WorkflowState {
+        let was_pre_existing = self.previous.is_some_and(|before| before.workflow == WorkflowState::PreExisting);
+        match self.is_first || (was_pre_existing && is_as_before) {
+            true => WorkflowState::PreExisting,
+            false => WorkflowState::NonConforming,
+        }
     }
 
     /// Never compared with the system: what counts is what was last sent. `conformed` remembers it.
     fn write_only(&self) -> Compared {
-        let last = match (last_sent(self.lane, &self.property.name), self.previous) {
+        let last = match (last_sent(self.lane, self.name()), self.previous) {
             (Some(sent), _) => sent.cloned(),
             (None, Some(previous)) => previous.conformed.clone(),
             // Found, not made by us: what it holds is not ours to set.
             (None, None) => self.policy().filter(|_| self.coming.is_some()).cloned(),
         };
-        let is_sent = self.coming.is_some() && same(last.as_ref(), self.policy());
+        let is_sent = self.coming.is_some() && self.same(last.as_ref(), self.policy());
         if is_sent || self.policy().is_none() {
             let assigned = AssignedProperty { conformed: last, ..self.assigned(ProvisioningState::Executed) };
             return Compared { assigned, changes: vec![] };
@@ -98,53 +183,121 @@ impl Question<'_> {
         }
     }
 
+    /// The newest order under way was executed, and an export that had to show it does not.
+    fn contradicted(&self) -> Option<&'a KnownOrder> {
+        let newest = self.lane.iter().rev().find(|order| order.is_under_way())?;
+        newest.is_contradicted(self.name(), self.seen_at).then_some(newest)
+    }
+
     /// What was executed and yet is not there, by an export that had to show it, is not sent again by
     /// itself: it is shown as Non-conforming (domain.md, "Verification and reconciliation").
     fn written_workflow(&self, is_shown: bool, otherwise: WorkflowState) -> WorkflowState {
-        let is_contradicted = |order: &KnownOrder| order.is_contradicted(&self.property.name, self.seen_at);
-        let newest = self.lane.iter().rev().find(|order| order.is_under_way());
-        if !is_shown && newest.is_some_and(is_contradicted) { WorkflowState::NonConforming } else { otherwise }
+        if !is_shown && self.contradicted().is_some() { WorkflowState::NonConforming } else { otherwise }
+    }
+
+    /// What the value will be. What was executed and did not come will not come either, once a person has
+    /// looked at it.
+    fn coming_value(&self) -> Option<&'a Value> {
+        let is_decided = self.contradicted().is_some_and(|order| {
+            let write = self.decision(None, Verdict::Write);
+            write.is_some_and(|write| order.generated_at <= write.at) || self.decision(None, Verdict::Keep).is_some()
+        });
+        match is_decided {
+            true => self.current,
+            false => self.coming.and_then(|values| values.get(self.name())),
+        }
+    }
+
+    /// How the value that a person kept stands.
+    fn kept(&self, coming: Option<&Value>) -> Option<Kept> {
+        let decision = self.decision(None, Verdict::Keep)?;
+        let is_there = self.same(coming, decision.current.as_ref());
+        let is_as_decided = self.same(self.policy(), decision.proposed.as_ref());
+        Some(match (is_there, is_as_decided) {
+            (true, true) => Kept::Holds,
+            (true, false) if !self.discards_manual => Kept::IsQuestioned,
+            (false, true) => Kept::HasMoved,
+            (_, false) => Kept::IsOver(decision.sequence),
+        })
     }
 
     fn scalar(&self) -> Compared {
-        let name = &*self.property.name;
-        let coming = self.coming.and_then(|values| values.get(name));
+        let settled = |assigned| Compared { assigned, changes: vec![] };
+        let coming = self.coming_value();
         let granted = self.granted_link(coming);
-        if self.coming.is_some() && same(coming, self.policy()) {
-            let is_shown = self.is_there && same(self.current, self.policy());
+        if self.coming.is_some() && self.same(coming, self.policy()) {
+            let is_shown = self.is_there && self.same(self.current, self.policy());
             let state = if is_shown { ProvisioningState::Verified } else { ProvisioningState::Executed };
             let conformed = self.policy().filter(|_| is_shown).cloned();
             let workflow = self.written_workflow(is_shown, WorkflowState::Calculated);
             let has_conformed = is_shown;
-            let assigned = AssignedProperty { granted, conformed, has_conformed, workflow, ..self.assigned(state) };
-            return Compared { assigned, changes: vec![] };
+            return settled(AssignedProperty { granted, conformed, has_conformed, workflow, ..self.assigned(state) });
         }
-        let unchanged = self.previous.filter(|previous| same(previous.policy.as_ref(), self.policy()));
+        let unchanged = self.previous.filter(|previous| self.same(previous.policy.as_ref(), self.policy()));
         let conformed = unchanged.and_then(|previous| previous.conformed.clone());
-        let has_conformed = conformed.is_some() || unchanged.is_some_and(|previous| previous.has_conformed);
-        if has_conformed && self.coming.is_some() {
-            let workflow = WorkflowState::NonConforming;
-            let state = ProvisioningState::None;
-            let assigned = AssignedProperty { workflow, granted, conformed, has_conformed, ..self.assigned(state) };
-            return Compared { assigned, changes: vec![] };
+        let mut has_conformed = conformed.is_some() || unchanged.is_some_and(|previous| previous.has_conformed);
+        let mut spent = self.spent();
+        match self.coming.and_then(|_| self.kept(coming)) {
+            Some(kept @ (Kept::Holds | Kept::IsQuestioned)) => {
+                let workflow = match kept {
+                    Kept::IsQuestioned => WorkflowState::Questioned,
+                    _ => WorkflowState::Approved,
+                };
+                let is_shown = self.same(self.current, coming);
+                let state = if is_shown { ProvisioningState::Verified } else { ProvisioningState::Executed };
+                let has_conformed = true;
+                return settled(AssignedProperty { workflow, granted, has_conformed, ..self.assigned(state) });
+            }
+            // Another value than the kept one came by another hand: that is for a person, too.
+            Some(Kept::HasMoved) => has_conformed = true,
+            Some(Kept::IsOver(decision)) => {
+                has_conformed = false;
+                spent.push(decision);
+            }
+            None => {}
         }
-        let is_strange = coming.is_some_and(|link| !granted.contains(link));
+        if has_conformed && self.coming.is_some() {
+            let is_as_before = self.previous.is_some_and(|before| self.same(before.current.as_ref(), self.current));
+            let workflow = match self.found_workflow(is_as_before) {
+                WorkflowState::PreExisting if self.is_first => WorkflowState::NonConforming,
+                workflow => workflow,
+            };
+            let state = ProvisioningState::None;
+            return settled(AssignedProperty {
+                workflow,
+                granted,
+                conformed,
+                has_conformed,
+                spent,
+                ..self.assigned(state)
+            });
+        }
+        let is_strange = coming.is_some_and(|link| !granted.iter().any(|ours| self.same(Some(ours), Some(link))));
         if self.is_link() && self.policy().is_none() && is_strange {
             // No rule of ours ever linked it: somebody else's, as a stranger in a list of links is.
-            let workflow = self.found_workflow();
-            let assigned = AssignedProperty { workflow, granted, ..self.assigned(ProvisioningState::Verified) };
-            return Compared { assigned, changes: vec![] };
+            let is_as_before = self.previous.is_some_and(|before| self.same(before.current.as_ref(), self.current));
+            let workflow = self.found_workflow(is_as_before);
+            return settled(AssignedProperty {
+                workflow,
+                granted,
+                spent,
+                ..self.assigned(ProvisioningState::Verified)
+            });
         }
-        if self.coming.is_some() && was_value_declined(self.lane, name, self.policy()) {
+        if self.coming.is_some() && self.refusals(None).has_value(self.policy()) {
             let workflow = WorkflowState::Declined;
-            let assigned = AssignedProperty { workflow, granted, ..self.assigned(ProvisioningState::Inactive) };
-            return Compared { assigned, changes: vec![] };
+            return settled(AssignedProperty {
+                workflow,
+                granted,
+                spent,
+                ..self.assigned(ProvisioningState::Inactive)
+            });
         }
         if self.coming.is_none() && self.policy().is_none() {
-            return Compared { assigned: self.assigned(self.open_state), changes: vec![] };
+            return settled(self.assigned(self.open_state));
         }
         let change = self.change(ChangeOperation::Set, self.policy().cloned());
-        let assigned = AssignedProperty { granted, ..self.assigned(self.open_state) };
+        let assigned = AssignedProperty { granted, spent, ..self.assigned(self.open_state) };
         Compared { assigned, changes: vec![change] }
     }
 
@@ -159,86 +312,15 @@ impl Question<'_> {
             return vec![];
         }
         let was_ours = |link: &&Value| {
-            self.previous
-                .is_some_and(|previous| previous.granted.contains(link) || previous.policy.as_ref() == Some(*link))
+            self.previous.is_some_and(|previous| {
+                let is_it = |ours: &Value| self.same(Some(ours), Some(*link));
+                previous.granted.iter().any(is_it) || previous.policy.as_ref().is_some_and(is_it)
+            })
         };
         let left = coming.into_iter().chain(self.current).filter(was_ours);
         let mut granted: Vec<Value> = self.policy().into_iter().chain(left).cloned().collect();
         granted.sort();
         granted.dedup();
         granted
-    }
-
-    /// Links are deltas: what is missing is added, what was ours and is no longer wanted is removed,
-    /// and the rest is somebody else's.
-    fn links(&self) -> Compared {
-        let name = &*self.property.name;
-        let items = |value: Option<&Value>| value.map(|value| value.items().to_vec()).unwrap_or_default();
-        let wanted = items(self.policy());
-        let current = items(self.current);
-        let coming = items(self.coming.and_then(|values| values.get(name)));
-        let ours = self.previous.map(|previous| previous.granted.clone()).unwrap_or_default();
-        let shown_before = items(self.previous.and_then(|previous| previous.conformed.as_ref()));
-        let is_known =
-            |item: &Value| self.previous.is_some_and(|previous| items(previous.policy.as_ref()).contains(item));
-
-        let missing: Vec<_> = wanted.iter().filter(|item| !coming.contains(item)).cloned().collect();
-        // Was there, was wanted then as now, and is gone: somebody took it away.
-        let (drifted, add): (Vec<_>, Vec<_>) = missing
-            .into_iter()
-            .partition(|item| shown_before.contains(item) && is_known(item) && self.coming.is_some());
-        let remove: Vec<_> =
-            ours.iter().filter(|item| !wanted.contains(item) && coming.contains(item)).cloned().collect();
-        let strangers = coming.iter().any(|item| !wanted.contains(item) && !ours.contains(item));
-
-        let still_ours =
-            ours.iter().filter(|item| !wanted.contains(item) && (coming.contains(item) || current.contains(item)));
-        let granted = wanted.iter().chain(still_ours).cloned().collect();
-        let conformed: Vec<_> =
-            wanted.iter().filter(|item| current.contains(item) || drifted.contains(item)).cloned().collect();
-
-        let is_declined =
-            |operation, item: &Value| self.coming.is_some() && was_item_declined(self.lane, name, operation, item);
-        let differences = [(ChangeOperation::Add, add), (ChangeOperation::Remove, remove)];
-        let mut has_refused = false;
-        let open = differences.map(|(operation, items)| {
-            let (refused, open): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| is_declined(operation, item));
-            has_refused |= !refused.is_empty();
-            (operation, open)
-        });
-        let open: Vec<_> = open.into_iter().filter(|(_, items)| !items.is_empty()).collect();
-
-        let is_shown = wanted.iter().all(|item| current.contains(item))
-            && !ours.iter().any(|item| !wanted.contains(item) && current.contains(item));
-        let state = if !open.is_empty() {
-            self.open_state
-        } else if has_refused {
-            ProvisioningState::Inactive
-        } else if !drifted.is_empty() {
-            ProvisioningState::None
-        } else if is_shown && self.coming.is_some() {
-            ProvisioningState::Verified
-        } else if self.coming.is_some() {
-            ProvisioningState::Executed
-        } else {
-            self.open_state
-        };
-        let workflow = if has_refused {
-            WorkflowState::Declined
-        } else if !drifted.is_empty() || strangers {
-            self.found_workflow()
-        } else {
-            let is_settled = !matches!(state, ProvisioningState::Executed);
-            self.written_workflow(is_settled, WorkflowState::GivenByARole)
-        };
-        let assigned = AssignedProperty {
-            workflow,
-            granted,
-            conformed: (!conformed.is_empty()).then_some(Value::List(conformed)),
-            ..self.assigned(state)
-        };
-        let changes =
-            open.into_iter().map(|(operation, items)| self.change(operation, Some(Value::List(items)))).collect();
-        Compared { assigned, changes }
     }
 }

@@ -7,16 +7,21 @@
 //! drift: it is shown and left alone.
 
 mod compare;
+mod have;
+mod leave;
+mod left_behind;
 #[cfg(test)]
 mod tests;
 
-use super::catalog::{EntityType, ResourceType};
-use super::expected::{ExpectedResource, ExpectedValue};
+pub use left_behind::{Remains, left_behind};
+
+use super::catalog::{CONFIDENT, EntityType, ResourceType};
+use super::comparison::Comparisons;
+use super::decision::{Decided, Decision, Verdict, carried_out};
+use super::expected::{Correlated, ExpectedResource};
 use super::known_order::{self, KnownOrder};
-use compare::{Compared, compare};
 use provost_domain::{
-    Change, InactiveReason, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value,
-    WorkflowState,
+    Change, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value, WorkflowState,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,18 +83,104 @@ pub struct Assignment {
     pub failure: Option<RuleFailure>,
     /// The order that would close the difference.
     pub wanted: Option<Wanted>,
+    /// Empty for the owner's first resource of the type; of others beside it, the target key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub slot: String,
+    /// How sure the rules behind the wanted order are, 0 to 150; below 100 a person looks at it first.
+    #[serde(default = "confident", skip_serializing_if = "is_confident")]
+    pub confidence: u32,
+    /// The existing resource that it was found to be, under a key of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlated: Option<Correlated>,
+    /// An existing resource that only seems to be the owner's: nobody confirmed it yet.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub proposed: bool,
+    /// It comes from the look at resources that nobody has, and not from the owner's rules.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub found: bool,
+    /// Its owner has disappeared from the source.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub orphaned: bool,
+    /// The newest decision to write that was carried out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decided: i64,
+    /// The owner's time is over, though not that of what it still has: what is ordered disables a leaver, and
+    /// goes ahead of what others wait for.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub leaving: bool,
+}
+
+const fn confident() -> u32 {
+    CONFIDENT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_confident(confidence: &u32) -> bool {
+    *confidence == CONFIDENT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Assignment {
     /// A rule gave it, and it may exist.
     pub(crate) const fn is_ours(&self) -> bool {
         match self.wish {
-            Wish::Have | Wish::Lose => true,
+            Wish::Have | Wish::Lose => !self.proposed,
             // A failure hides what was wanted before; what was ours by then still is.
             Wish::Unknown => self.linked || self.ours,
             Wish::Later | Wish::Past | Wish::Found | Wish::Gone => false,
         }
     }
+
+    /// One that says nothing yet but whose it is, and by which resource type.
+    pub(crate) fn empty(owner: Owner, resource_type: &str) -> Self {
+        Self {
+            owner,
+            resource_type: resource_type.to_owned(),
+            entity_type: String::new(),
+            target_key: String::new(),
+            period: Period::default(),
+            wish: Wish::Have,
+            linked: false,
+            ours: false,
+            workflow: WorkflowState::Calculated,
+            state: ProvisioningState::None,
+            note: String::new(),
+            why: vec![],
+            properties: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+            failure: None,
+            wanted: None,
+            slot: String::new(),
+            confidence: CONFIDENT,
+            correlated: None,
+            proposed: false,
+            found: false,
+            orphaned: false,
+            decided: 0,
+            leaving: false,
+        }
+    }
+
+    /// Under which name an owner's assignment is kept: its resource type's, and of one beside the first the
+    /// target key's as well.
+    pub(crate) fn place(&self) -> String {
+        place(&self.resource_type, &self.slot)
+    }
+}
+
+/// Under which name an assignment of a resource type is kept; an empty slot is the first.
+pub(crate) fn place(resource_type: &str, slot: &str) -> String {
+    // The unit separator cannot occur in a catalog name.
+    if slot.is_empty() { resource_type.to_owned() } else { format!("{resource_type}\u{1f}{slot}") }
 }
 
 /// One property of an assigned resource.
@@ -113,6 +204,15 @@ pub struct AssignedProperty {
     /// Synchronization has shown the value to be as wanted, also when that is no value at all.
     #[serde(default)]
     pub has_conformed: bool,
+    /// Links that are there, that no rule gives, and on which nobody decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strange: Vec<Value>,
+    /// Links that are wanted, were there, and are gone; nobody decided on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Value>,
+    /// Decisions to keep that no longer hold, since what the rules say changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<i64>,
 }
 
 /// An order that would close a difference.
@@ -124,16 +224,23 @@ pub struct Wanted {
     pub changes: Vec<Change>,
 }
 
+/// The argument by which an order says that a person asked for it. It makes the order another one than the order
+/// before it that asked for the same and was declined, or executed without effect.
+fn asked_by(decision: &Decision) -> (String, String) {
+    ("reconciliation".to_owned(), decision.id.clone())
+}
+
 /// Everything that the comparison of one assignment looks at.
-pub struct Situation<'a> {
+#[derive(Clone, Copy)]
+pub struct Situation<'a, 'r> {
     /// The resource type.
     pub resource_type: &'a ResourceType,
     /// Its target entity type.
     pub target: &'a EntityType,
+    /// How its properties are compared.
+    pub comparisons: Comparisons<'a>,
     /// Whose.
     pub owner: &'a Owner,
-    /// When the owner counts.
-    pub period: Period,
     /// The owner is no longer in the repository.
     pub owner_is_gone: bool,
     /// What the rules give; none when no type rule does.
@@ -141,9 +248,11 @@ pub struct Situation<'a> {
     /// What was assigned last time.
     pub previous: Option<&'a Assignment>,
     /// The synchronized resource of a key.
-    pub resource: &'a dyn Fn(&str) -> Option<&'a BTreeMap<String, Value>>,
+    pub resource: &'a dyn Fn(&str) -> Option<&'r BTreeMap<String, Value>>,
     /// The orders of a key's lane, oldest first.
-    pub lane: &'a dyn Fn(&str) -> &'a [KnownOrder],
+    pub lane: &'a dyn Fn(&str) -> &'r [KnownOrder],
+    /// What people decided.
+    pub decided: Decided<'a>,
     /// When the export began that the repository shows; none before the first.
     pub seen_at: Option<Timestamp>,
     /// Now.
@@ -152,65 +261,25 @@ pub struct Situation<'a> {
 
 /// Compares one owner's one resource type: the assignment to keep, or none when there is nothing (more)
 /// to keep.
-pub fn assign(situation: &Situation<'_>) -> Option<Assignment> {
-    let Situation { period, expected, previous, now, .. } = *situation;
+pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
+    let previous = situation.previous.map(|previous| carried_out(previous, situation.decided));
+    let situation = &Situation { previous: previous.as_deref(), ..*situation };
+    let Situation { expected, previous, now, .. } = *situation;
     let lost = || previous.filter(|_| situation.is_ours()).and_then(|previous| situation.lose(previous));
+    let due = expected.map(|expected| expected.due(situation.resource_type.fulfill_ahead_hours)).unwrap_or_default();
     match expected {
         // The period comes first: whoever left, leaves, whatever the rules now say of the rest.
-        Some(expected) if period.is_future(now) && !situation.is_ours() => {
-            Some(situation.waiting(expected, Wish::Later))
-        }
-        Some(expected) if period.is_over(now) && !situation.is_ours() => Some(situation.past(expected)),
-        Some(expected) if period.contains(now) && expected.failure.is_some() => Some(situation.unknown(expected)),
-        Some(expected) if period.contains(now) => Some(situation.have(expected)),
+        Some(expected) if due.is_future(now) && !situation.is_ours() => Some(situation.waiting(expected, Wish::Later)),
+        Some(expected) if due.is_over(now) && !situation.is_ours() => Some(situation.past(expected)),
+        Some(expected) if due.contains(now) && expected.failure.is_some() => Some(situation.unknown(expected)),
+        Some(expected) if due.contains(now) => Some(situation.have(expected)),
         // Once nothing is left to take away, that is said at once: the next run finds it settled.
-        Some(expected) if period.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
+        Some(expected) if due.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
         Some(_) | None => lost(),
     }
 }
 
-/// What is known of a resource whose resource type is no longer in the catalog.
-pub struct Remains<'a> {
-    /// What synchronization shows of it; none when its entity type is no longer read either.
-    pub resource: Option<Option<&'a BTreeMap<String, Value>>>,
-    /// The orders of its lane, oldest first.
-    pub lane: &'a [KnownOrder],
-}
-
-/// What becomes of an assignment whose resource type is no longer in the catalog: what it gave and is there
-/// stays, and is shown. A catalog that says nothing of it does not say that it shall go. What was only
-/// ordered stays known until the order is cancelled: an agent may take it before.
-pub fn left_behind(previous: &Assignment, remains: &Remains<'_>) -> Option<Assignment> {
-    let Remains { resource, lane } = *remains;
-    let is_there = match resource {
-        Some(current) => known_order::overlay(current, lane).is_some(),
-        None => previous.linked,
-    };
-    let has_open_order = lane.iter().any(|order| order.is_of(&previous.owner) && order.may_be_written());
-    let is_anothers =
-        !previous.linked && known_order::newest_written(lane).is_some_and(|written| !written.is_of(&previous.owner));
-    if !previous.is_ours() || is_anothers || !(is_there || has_open_order) {
-        return None;
-    }
-    let what = if is_there { "left alone" } else { "its order is cancelled" };
-    let (workflow, state) = (WorkflowState::NonConforming, ProvisioningState::None);
-    let mut properties = previous.properties.clone();
-    properties.values_mut().for_each(|property| (property.workflow, property.state) = (workflow, state));
-    Some(Assignment {
-        wish: Wish::Lose,
-        ours: true,
-        workflow,
-        state,
-        linked: is_there,
-        note: format!("the resource type {} is no longer in the catalog: {what}", previous.resource_type),
-        properties,
-        failure: None,
-        wanted: None,
-        ..previous.clone()
-    })
-}
-
-impl Situation<'_> {
+impl<'a> Situation<'a, '_> {
     /// An earlier computation wanted the owner to have it, and it may exist.
     fn is_ours(&self) -> bool {
         self.previous.is_some_and(Assignment::is_ours)
@@ -219,29 +288,46 @@ impl Situation<'_> {
     fn base(&self, target_key: &str, wish: Wish) -> Assignment {
         let is_there = (self.resource)(target_key).is_some();
         let was_there = self.previous.is_some_and(|previous| previous.linked && previous.target_key == target_key);
+        let slot = self.expected.map(|expected| &expected.slot).or(self.previous.map(|previous| &previous.slot));
+        let period = self.expected.map(|expected| expected.period).or(self.previous.map(|previous| previous.period));
         Assignment {
-            owner: self.owner.clone(),
-            resource_type: self.resource_type.name.to_string(),
             entity_type: self.resource_type.target.to_string(),
             target_key: target_key.to_owned(),
-            period: self.period,
+            period: period.unwrap_or_default(),
             wish,
             linked: is_there || was_there,
             ours: matches!(wish, Wish::Have | Wish::Lose),
-            workflow: WorkflowState::Calculated,
-            state: ProvisioningState::None,
-            note: String::new(),
-            why: vec![],
-            properties: BTreeMap::new(),
-            arguments: BTreeMap::new(),
-            failure: None,
-            wanted: None,
+            workflow: self.expected.map_or(WorkflowState::Calculated, |expected| expected.workflow),
+            slot: slot.cloned().unwrap_or_default(),
+            orphaned: self.owner_is_gone,
+            decided: self.previous.map_or(0, |previous| previous.decided),
+            ..Assignment::empty(self.owner.clone(), &self.resource_type.name)
         }
     }
 
     /// This owner's orders on a resource of which one may yet be written.
     fn has_open_order(&self, key: &str) -> bool {
         (self.lane)(key).iter().any(|order| order.is_of(self.owner) && order.may_be_written())
+    }
+
+    /// This owner's order wrote it, or is writing it.
+    fn was_written(&self, key: &str) -> bool {
+        known_order::newest_written((self.lane)(key)).is_some_and(|order| order.is_of(self.owner))
+    }
+
+    /// The resource once everything under way has arrived. What was written and did not come, and what a person
+    /// decided to write anew, is no longer under way.
+    fn coming(&self, key: &str) -> Option<BTreeMap<String, Value>> {
+        let write_at = self.write_at(key);
+        let is_under_way = |order: &&KnownOrder| {
+            !(order.had_to_show(self.seen_at) && write_at.is_some_and(|at| order.generated_at <= at))
+        };
+        known_order::overlay((self.resource)(key), (self.lane)(key).iter().filter(is_under_way), self.comparisons)
+    }
+
+    /// When a person decided to write the resource anew.
+    fn write_at(&self, key: &str) -> Option<Timestamp> {
+        Some(self.decision(key).filter(|decision| decision.verdict == Verdict::Write)?.at)
     }
 
     /// What was never seen as ours was written by an order of somebody else's: it is theirs.
@@ -255,6 +341,21 @@ impl Situation<'_> {
         if self.resource_type.review { ProvisioningState::AwaitingApproval } else { ProvisioningState::Pending }
     }
 
+    /// What people decided on the resource as a whole.
+    fn decision(&self, key: &str) -> Option<&'a Decision> {
+        self.decided.on_resource(&self.resource_type.target, key, self.owner)
+    }
+
+    /// Found before anything of this assignment was computed means Pre-existing.
+    fn found_workflow(&self) -> WorkflowState {
+        match self.previous {
+            Some(previous) if previous.wish != Wish::Found => WorkflowState::NonConforming,
+            Some(previous) if previous.workflow != WorkflowState::Approved => previous.workflow,
+            Some(_) => WorkflowState::NonConforming,
+            None => WorkflowState::PreExisting,
+        }
+    }
+
     /// A rule failed: what is there stays as it is, whatever it is.
     fn unknown(&self, expected: &ExpectedResource) -> Assignment {
         // What is ours stays ours under its own key; a key that only a failing rule gives is nobody's.
@@ -263,11 +364,7 @@ impl Situation<'_> {
         let properties = self.previous.map(|previous| previous.properties.clone()).unwrap_or_default();
         // It was ordered before the rule failed, and has come to be since. What somebody made by hand, or by
         // another's order, did not come from us.
-        let has_come = || {
-            let written = known_order::newest_written((self.lane)(key));
-            written.is_some_and(|order| order.is_of(self.owner))
-                && known_order::overlay((self.resource)(key), (self.lane)(key)).is_some()
-        };
+        let has_come = || self.was_written(key) && self.coming(key).is_some();
         Assignment {
             state: ProvisioningState::Error,
             note: expected.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -275,259 +372,17 @@ impl Situation<'_> {
             failure: expected.failure.clone(),
             linked: ours.is_some_and(|previous| previous.linked || has_come()),
             ours: ours.is_some(),
+            correlated: ours.and_then(|previous| previous.correlated.clone()),
             properties,
             ..self.base(key, Wish::Unknown)
         }
     }
 
     fn waiting(&self, expected: &ExpectedResource, wish: Wish) -> Assignment {
-        let note = match (wish, self.period.from) {
+        let note = match (wish, expected.period.from) {
             (Wish::Later, Some(from)) => format!("begins {from}"),
             _ => String::new(),
         };
         Assignment { note, why: expected.why.clone(), ..self.base(&expected.target_key, wish) }
     }
-
-    /// The period is over, and nothing of ours is left, or ever was.
-    fn past(&self, expected: &ExpectedResource) -> Assignment {
-        if (self.resource)(&expected.target_key).is_some() {
-            return Assignment {
-                workflow: self.found_workflow(),
-                note: "found in the managed system; the owner's time is over, and no rule of ours ever gave it".into(),
-                ..self.waiting(expected, Wish::Found)
-            };
-        }
-        if let Some(gone) = self.previous.filter(|previous| previous.wish == Wish::Gone)
-            && gone.target_key == expected.target_key
-        {
-            let (state, note) = (gone.state, gone.note.clone());
-            let workflow = WorkflowState::Inactive;
-            return Assignment { workflow, state, note, ..self.waiting(expected, Wish::Gone) };
-        }
-        let was_linked = self.is_ours() && self.previous.is_some_and(|previous| previous.linked);
-        let was_written = was_linked || known_order::newest_written((self.lane)(&expected.target_key)).is_some();
-        if self.is_ours() && !was_written {
-            // Its order was cancelled, and says so; an order that expires beside it would say it twice.
-            return Assignment {
-                workflow: WorkflowState::Inactive,
-                state: ProvisioningState::Inactive,
-                note: "its period is over; its order was cancelled before anything was written".into(),
-                ..self.waiting(expected, Wish::Gone)
-            };
-        }
-        if was_written {
-            return Assignment {
-                workflow: WorkflowState::Inactive,
-                note: "its period is over, and it was taken away".into(),
-                ..self.waiting(expected, Wish::Gone)
-            };
-        }
-        Assignment {
-            workflow: WorkflowState::Inactive,
-            state: ProvisioningState::Inactive,
-            note: "its period is over and nothing was ever written".into(),
-            ..self.waiting(expected, Wish::Past)
-        }
-    }
-
-    /// Found before anything of this assignment was computed means Pre-existing.
-    fn found_workflow(&self) -> WorkflowState {
-        match self.previous {
-            Some(previous) if previous.wish != Wish::Found => WorkflowState::NonConforming,
-            Some(previous) => previous.workflow,
-            None => WorkflowState::PreExisting,
-        }
-    }
-
-    fn have(&self, expected: &ExpectedResource) -> Assignment {
-        let key = &expected.target_key;
-        let previous =
-            self.previous.filter(|previous| matches!(previous.wish, Wish::Have | Wish::Lose | Wish::Unknown));
-        if let Some(renamed) = previous.and_then(|previous| self.renamed(expected, previous)) {
-            return renamed;
-        }
-        let (current, lane) = ((self.resource)(key), (self.lane)(key));
-        let coming = known_order::overlay(current, lane);
-        let mut assignment = Assignment {
-            why: expected.why.clone(),
-            arguments: expected.arguments.clone(),
-            ..self.base(key, Wish::Have)
-        };
-        let previous = previous.filter(|previous| previous.target_key == *key);
-        let mut changes = Vec::new();
-        let no_link = ExpectedValue::default();
-        let no_links = ExpectedValue { value: Some(Value::List(vec![])), ..ExpectedValue::default() };
-        // Links that were ours stay ours when their last rule goes: nobody else would take them away.
-        let ruleless = previous.iter().flat_map(|previous| &previous.properties).filter_map(|(name, before)| {
-            let (name, property) = (name.as_str(), self.target.property(name)?);
-            let is_left = !before.granted.is_empty() && !expected.values.contains_key(name);
-            is_left.then_some((property, if property.multi_valued { &no_links } else { &no_link }))
-        });
-        let ruled = expected.values.iter().filter_map(|(name, value)| Some((self.target.property(name)?, value)));
-        for (property, value) in ruled.chain(ruleless) {
-            let name = &*property.name;
-            let Compared { assigned, changes: of_property } = compare(&compare::Question {
-                property,
-                value,
-                previous: previous.and_then(|previous| previous.properties.get(name)),
-                current: current.and_then(|values| values.get(name)),
-                is_there: current.is_some(),
-                coming: coming.as_ref(),
-                lane,
-                open_state: self.open_state(),
-                is_first: self.previous.is_none(),
-                seen_at: self.seen_at,
-            });
-            changes.extend(of_property);
-            assignment.properties.insert(name.to_owned(), assigned);
-        }
-        let kind = if coming.is_some() { OrderKind::Update } else { OrderKind::Addition };
-        let by_us = known_order::newest(lane).is_some_and(|order| {
-            order.kind == OrderKind::Deletion && (order.is_under_way() || order.state == ProvisioningState::Verified)
-        });
-        let was_there = previous.is_some_and(|previous| previous.linked && previous.wish != Wish::Lose);
-        let was_deleted_outside = coming.is_none() && was_there && !by_us;
-        assignment.linked = current.is_some() || was_deleted_outside || (coming.is_some() && assignment.linked);
-        if was_deleted_outside {
-            assignment.workflow = WorkflowState::NonConforming;
-            assignment.note = "deleted in the managed system; not created again by itself".into();
-        } else if kind == OrderKind::Addition && !self.resource_type.allow_add {
-            assignment.note = "not created: allow_add is false; create it in the managed system".into();
-        } else if kind == OrderKind::Addition && was_addition_declined(lane, &changes) {
-            assignment.workflow = WorkflowState::Declined;
-            assignment.state = ProvisioningState::Inactive;
-            assignment.note = "declined, and not proposed again until a proposed value changes".into();
-        } else if kind == OrderKind::Addition || !changes.is_empty() {
-            assignment.state = self.open_state();
-            assignment.wanted = Some(Wanted { kind, changes });
-        } else {
-            assignment.state = self.settled(&assignment.properties, current.is_some());
-        }
-        if assignment.wanted.is_none() && assignment.state != ProvisioningState::Executed && coming.is_none() {
-            assignment.properties.values_mut().for_each(|property| property.state = assignment.state);
-        }
-        assignment
-    }
-
-    /// The worst of what has settled: all Verified, or some only Executed. What cannot be read back
-    /// has come as far as it can.
-    fn settled(&self, properties: &BTreeMap<String, AssignedProperty>, is_there: bool) -> ProvisioningState {
-        let is_verified = |(name, property): (&String, &AssignedProperty)| {
-            property.state != ProvisioningState::Executed
-                || self.target.property(name).is_some_and(|property| property.write_only)
-        };
-        if is_there && properties.iter().all(is_verified) {
-            ProvisioningState::Verified
-        } else {
-            ProvisioningState::Executed
-        }
-    }
-
-    /// The key's value changed: the resource of the old key is not given up, and no second one is
-    /// made or taken over beside it, until somebody renames it in the managed system. One that was only
-    /// ordered is cancelled first: its order may be written until that is done.
-    fn renamed(&self, expected: &ExpectedResource, previous: &Assignment) -> Option<Assignment> {
-        let (old, new) = (&previous.target_key, &expected.target_key);
-        let old_is_there = known_order::overlay((self.resource)(old), (self.lane)(old)).is_some();
-        if old == new || !self.is_ours() || self.is_anothers(previous) {
-            return None;
-        }
-        if !old_is_there {
-            let note = format!("the key changed from '{old}' to '{new}': the order for '{old}' is cancelled first");
-            let kept = || Assignment { note, why: expected.why.clone(), ..self.base(old, Wish::Lose) };
-            return self.has_open_order(old).then(kept);
-        }
-        let failure = RuleFailure {
-            rule: format!("resource type {} / scalar {}", self.resource_type.name, self.target.key),
-            property: Some(self.target.key.to_string()),
-            input: format!("was '{old}', is '{new}'"),
-            message: format!(
-                "the key changed from '{old}' to '{new}': rename it in the managed system, or mend the source"
-            ),
-        };
-        Some(Assignment {
-            state: ProvisioningState::Error,
-            note: failure.to_string(),
-            failure: Some(failure),
-            ..previous.clone()
-        })
-        .map(|assignment| Assignment {
-            wish: Wish::Unknown,
-            wanted: None,
-            linked: true,
-            ours: true,
-            ..assignment
-        })
-    }
-
-    fn why_lost(&self) -> Reason {
-        let detail = match (self.owner_is_gone, self.expected.and(self.period.until)) {
-            (true, _) => "the owner is no longer in the source".to_owned(),
-            (false, Some(until)) if self.period.is_over(self.now) => format!("the owner's time ended {until}"),
-            (false, _) if self.expected.is_some() => "the owner's time has yet to begin".to_owned(),
-            (false, _) => "no type rule gives it any more".to_owned(),
-        };
-        Reason { rule: format!("resource type {}", self.resource_type.name), detail }
-    }
-
-    /// No rule gives it any more. `None` when nothing is left of it.
-    fn lose(&self, previous: &Assignment) -> Option<Assignment> {
-        let key = previous.target_key.as_str();
-        let (current, lane) = ((self.resource)(key), (self.lane)(key));
-        let is_coming = known_order::overlay(current, lane).is_some();
-        if self.is_anothers(previous) || (!is_coming && current.is_none() && !self.has_open_order(key)) {
-            return None;
-        }
-        let mut assignment = Assignment {
-            why: vec![self.why_lost()],
-            properties: previous.properties.clone(),
-            linked: previous.linked || current.is_some(),
-            ..self.base(key, Wish::Lose)
-        };
-        for (name, property) in &mut assignment.properties {
-            property.current = current.and_then(|values| values.get(name)).cloned();
-        }
-        let is_allowed = self.resource_type.allow_remove && (!self.owner_is_gone || self.resource_type.remove_orphans);
-        let declined = known_order::newest(lane).is_some_and(|order| {
-            order.kind == OrderKind::Deletion && order.inactive_reason == Some(InactiveReason::Declined)
-        });
-        if !is_coming && current.is_none() {
-            // Whoever takes its order before it is cancelled makes it exist: until then it stays known.
-            assignment.note = "no longer wanted: its order is cancelled".into();
-        } else if !is_coming {
-            assignment.state = ProvisioningState::Executed;
-        } else if declined {
-            assignment.workflow = WorkflowState::Declined;
-            assignment.note = "its deletion was declined: kept".into();
-        } else if !is_allowed {
-            assignment.workflow = WorkflowState::NonConforming;
-            assignment.note = match self.owner_is_gone {
-                true => "its owner has disappeared from the source, and remove_orphans is false: left alone".into(),
-                false => "no rule gives it any more, and allow_remove is false: left alone".into(),
-            };
-        } else {
-            assignment.state = self.open_state();
-            assignment.wanted = Some(Wanted { kind: OrderKind::Deletion, changes: vec![] });
-        }
-        let state = assignment.state;
-        assignment.properties.values_mut().for_each(|property| property.state = state);
-        Some(assignment)
-    }
-}
-
-/// Whether the newest order of the lane is a declined Addition of the very same values.
-fn was_addition_declined(lane: &[KnownOrder], changes: &[Change]) -> bool {
-    let asks = |changes: &[Change]| {
-        let mut asks: Vec<_> = changes
-            .iter()
-            .map(|change| (change.property.clone(), change.operation, change.proposed.as_ref().map(Value::canonical)))
-            .collect();
-        asks.sort();
-        asks
-    };
-    known_order::newest(lane).is_some_and(|order| {
-        order.kind == OrderKind::Addition
-            && order.inactive_reason == Some(InactiveReason::Declined)
-            && asks(&order.changes) == asks(changes)
-    })
 }

@@ -28,6 +28,7 @@ pub(super) struct Connector {
     pub(super) display_name: Option<Text>,
     pub(super) connections: Vec<Connection>,
     pub(super) export: Option<Text>,
+    pub(super) thresholds: super::SynchronizationThresholds,
 }
 
 #[derive(Debug)]

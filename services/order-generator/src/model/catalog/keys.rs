@@ -17,7 +17,7 @@ pub(super) const CATALOG: Keys = &[
     "automation_rules",
 ];
 pub(super) const POLICY: Keys = &["grace_period", "max_duration"];
-pub(super) const CONNECTOR: Keys = &["name", "display_name", "connections", "export"];
+pub(super) const CONNECTOR: Keys = &["name", "display_name", "connections", "export", "thresholds"];
 pub(super) const CONNECTION: Keys = &["name", "package"];
 pub(super) const ENTITY_TYPE: Keys = &["name", "connector", "key", "display_name", "properties"];
 pub(super) const PROPERTY: Keys =
@@ -64,6 +64,8 @@ pub(super) const CLASSIFICATION_RULE: Keys = &["when", "confidence"];
 pub(super) const OFFSET: Keys = &["reference", "before", "after"];
 pub(super) const THRESHOLDS: Keys =
     &["additions", "updates", "deletions", "additions_percent", "updates_percent", "deletions_percent"];
+pub(super) const SYNCHRONIZATION_THRESHOLDS: Keys =
+    &["insertions", "updates", "deletions", "insertions_percent", "updates_percent", "deletions_percent"];
 pub(super) const AUTOMATION_RULE: Keys =
     &["role", "composite_role", "resource_type", "state", "after_hours", "decision"];
 
@@ -90,5 +92,6 @@ pub(super) const ALL: &[(&str, Keys)] = &[
     ("classification_rule", CLASSIFICATION_RULE),
     ("offset", OFFSET),
     ("thresholds", THRESHOLDS),
+    ("synchronization_thresholds", SYNCHRONIZATION_THRESHOLDS),
     ("automation_rule", AUTOMATION_RULE),
 ];

@@ -6,6 +6,7 @@
 
 mod compile;
 mod declaration;
+pub mod difference;
 mod duration;
 mod keys;
 mod node;
@@ -20,7 +21,7 @@ pub use problem::Problem;
 use crate::model::evaluate::Rules;
 use crate::model::expression::{Expression, Reference};
 use provost_domain::{ValueType, WorkflowState};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// A name that a catalog declares.
@@ -67,6 +68,8 @@ pub struct Connector {
     pub connections: Vec<Connection>,
     /// The connection it is exported through; none means that it is not synchronized.
     pub export: Option<Name>,
+    /// When an export is too much of a change to be true.
+    pub thresholds: SynchronizationThresholds,
 }
 
 /// One way in to a managed system.
@@ -518,6 +521,37 @@ pub struct Thresholds {
     pub deletions_percent: u32,
 }
 
+/// When an export is too much of a change to be true, of each entity type of a connector. 0 is off; nothing
+/// counts at the first load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SynchronizationThresholds {
+    /// Most resources that appear.
+    pub insertions: u32,
+    /// Most resources that change.
+    pub updates: u32,
+    /// Most resources that disappear.
+    pub deletions: u32,
+    /// Most resources that appear, in percent of those that were there.
+    pub insertions_percent: u32,
+    /// Most resources that change, in percent.
+    pub updates_percent: u32,
+    /// Most resources that disappear, in percent.
+    pub deletions_percent: u32,
+}
+
+impl Default for SynchronizationThresholds {
+    fn default() -> Self {
+        Self {
+            insertions: 0,
+            updates: 0,
+            deletions: 0,
+            insertions_percent: 0,
+            updates_percent: 0,
+            deletions_percent: 30,
+        }
+    }
+}
+
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
@@ -621,6 +655,11 @@ impl Catalog {
         self.resource_types.get(*self.resource_type_index.get(name)?)
     }
 
+    /// A resource type's place among [`Catalog::resource_types`], by name.
+    pub fn resource_type_place(&self, name: &str) -> Option<usize> {
+        self.resource_type_index.get(name).copied()
+    }
+
     /// The roles that owners of an entity type can have.
     pub fn roles_of(&self, owner: &str) -> impl Iterator<Item = &Role> {
         let places = self.roles_by_owner.get(owner).map_or(&[][..], Vec::as_slice);
@@ -640,6 +679,56 @@ impl Catalog {
         let mut found: Vec<_> = self.entity_types.iter().filter(|entity_type| owns(&entity_type.name)).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// Every expression.
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let of_entity_types = self.entity_types.iter().flat_map(|entity_type| {
+            let context = entity_type.context.iter();
+            let context = context.flat_map(|Context { positions: _, valid_from, valid_until, dimensions }| {
+                let dimensions = dimensions.iter().map(|(_, expression)| expression);
+                valid_from.iter().chain(valid_until).chain(dimensions)
+            });
+            entity_type.display_name.iter().chain(entity_type.computed.iter().map(|(_, one)| one)).chain(context)
+        });
+        let rules = self.roles.iter().map(|role| &role.rules);
+        let rules = rules.chain(self.composite_roles.iter().map(|role| &role.rules));
+        let of_roles = rules.flatten().filter_map(|rule| rule.criteria.when.as_ref());
+        let of_resource_types = self.resource_types.iter().flat_map(|kind| {
+            let types = kind.type_rules.iter().filter_map(|rule| rule.criteria.when.as_ref());
+            let scalars = kind.scalar_rules.iter().map(|rule| &rule.value);
+            let links = kind.navigation_rules.iter().filter_map(|rule| rule.criteria.when.as_ref());
+            let queries = kind.query_rules.iter().flat_map(|rule| [&rule.source, &rule.target]);
+            let correlations = kind.correlation_rules.iter().flat_map(|rule| [&rule.source, &rule.target]);
+            let classifications = kind.classification_rules.iter().map(|rule| &rule.when);
+            let of_rules = types.chain(scalars).chain(links).chain(queries).chain(correlations);
+            of_rules.chain(classifications).chain(kind.arguments.values())
+        });
+        of_entity_types.chain(of_roles).chain(of_resource_types)
+    }
+
+    /// The names of all properties that expressions read of what navigations point at, also by way of computed
+    /// properties. Others of a resource do not concern whoever points at it.
+    pub(crate) fn followed_properties(&self) -> BTreeSet<String> {
+        let followed = self.expressions().flat_map(Expression::references).filter_map(|one| one.of_target.clone());
+        let mut followed: BTreeSet<String> = followed.collect();
+        loop {
+            let before = followed.len();
+            for entity_type in &self.entity_types {
+                let computed = entity_type.computed.iter().filter_map(|(place, expression)| {
+                    let property = entity_type.properties.get(*place)?;
+                    followed.contains(&*property.name).then_some(expression)
+                });
+                let read: Vec<String> = computed
+                    .flat_map(Expression::references)
+                    .flat_map(|one| std::iter::once(one.property.clone()).chain(one.of_target.clone()))
+                    .collect();
+                followed.extend(read);
+            }
+            if followed.len() == before {
+                return followed;
+            }
+        }
     }
 
     /// How many of each thing are declared, for people: `resource types` → 3.

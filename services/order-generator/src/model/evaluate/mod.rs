@@ -18,6 +18,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod unmet;
 mod verdict;
 
 pub use grace::{Before, RoleBefore, fingerprint};
@@ -246,6 +247,7 @@ impl Evaluation<'_> {
             period: self.contexts.period(self.now),
             roles: self.expected_roles(&composites),
             resources,
+            suspects: vec![],
             next_change: self.edges.next(),
         }
     }

@@ -97,6 +97,9 @@ impl Evaluation<'_> {
             why,
             failure: None,
             waits_for: None,
+            slot: String::new(),
+            correlated: None,
+            candidates: vec![],
         };
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.
         for property in &plan.scalars {

@@ -118,6 +118,8 @@ pub struct Considered {
     pub asks: String,
     /// What it saw.
     pub saw: String,
+    /// Of what does not apply: each part of what it asks for that does not hold, with what it saw.
+    pub unmet: Vec<String>,
     /// What it said.
     pub finding: Finding,
     /// When that holds: now, else the next time, else the last; none when it never does.
@@ -153,7 +155,7 @@ impl Considered {
             (Some(failure), true) => Finding::Failed((**failure).clone()),
             (None, true) => Finding::DoesNotApply,
         };
-        Self { rule, asks: String::new(), saw, finding, period: None, given: judged.given.clone() }
+        Self { rule, asks: String::new(), saw, unmet: vec![], finding, period: None, given: judged.given.clone() }
     }
 
     pub(super) fn asking(mut self, asks: String) -> Self {
@@ -282,7 +284,11 @@ impl Evaluation<'_> {
         for context in &self.contexts.all {
             self.append_seen(&mut saw, criteria, context);
         }
-        Considered::of(rule, saw, judged, is_denied).asking(self.asks(role, criteria))
+        let mut considered = Considered::of(rule, saw, judged, is_denied).asking(self.asks(role, criteria));
+        if considered.finding == Finding::DoesNotApply {
+            considered.unmet = self.unmet(role, criteria);
+        }
+        considered
     }
 
     fn asks(&self, role: Option<&RoleRef>, criteria: &Criteria) -> String {

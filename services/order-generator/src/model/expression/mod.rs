@@ -7,6 +7,7 @@
 
 mod bounds;
 mod check;
+mod conjuncts;
 mod functions;
 mod kind;
 mod scope;
@@ -129,6 +130,15 @@ impl Expression {
         &self.source
     }
 
+    /// The parts of the source that are joined by `&&`: all of them must hold. One part, the whole, when it is
+    /// not made like that.
+    pub(crate) fn conjuncts(&self) -> Vec<&str> {
+        match conjuncts::of(&self.source) {
+            parts if parts.len() == self.shape.conjuncts => parts,
+            _ => vec![self.source.trim()],
+        }
+    }
+
     /// What it reads, each path once, sorted. Complete: nothing is read by another way.
     pub fn references(&self) -> &[Reference] {
         &self.references
@@ -153,6 +163,11 @@ impl Expression {
     /// them can fail.
     pub(crate) fn equalities(&self) -> &[Equality] {
         &self.shape.equalities
+    }
+
+    /// Whether it says nothing but [`Expression::equalities`].
+    pub(crate) fn is_equalities(&self) -> bool {
+        self.shape.form == shape::Form::Equalities
     }
 
     /// Whether it is true for the owner of the session.

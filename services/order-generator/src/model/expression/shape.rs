@@ -52,6 +52,8 @@ pub(super) struct Shape {
     pub(super) reads: Vec<Read>,
     /// The conditions that it begins with: all of them must hold, and none of them can fail.
     pub(super) equalities: Vec<Equality>,
+    /// How many parts are joined by `&&`.
+    pub(super) conjuncts: usize,
 }
 
 /// The entity types of the variables that an expression may read.
@@ -76,9 +78,10 @@ impl Shape {
             _ if equalities.len() == conjuncts.len() => Form::Equalities,
             _ => Form::General,
         };
+        let conjuncts = conjuncts.len();
         let mut code = tree.clone();
         place_properties(&mut code, &mut Vec::new(), variables);
-        Self { code, form, reads: references.iter().filter_map(read).collect(), equalities }
+        Self { code, form, reads: references.iter().filter_map(read).collect(), equalities, conjuncts }
     }
 }
 

@@ -26,7 +26,8 @@ impl MigrationTrait for Incremental {
                     int("kind"),
                     text("entity_type"),
                     text("key"),
-                    ColumnDef::new("before").text().null().to_owned(),
+                    big_or_none("before"),
+                    ColumnDef::new("properties").text().null().to_owned(),
                 ],
                 &[],
             ),
@@ -54,6 +55,8 @@ impl MigrationTrait for Incremental {
         ] {
             manager.create_table(create).await?;
         }
+        let content = ColumnDef::new("content").blob().not_null().default("").to_owned();
+        manager.alter_table(Table::alter().table("assignments").add_column(content).to_owned()).await?;
         // Orders that the projection had before do not say: they are looked at as if they had just come.
         for column in [
             text("entity_type").default("").to_owned(),
@@ -66,6 +69,9 @@ impl MigrationTrait for Incremental {
         // Computations before this one left no dependencies: the next one is for everybody.
         let consumed = big_or_none("orders_until");
         manager.alter_table(Table::alter().table("computations").add_column(consumed).to_owned()).await?;
+        for column in [text("excess").default("[]").to_owned(), text("passed_by").default("").to_owned()] {
+            manager.alter_table(Table::alter().table("synchronizations").add_column(column).to_owned()).await?;
+        }
         for create in [
             index("texts", "texts_resource", &["entity_type", "key"]),
             index("dependencies", "dependencies_due", &["next_change"]),

@@ -13,8 +13,8 @@ use uuid::Uuid;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The export's id: the same whenever the task runs again, so that it never asks twice.
-fn export_id(run: &Run, round: u32, connection: &str) -> String {
-    let name = format!("{} {round} {connection}", run.id);
+pub(crate) fn export_id(run_id: &str, round: u32, connection: &str) -> String {
+    let name = format!("{run_id} {round} {connection}");
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn export(
     connection: &str,
     progress: &Progress<'_>,
 ) -> Result<Outcome, Fault> {
-    let id = export_id(run, round, connection);
+    let id = export_id(&run.id, round, connection);
     let transaction = generator.database.begin().await?;
     synchronizations::create(&transaction, &id, connector, connection, generator.clock.now()).await?;
     generator.exports.announce(&transaction).await?;
@@ -84,13 +84,14 @@ pub(super) async fn synchronize(
     connection: &str,
     progress: &Progress<'_>,
 ) -> Result<Outcome, Fault> {
-    let id = export_id(run, round, connection);
+    let id = export_id(&run.id, round, connection);
     let mut bell = generator.exports.listener();
     let mut alone_since = generator.clock.now();
     loop {
         let found = found(generator, &id).await?;
         match found.state {
             State::Failed => return Ok(Outcome::of(RunState::Errored, found.message)),
+            State::Blocked => return Ok(Outcome::of(RunState::Blocked, found.message)),
             State::Completed => {
                 let rows = found.counts.iter().map(|counts| counts.rows.unsigned_abs()).sum();
                 let message = if found.counts.is_empty() { found.message } else { changes(&found.counts) };

@@ -1,7 +1,7 @@
 //! The tasks that jobs are made of. Each can be run again after it was interrupted anywhere, and
 //! comes to the same end.
 
-mod export;
+pub(crate) mod export;
 mod fulfill;
 mod model;
 

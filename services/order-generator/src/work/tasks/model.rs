@@ -53,7 +53,7 @@ pub(super) async fn generate(generator: &Generator, run: &Run, progress: &Progre
     let generating = generate_orders(generator, &run.generation_run, &options, &run.started_by, &done);
     let generated = shown(progress, "orders submitted", so_far, generating).await?;
     if generated.is_blocked(&options) {
-        return Ok(Outcome::of(RunState::Blocked, breaches(&generated)));
+        return Ok(Outcome::of(RunState::Blocked, breaches(&generated, &run.id)));
     }
     let Generated { submitted, duplicates, superseded, cancelled, rejected, rejection, notes, .. } = &generated;
     let mut message = format!("{submitted} orders submitted, {superseded} superseded, {cancelled} cancelled");
@@ -70,7 +70,7 @@ pub(super) async fn generate(generator: &Generator, run: &Run, progress: &Progre
     Ok(Outcome::of(RunState::Completed, message))
 }
 
-fn breaches(generated: &Generated) -> String {
+fn breaches(generated: &Generated, run_id: &str) -> String {
     let one = |breach: &crate::store::computations::Breach| {
         format!(
             "{}: {} {}, more than {} ({})",
@@ -78,7 +78,11 @@ fn breaches(generated: &Generated) -> String {
         )
     };
     let all: Vec<_> = generated.breaches.iter().map(one).collect();
-    format!("nothing was submitted, because a threshold is broken: {}", all.join("; "))
+    format!(
+        "nothing was submitted, because a threshold is broken: {}. What is held back: provost orders held {run_id}; to \
+         release it: provost jobs resume {run_id} --comment WHY; to let it go: provost jobs cancel {run_id}",
+        all.join("; ")
+    )
 }
 
 type SoFar = watch::Receiver<(u64, u64)>;

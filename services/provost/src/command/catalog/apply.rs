@@ -16,10 +16,16 @@ pub struct ApplyArguments {
     /// Only check.
     #[arg(long)]
     check: bool,
+    /// Shows what would change in the catalog, and what that would do to people and orders; applies nothing.
+    #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
 }
 
 pub(super) async fn run(arguments: ApplyArguments, session: &mut Session) -> Result<Outcome, Failure> {
     let files = read_files(&arguments.paths)?;
+    if arguments.dry_run {
+        return super::dry_run::run(files, session).await;
+    }
     let request = session.clients.request(ApplyCatalogRequest { files: files.clone(), validate_only: arguments.check });
     let answer = session.clients.catalog().apply_catalog(request).await;
     let response = session.clients.answer(Service::OrderGenerator, answer)?;
@@ -35,15 +41,23 @@ pub(super) async fn run(arguments: ApplyArguments, session: &mut Session) -> Res
         session.console.line(format!("  {}", declared(&response)))?;
         return Ok(outcome);
     }
+    tell_problems(&response, &files, session)?;
+    Ok(outcome)
+}
+
+pub(super) fn tell_problems(
+    response: &ApplyCatalogResponse,
+    files: &[CatalogFile],
+    session: &mut Session,
+) -> Result<(), Failure> {
     for problem in &response.problems {
-        let lines = problem_lines(problem, &files, session.console.style());
+        let lines = problem_lines(problem, files, session.console.style());
         session.console.lines(lines)?;
     }
     let count = response.problems.len();
     let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
     let line = session.console.style().red(&format!("{mistakes}; the catalog was not applied"));
-    session.console.line(line)?;
-    Ok(outcome)
+    Ok(session.console.line(line)?)
 }
 
 fn praise(response: &ApplyCatalogResponse, check: bool) -> String {

@@ -1,6 +1,7 @@
 //! The catalog.
 
 mod apply;
+mod dry_run;
 mod schema;
 mod show;
 

@@ -5,6 +5,7 @@ mod list;
 mod resume;
 mod run;
 mod runs;
+mod show;
 mod watch;
 
 pub use watch::follow;
@@ -22,6 +23,8 @@ pub enum Command {
     Run(run::RunArguments),
     /// Lists runs, newest first.
     Runs(runs::RunsArguments),
+    /// Shows one run: its tasks, what was said of it, and what to do next.
+    Show(show::ShowArguments),
     /// Follows a run until it is over.
     Watch(watch::WatchArguments),
     /// Goes on with a run that a threshold blocked.
@@ -36,6 +39,7 @@ impl Command {
             Self::List => list::run(session).await,
             Self::Run(arguments) => run::run(arguments, session).await,
             Self::Runs(arguments) => runs::run(arguments, session).await,
+            Self::Show(arguments) => show::run(arguments, session).await,
             Self::Watch(arguments) => watch::run(arguments, session).await,
             Self::Resume(arguments) => resume::run(arguments, session).await,
             Self::Cancel(arguments) => cancel::run(arguments, session).await,

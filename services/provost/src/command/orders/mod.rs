@@ -5,6 +5,7 @@ mod causes;
 mod count;
 pub(crate) mod filter;
 mod get;
+mod held;
 mod list;
 mod unblock;
 mod watch;
@@ -29,6 +30,8 @@ pub enum Command {
     Count(filter::FilterArguments),
     /// Counts Errored orders by what they failed of, most orders first.
     Causes(filter::FilterArguments),
+    /// Shows what a blocked run would have done, and how to let it go.
+    Held(held::HeldArguments),
     /// Makes Errored orders Pending again, once their cause is mended: single ones, or all of a cause.
     Unblock(unblock::UnblockArguments),
     /// Gives up orders that are no longer needed.
@@ -43,6 +46,7 @@ impl Command {
             Self::Watch(arguments) => watch::run(arguments, session).await,
             Self::Count(arguments) => count::run(arguments, session).await,
             Self::Causes(arguments) => causes::run(arguments, session).await,
+            Self::Held(arguments) => held::run(arguments, session).await,
             Self::Unblock(arguments) => unblock::run(arguments, session).await,
             Self::Cancel(arguments) => cancel::run(arguments, session).await,
         }

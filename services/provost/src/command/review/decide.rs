@@ -4,7 +4,7 @@ use super::super::ids;
 use crate::client::{Clients, Service};
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
-use crate::show::{short, subject};
+use crate::show::{asked_for, short, subject, wish};
 use provost_contract::review::v1::{ApproveRequest, DeclineRequest, PostponeRequest, Review};
 
 /// Which reviews to approve.
@@ -82,14 +82,14 @@ pub(super) async fn run(decide: Decide, session: &mut Session) -> Result<Outcome
         match one(&session.clients, decide.verdict, &review_id, &decide.comment).await {
             Ok(review) => {
                 if !session.is_json() {
-                    let order = review.order.clone().unwrap_or_default();
                     let done = match decide.verdict {
+                        Verdict::Approve if review.step > 0 => "approved at this step; others must follow",
                         Verdict::Approve => "approved",
                         Verdict::Decline => "declined",
                         Verdict::Postpone => "postponed",
                     };
                     let tick = session.console.style().green("✓");
-                    let what = format!("{} of {}", order.resource_type, subject(&order));
+                    let what = what(&review);
                     session.console.line(format!("{tick} {} {done}: {what}", short(&review_id)))?;
                 }
                 decided.push(review);
@@ -105,6 +105,14 @@ pub(super) async fn run(decide: Decide, session: &mut Session) -> Result<Outcome
         session.json_list("provost.review.v1.Review", &decided)?;
     }
     Ok(Outcome::of_failures(failures))
+}
+
+fn what(review: &Review) -> String {
+    match (&review.assignment_request, &review.order) {
+        (Some(request), _) => format!("{} of {}", wish(request), asked_for(request)),
+        (None, Some(order)) => format!("{} of {}", order.resource_type, subject(order)),
+        (None, None) => String::new(),
+    }
 }
 
 async fn one(clients: &Clients, verdict: Verdict, review_id: &str, comment: &str) -> Result<Review, Failure> {

@@ -1,4 +1,4 @@
-//! Provisioning review.
+//! Reviews: of orders (provisioning review), and of requests for assignments.
 
 mod decide;
 mod list;
@@ -15,13 +15,13 @@ use clap::Subcommand;
 pub enum Command {
     /// Lists the reviews that wait for a decision, oldest first.
     List(list::ListArguments),
-    /// Shows one review: whose, which values, why, and what was said so far.
+    /// Shows one review: whose, what for, why, and what was said so far.
     Show(show::ShowArguments),
-    /// Approves: the orders go on.
+    /// Approves: the orders and requests go on, once all who must have approved.
     Approve(decide::ApproveArguments),
-    /// Declines: the orders are dropped, and not proposed again until a value changes.
+    /// Declines: orders are dropped, and not proposed again until a value changes; requests end.
     Decline(decide::DeclineArguments),
-    /// Postpones: the orders stay where they are.
+    /// Postpones: orders and requests stay where they are.
     Postpone(decide::PostponeArguments),
 }
 

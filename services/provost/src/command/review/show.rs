@@ -6,12 +6,12 @@ use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 use crate::show::{self, Table, instant, review_state};
 use provost_contract::review::v1::{Decision, GetReviewRequest, Review, Verdict};
-use provost_contract::types::v1::{BlockCause, Order};
+use provost_contract::types::v1::{AssignmentRequest, BlockCause, Order};
 
 /// Which review.
 #[derive(Debug, clap::Args)]
 pub struct ShowArguments {
-    /// The review, which is the order's id; its beginning or end is enough.
+    /// The review, which is the order's or the request's id; its beginning or end is enough.
     review: String,
 }
 
@@ -24,15 +24,38 @@ pub(super) async fn run(arguments: ShowArguments, session: &mut Session) -> Resu
         session.json("provost.review.v1.Review", &review)?;
         return Ok(Outcome::Done);
     }
-    let order = review.order.clone().unwrap_or_default();
-    session.console.lines(facts(&review, &order))?;
-    session.console.line("")?;
-    session.table(&values(&order), "no values: the resource as a whole")?;
+    if let Some(request) = &review.assignment_request {
+        session.console.lines(request_facts(&review, request))?;
+    } else {
+        let order = review.order.clone().unwrap_or_default();
+        session.console.lines(facts(&review, &order))?;
+        session.console.line("")?;
+        session.table(&values(&order), "no values: the resource as a whole")?;
+    }
     if !review.decisions.is_empty() {
         session.console.line("")?;
         session.table(&decisions(&review.decisions), "")?;
     }
     Ok(Outcome::Done)
+}
+
+fn request_facts(review: &Review, request: &AssignmentRequest) -> Vec<String> {
+    let name = if request.display_name.is_empty() { String::new() } else { format!(" ({})", request.display_name) };
+    let why: Vec<String> = request.why.iter().map(|reason| reason.detail.clone()).collect();
+    let facts = [
+        ("review", review.review_id.clone()),
+        ("state", super::list::standing(review)),
+        ("asks to", format!("{}{name}", show::wish(request))),
+        ("for", show::asked_for(request)),
+        ("when", show::period(request.period.as_ref())),
+        ("asked by", request.requested_by.clone()),
+        ("comment", request.comment.clone()),
+        ("to know", why.join("; ")),
+        ("approvals", format!("{} of {}", review.approvals_given, review.approvals_required)),
+        ("since", instant(review.created_at.as_ref())),
+        ("version", review.version.to_string()),
+    ];
+    facts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name:<12}{text}")).collect()
 }
 
 fn facts(review: &Review, order: &Order) -> Vec<String> {
@@ -114,6 +137,24 @@ mod tests {
         assert!(text.contains("phone     set   ••••••   ••••••"), "{text}");
         let text = facts(&Review::default(), &order).join("\n");
         assert!(text.contains("the resource type requires review"), "{text}");
+    }
+
+    #[test]
+    fn request_shows_who_asks_for_what_and_how_many_agree() {
+        let request = AssignmentRequest {
+            kind: 1,
+            name: "auditor".into(),
+            display_name: "Auditor".into(),
+            action: 2,
+            requested_by: "eve".into(),
+            ..AssignmentRequest::default()
+        };
+        let review = Review { state: 1, step: 2, approvals_required: 2, approvals_given: 1, ..Review::default() };
+        let text = request_facts(&review, &request).join("\n");
+        for line in ["asks to     take away role auditor (Auditor)", "asked by    eve", "approvals   1 of 2"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(text.contains("state       Open, step 2 of 2"), "{text}");
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(super) fn connectors(reader: &mut Reader<'_>, declared: Vec<declaration::Con
                 name,
                 connections,
                 export,
+                thresholds: connector.thresholds,
             });
         }
     }

@@ -1,9 +1,9 @@
 //! Reading connectors, entity types and contexts.
 
-use super::{Connection, Connector, Context, EntityType, Positions, Property, called};
-use crate::model::catalog::keys;
+use super::{Connection, Connector, Context, EntityType, Positions, Property, called, unsigned};
 use crate::model::catalog::node::Node;
-use crate::model::catalog::reader::{Reader, Text};
+use crate::model::catalog::reader::{Fields, Reader, Text};
+use crate::model::catalog::{SynchronizationThresholds, keys};
 
 pub(super) fn connector(reader: &mut Reader<'_>, node: &Node) -> Option<Connector> {
     let what = called("connector", node);
@@ -22,7 +22,26 @@ pub(super) fn connector(reader: &mut Reader<'_>, node: &Node) -> Option<Connecto
             Some(Connection { name: name?, package })
         })
         .collect();
-    Some(Connector { name: name?, display_name, connections, export })
+    let thresholds = thresholds(reader, &fields, &what);
+    Some(Connector { name: name?, display_name, connections, export, thresholds })
+}
+
+fn thresholds(reader: &mut Reader<'_>, fields: &Fields<'_>, what: &str) -> SynchronizationThresholds {
+    let default = SynchronizationThresholds::default();
+    let Some(node) = fields.node("thresholds") else { return default };
+    let what = format!("'thresholds' of {what}");
+    let Some(fields) = reader.fields(node, &what, keys::SYNCHRONIZATION_THRESHOLDS) else { return default };
+    let mut count = |key: &str| unsigned(fields.number(reader, key, 0, 1_000_000_000, 0));
+    let (insertions, updates, deletions) = (count("insertions"), count("updates"), count("deletions"));
+    let mut percent = |key: &str, usual: u32| unsigned(fields.number(reader, key, 0, 100, usual.into()));
+    SynchronizationThresholds {
+        insertions,
+        updates,
+        deletions,
+        insertions_percent: percent("insertions_percent", default.insertions_percent),
+        updates_percent: percent("updates_percent", default.updates_percent),
+        deletions_percent: percent("deletions_percent", default.deletions_percent),
+    }
 }
 
 pub(super) fn entity_type(reader: &mut Reader<'_>, node: &Node) -> Option<EntityType> {

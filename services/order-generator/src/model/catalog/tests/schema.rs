@@ -259,6 +259,8 @@ fn mistakes_of_form_are_found_by_the_schema_too() {
         ("/roles/0", "rules", json!({})),
         ("/composite_roles/0", "roles", json!([])),
         ("/resource_types/0", "thresholds", json!({ "additions_percent": 101 })),
+        ("/connectors/1", "thresholds", json!({ "deletions_percent": 101 })),
+        ("/connectors/1", "thresholds", json!({ "additions": 1 })),
         ("/resource_types/0/query_rules/0", "confidence", json!(151)),
         ("/resource_types/0/type_rules/0", "dimensions", json!({ "country": [] })),
         ("/resource_types/0/type_rules/0/offset", "reference", json!("arround")),

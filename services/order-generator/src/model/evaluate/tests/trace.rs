@@ -66,6 +66,19 @@ fn of_every_role_every_rule_says_what_it_asked_and_saw() {
             "composite role watch |  | does not have it | DoesNotApply",
         ]
     );
+    let unmet: Vec<&[String]> = vault.considered.iter().map(|one| one.unmet.as_slice()).collect();
+    assert_eq!(
+        unmet,
+        [
+            &[
+                "dimension department is 'Sales', must be 'Finance' or 'Audit'".to_owned(),
+                "kind is 'guest', must be 'guard'".to_owned()
+            ][..],
+            &["int(owner.number) > 3 does not hold: number = '2'".to_owned()],
+            &["owner.pin == '1234' does not hold: pin (confidential)".to_owned()],
+            &[],
+        ]
+    );
     let staff = &explained.roles[1];
     let given = Outcome::Given { period: period("2026-01-01", "2026-06-01"), workflow: WorkflowState::Calculated };
     assert_eq!((&staff.outcome, staff.considered.len()), (&given, 2));
@@ -74,6 +87,37 @@ fn of_every_role_every_rule_says_what_it_asked_and_saw() {
         (&*explained.composite_roles[0].role, &explained.composite_roles[0].outcome),
         ("watch", &Outcome::Refused)
     );
+}
+
+#[test]
+fn of_a_condition_each_part_that_does_not_hold_is_told() {
+    let rules =
+        RULES.replace("int(owner.number) > 3", "(owner.kind == 'guest' && owner.mail == '') && int(owner.number) > 3");
+    let mut fixture = Fixture::with_positions(&rules)
+        .person(&[("kind", "guest"), ("number", "2")])
+        .contracts(&[contract("1", "2026-01-01", "2026-06-01", &[("department", "Finance")])]);
+    fixture.person.values.remove("mail");
+    let unmet = fixture.explain("2026-02-01").roles[0].considered[1].unmet.clone();
+    assert_eq!(unmet, ["mail is empty, must be ''", "int(owner.number) > 3 does not hold: number = '2'"]);
+}
+
+#[test]
+fn of_several_positions_each_tells_what_it_lacks() {
+    let fixture = Fixture::with_positions(RULES).person(&[("kind", "guard"), ("number", "2")]).contracts(&[
+        contract("1", "2026-01-01", "2026-06-01", &[("department", "Sales")]),
+        contract("2", "2026-03-01", "2026-06-01", &[]),
+    ]);
+    let explained = fixture.explain("2026-02-01");
+    assert_eq!(
+        explained.roles[0].considered[0].unmet,
+        [
+            "position '1': dimension department is 'Sales', must be 'Finance' or 'Audit'",
+            "position '2': dimension department is empty, must be 'Finance' or 'Audit'",
+        ]
+    );
+    let nobody = Fixture::with_positions(RULES).person(&[]).explain("2026-02-01");
+    let unmet = &nobody.roles[0].considered[0].unmet;
+    assert!(unmet[0].contains("no position belongs to the Person"), "{unmet:?}");
 }
 
 #[test]

@@ -1,329 +1,6 @@
-//! Assignments and generation together, in a small world: a repository, a ledger that is only its
-//! projection, and what the rules give.
-#![allow(clippy::expect_used, clippy::panic)]
+//! What is ordered, what is left alone, and what is remembered.
 
-use super::{Assignment, Remains, Situation, Wish, assign, left_behind};
-use crate::model::catalog::Catalog;
-use crate::model::expected::{ExpectedResource, ExpectedValue};
-use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
-use crate::model::known_order::KnownOrder;
-use crate::model::verify;
-use proptest::prelude::*;
-use provost_domain::{
-    BlockCause, ChangeOperation, InactiveReason, Order, OrderId, OrderKind, Owner, Period, ProvisioningState,
-    RuleFailure, Timestamp, Value, WorkflowState,
-};
-use std::collections::BTreeMap;
-use uuid::Uuid;
-
-type Values = BTreeMap<String, Value>;
-
-const CATALOG: &str = "
-connectors:
-  - name: hr
-    connections: [ { name: hr-csv, package: csv } ]
-    export: hr-csv
-  - name: app
-    connections: [ { name: app-sql, package: sql } ]
-    export: app-sql
-entity_types:
-  - name: Person
-    connector: hr
-    key: id
-    properties: [ { name: id, type: string } ]
-  - name: Account
-    connector: app
-    key: login
-    properties:
-      - { name: login, type: string }
-      - { name: title, type: string }
-      - { name: password, type: string, sensitive: true, write_only: true }
-      - { name: groups, navigation: Group, multi_valued: true }
-      - { name: home, navigation: Group }
-  - name: Group
-    connector: app
-    key: name
-    properties: [ { name: name, type: string } ]
-resource_types:
-  - name: Free
-    owner: Person
-    target: Account
-    connection: app-sql
-    thresholds: { additions_percent: 0, updates_percent: 0, deletions_percent: 0 }
-    review: false
-    type_rules: [ {} ]
-    scalar_rules: [ { property: login, value: owner.id } ]
-  - name: Reviewed
-    owner: Person
-    target: Account
-    connection: app-sql
-    thresholds: { additions_percent: 0, updates_percent: 0, deletions_percent: 0 }
-    type_rules: [ {} ]
-    scalar_rules: [ { property: login, value: owner.id } ]
-  - name: Kept
-    owner: Person
-    target: Account
-    connection: app-sql
-    thresholds: { additions_percent: 0, updates_percent: 0, deletions_percent: 0 }
-    review: false
-    allow_add: false
-    allow_remove: false
-    type_rules: [ {} ]
-    scalar_rules: [ { property: login, value: owner.id } ]
-  - name: Guarded
-    owner: Person
-    target: Account
-    connection: app-sql
-    review: false
-    type_rules: [ {} ]
-    scalar_rules: [ { property: login, value: owner.id } ]
-";
-
-fn list(items: &[&str]) -> Value {
-    Value::List(items.iter().map(|item| Value::from(*item)).collect())
-}
-
-/// What the rules give one owner in these tests.
-#[derive(Clone, Debug)]
-struct Given {
-    /// The account's key, where it is not the owner's.
-    login: Option<&'static str>,
-    /// Nothing stands for no value.
-    title: &'static str,
-    groups: Vec<&'static str>,
-    /// What the navigation rules of `home` say, where there are any.
-    home: Option<Option<&'static str>>,
-    password: &'static str,
-    period: Period,
-    failure: Option<RuleFailure>,
-}
-
-fn given(title: &'static str, groups: &[&'static str]) -> Given {
-    let (login, home, failure) = (None, None, None);
-    Given { login, title, groups: groups.to_vec(), home, password: "initial", period: Period::default(), failure }
-}
-
-struct World {
-    catalog: Catalog,
-    resource_type: &'static str,
-    accounts: BTreeMap<String, Values>,
-    lanes: BTreeMap<LaneKey, Vec<KnownOrder>>,
-    assignments: BTreeMap<String, Assignment>,
-    orders: BTreeMap<OrderId, Order>,
-    seen_at: Option<Timestamp>,
-    now: Timestamp,
-    ids: u128,
-}
-
-impl World {
-    fn new(resource_type: &'static str) -> Self {
-        let catalog = Catalog::compile(&[("catalog.yaml".into(), CATALOG.into())]).expect("a right catalog");
-        Self {
-            catalog,
-            resource_type,
-            accounts: BTreeMap::new(),
-            lanes: BTreeMap::new(),
-            assignments: BTreeMap::new(),
-            orders: BTreeMap::new(),
-            seen_at: Some(Timestamp::from_millis(0)),
-            now: Timestamp::from_millis(1_000),
-            ids: 0,
-        }
-    }
-
-    fn tick(&mut self) {
-        self.now = Timestamp::from_millis(self.now.millis() + 10);
-    }
-
-    /// An export begins now, and is applied: the repository is what the system shows.
-    fn synchronize(&mut self) {
-        self.tick();
-        self.seen_at = Some(self.now);
-        self.tick();
-    }
-
-    /// Computes for everybody whom the rules or the past know; verified orders become so.
-    fn compute(&mut self, rules: &BTreeMap<&'static str, Given>) {
-        let keys: Vec<String> = rules.keys().map(ToString::to_string).chain(self.assignments.keys().cloned()).collect();
-        let mut next = BTreeMap::new();
-        for key in keys {
-            let given = rules.get(key.as_str());
-            let expected = given.map(|given| expected(self.resource_type, &key, given));
-            let resource_type = self.catalog.resource_type(self.resource_type).expect("declared");
-            let assignment = assign(&Situation {
-                resource_type,
-                target: self.catalog.entity_type(&resource_type.target).expect("declared"),
-                owner: &owner(&key),
-                period: given.map(|given| given.period).unwrap_or_default(),
-                owner_is_gone: false,
-                expected: expected.as_ref(),
-                previous: self.assignments.get(&key),
-                resource: &|key| self.accounts.get(key),
-                lane: &|key| self.lanes.get(&lane(key)).map_or(&[][..], Vec::as_slice),
-                seen_at: self.seen_at,
-                now: self.now,
-            });
-            next.extend(assignment.map(|assignment| (key, assignment)));
-        }
-        self.assignments = next;
-        let verified = verify::shown(&self.lanes, |_, key| self.accounts.get(key), |_, _| self.seen_at);
-        verified.into_iter().for_each(|(id, _)| self.set(id, ProvisioningState::Verified, None));
-    }
-
-    fn generate(&mut self) -> Generation {
-        self.generate_with(false, false)
-    }
-
-    fn generate_with(&mut self, force_review: bool, waive_review: bool) -> Generation {
-        self.tick();
-        let run = Run { id: "run".into(), force_review, waive_review, now: self.now };
-        let assignments: Vec<_> = self.assignments.values().cloned().collect();
-        let mut ids = self.ids;
-        let generation = generate(&self.catalog, &assignments, &self.lanes, &run, || {
-            ids += 1;
-            OrderId::new(Uuid::from_u128(ids))
-        });
-        self.ids = ids;
-        if generation.breaches.is_empty() {
-            generation
-                .cancel
-                .iter()
-                .for_each(|id| self.set(*id, ProvisioningState::Inactive, Some(InactiveReason::Cancelled)));
-            generation.orders.iter().for_each(|order| self.submit(order));
-        }
-        generation
-    }
-
-    fn submit(&mut self, order: &Order) {
-        let lane = self.lanes.entry(lane_of_order(order)).or_default();
-        for older in lane.iter_mut().filter(|older| older.gives_way()) {
-            (older.state, older.inactive_reason) = (ProvisioningState::Inactive, Some(InactiveReason::Superseded));
-        }
-        lane.push(KnownOrder {
-            id: order.id,
-            kind: order.kind,
-            owner: order.owner.clone(),
-            state: provost_domain::State::initial(order).number(),
-            inactive_reason: order.expired.then_some(InactiveReason::Expired),
-            in_flight: false,
-            changes: order.changes.clone(),
-            block_causes: order.block_causes.clone(),
-            fingerprint: order.fingerprint(),
-            generated_at: order.generated_at,
-            executed_at: None,
-        });
-        self.orders.insert(order.id, order.clone());
-    }
-
-    fn set(&mut self, id: OrderId, state: ProvisioningState, reason: Option<InactiveReason>) {
-        let order = self.known(id);
-        (order.state, order.inactive_reason) = (state, reason);
-    }
-
-    /// The managed system does what the order says.
-    fn execute(&mut self, id: OrderId) {
-        let order = self.orders.get(&id).expect("a known order").clone();
-        if order.kind == OrderKind::Deletion {
-            self.accounts.remove(&order.target_key);
-        } else {
-            let account = self.accounts.entry(order.target_key.clone()).or_default();
-            for change in order.changes.iter().filter(|change| !change.write_only) {
-                let items = change.proposed.as_ref().map(|value| value.items().to_vec()).unwrap_or_default();
-                let mut held = account.get(&change.property).map(|held| held.items().to_vec()).unwrap_or_default();
-                match (change.operation, &change.proposed) {
-                    (ChangeOperation::Set, Some(value)) => {
-                        account.insert(change.property.clone(), value.clone());
-                        continue;
-                    }
-                    (ChangeOperation::Set, None) => {
-                        account.remove(&change.property);
-                        continue;
-                    }
-                    (ChangeOperation::Add, _) => held.extend(items),
-                    (ChangeOperation::Remove, _) => held.retain(|item| !items.contains(item)),
-                }
-                account.insert(change.property.clone(), Value::List(held));
-            }
-        }
-        self.set(id, ProvisioningState::Executed, None);
-        self.known(id).executed_at = Some(self.now);
-    }
-
-    fn known(&mut self, id: OrderId) -> &mut KnownOrder {
-        self.lanes.values_mut().flatten().find(|order| order.id == id).expect("a known order")
-    }
-
-    /// Compute, generate, execute what is Pending, synchronize, compute again.
-    fn run(&mut self, rules: &BTreeMap<&'static str, Given>) -> Generation {
-        self.compute(rules);
-        let generation = self.generate();
-        let pending: Vec<_> = self
-            .lanes
-            .values()
-            .flatten()
-            .filter(|order| order.state == ProvisioningState::Pending)
-            .map(|order| order.id)
-            .collect();
-        pending.into_iter().for_each(|id| self.execute(id));
-        self.synchronize();
-        self.compute(rules);
-        generation
-    }
-
-    fn assignment(&self, key: &str) -> &Assignment {
-        self.assignments.get(key).expect("an assignment")
-    }
-
-    fn only_order(generation: &Generation) -> &Order {
-        let [order] = generation.orders.as_slice() else { panic!("one order expected: {:?}", generation.orders) };
-        order
-    }
-}
-
-fn owner(key: &str) -> Owner {
-    Owner { entity_type: "Person".into(), key: key.into(), display_name: key.into() }
-}
-
-fn lane(key: &str) -> LaneKey {
-    ("app".into(), "Account".into(), key.into())
-}
-
-fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
-    let key = given.login.unwrap_or(key);
-    let value = |value| ExpectedValue { value, ..ExpectedValue::default() };
-    let mut values: BTreeMap<_, _> = [
-        ("login".into(), value(Some(Value::from(key)))),
-        ("title".into(), value(Some(given.title).filter(|title| !title.is_empty()).map(Value::from))),
-        ("password".into(), value(Some(Value::from(given.password)))),
-        ("groups".into(), value(Some(list(&given.groups)))),
-    ]
-    .into();
-    if let Some(home) = given.home {
-        values.insert("home".into(), value(home.map(Value::from)));
-    }
-    ExpectedResource {
-        waits_for: None,
-        period: Period::default(),
-        workflow: WorkflowState::Calculated,
-        resource_type: resource_type.into(),
-        target_key: key.into(),
-        values,
-        arguments: BTreeMap::new(),
-        why: vec![],
-        failure: given.failure.clone(),
-    }
-}
-
-fn ada(given: Given) -> BTreeMap<&'static str, Given> {
-    [("ada", given)].into()
-}
-
-fn settled(title: &'static str, groups: &[&'static str]) -> World {
-    let mut world = World::new("Free");
-    world.run(&ada(given(title, groups)));
-    assert_eq!(world.assignment("ada").state, ProvisioningState::Verified, "{:?}", world.assignment("ada"));
-    world
-}
+use super::*;
 
 #[test]
 fn new_account_is_an_addition_then_verified_then_nothing() {
@@ -396,7 +73,7 @@ fn groups_of_others_are_left_alone() {
     assert_eq!(order.kind, OrderKind::Update);
     assert_eq!(order.changes.iter().map(|change| change.property.as_str()).collect::<Vec<_>>(), ["title"]);
     let groups = world.assignment("ada").properties.get("groups").expect("a property");
-    assert_eq!(groups.workflow, WorkflowState::NonConforming);
+    assert_eq!((groups.workflow, &groups.strange), (WorkflowState::PreExisting, &vec![Value::from("club")]));
     assert_eq!(world.accounts.get("ada").and_then(|account| account.get("groups")), Some(&list(&["staff", "club"])));
 }
 
@@ -684,20 +361,8 @@ fn links_are_taken_away_when_their_last_rule_goes() {
     let mut world = settled("Analyst", &["staff"]);
     let mut ruleless = expected("Free", "ada", &given("Analyst", &[]));
     ruleless.values.remove("groups");
-    let resource_type = world.catalog.resource_type("Free").expect("declared");
-    let assigned = assign(&Situation {
-        resource_type,
-        target: world.catalog.entity_type("Account").expect("declared"),
-        owner: &owner("ada"),
-        period: Period::default(),
-        owner_is_gone: false,
-        expected: Some(&ruleless),
-        previous: Some(world.assignment("ada")),
-        resource: &|key| world.accounts.get(key),
-        lane: &|key| world.lanes.get(&lane(key)).map_or(&[][..], Vec::as_slice),
-        seen_at: world.seen_at,
-        now: world.now,
-    });
+    let assigned =
+        world.assign_one(&owner("ada"), Some(&ruleless), Some(world.assignment("ada")), &Decisions::default());
     let wanted = assigned.and_then(|assignment| assignment.wanted).expect("an order");
     let [change] = wanted.changes.as_slice() else { panic!("one change: {:?}", wanted.changes) };
     assert_eq!((change.operation, change.proposed.clone()), (ChangeOperation::Remove, Some(list(&["staff"]))));
@@ -768,21 +433,9 @@ fn key_that_only_a_failing_rule_gave_is_never_ours() {
         |world: &World, key: &str, failure: Option<&RuleFailure>, period: Period, previous: Option<&Assignment>| {
             let mut resource = expected("Free", key, &given("Clerk", &[]));
             resource.failure = failure.cloned();
-            let resource_type = world.catalog.resource_type("Free").expect("declared");
-            assign(&Situation {
-                resource_type,
-                target: world.catalog.entity_type("Account").expect("declared"),
-                owner: &owner("al"),
-                period,
-                owner_is_gone: false,
-                expected: Some(&resource),
-                previous,
-                resource: &|key| world.accounts.get(key),
-                lane: &|key| world.lanes.get(&lane(key)).map_or(&[][..], Vec::as_slice),
-                seen_at: world.seen_at,
-                now: world.now,
-            })
-            .expect("an assignment")
+            resource.period = period;
+            let nothing = Decisions::default();
+            world.assign_one(&owner("al"), Some(&resource), previous, &nothing).expect("an assignment")
         };
     let typo = assigned(&world, "jana", Some(&refused), Period::default(), None);
     assert_eq!((typo.wish, typo.linked), (Wish::Unknown, false));
@@ -801,21 +454,9 @@ fn key_that_only_a_failing_rule_gave_is_never_ours() {
 #[test]
 fn changed_key_makes_no_second_account() {
     let mut world = settled("Analyst", &["staff"]);
-    let resource_type = world.catalog.resource_type("Free").expect("declared");
     let renamed = expected("Free", "lovelace", &given("Analyst", &["staff"]));
-    let assigned = assign(&Situation {
-        resource_type,
-        target: world.catalog.entity_type("Account").expect("declared"),
-        owner: &owner("ada"),
-        period: Period::default(),
-        owner_is_gone: false,
-        expected: Some(&renamed),
-        previous: Some(world.assignment("ada")),
-        resource: &|key| world.accounts.get(key),
-        lane: &|key| world.lanes.get(&lane(key)).map_or(&[][..], Vec::as_slice),
-        seen_at: world.seen_at,
-        now: world.now,
-    });
+    let assigned =
+        world.assign_one(&owner("ada"), Some(&renamed), Some(world.assignment("ada")), &Decisions::default());
     let assignment = assigned.expect("an assignment");
     assert!(assignment.wanted.is_none());
     assert!(assignment.failure.is_some_and(|failure| failure.message.contains("from 'ada' to 'lovelace'")));
@@ -1026,7 +667,7 @@ fn only_a_link_that_a_rule_gave_is_cleared() {
         assert_eq!(world.run(&at(Some(None))).orders.len(), 0, "somebody else's link");
         let assignment = world.assignment("ada");
         let property = assignment.properties.get("home").expect("a property");
-        assert_eq!((property.workflow, property.state), (WorkflowState::NonConforming, ProvisioningState::Verified));
+        assert_eq!((property.workflow, property.state), (WorkflowState::PreExisting, ProvisioningState::Verified));
     }
     world.run(&at(Some(Some("cellar"))));
     assert_eq!(home(&world), Some("cellar".into()));

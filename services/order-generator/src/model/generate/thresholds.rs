@@ -1,0 +1,155 @@
+//! When a generation is too large to be true (domain.md, "Generating orders").
+//!
+//! Counted are the orders that would be written, per resource type and kind; and beside them the failures of
+//! resources that exist. A feed that lost its keys, or half of its people, makes no deletions where a rule fails
+//! instead (a reference that finds nobody): so many Errors at once are as little to be believed as so many
+//! deletions, and the limit is that of deletions.
+//!
+//! Percents count against the linked resources of the type. For additions they do not apply before there are
+//! any, since a first load is all additions.
+
+use super::{Catalog, Intent, Standing};
+use crate::model::catalog::ResourceType;
+use provost_domain::OrderKind;
+
+/// What a threshold counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Resources that are created.
+    Additions,
+    /// Resources that are changed.
+    Updates,
+    /// Resources that are deleted.
+    Deletions,
+    /// Resources that exist, and for which a rule fails anew.
+    Failures,
+}
+
+impl Counted {
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Additions => "additions",
+            Self::Updates => "updates",
+            Self::Deletions => "deletions",
+            Self::Failures => "failures",
+        }
+    }
+}
+
+/// One threshold of a resource type, and what was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The resource type.
+    pub resource_type: String,
+    /// What is counted.
+    pub counted: Counted,
+    /// How many there would be.
+    pub count: usize,
+    /// How many there may be; none when no limit applies.
+    pub limit: Option<usize>,
+    /// The limit as the catalog says it, or why none applies.
+    pub rule: String,
+    /// The percentage that does not apply, because it is the type's first load.
+    pub waived_percent: Option<u32>,
+}
+
+impl Verdict {
+    /// There are not more than there may be.
+    pub fn holds(&self) -> bool {
+        self.limit.is_none_or(|limit| self.count <= limit)
+    }
+
+    /// What it breaks, if it does.
+    pub fn breach(&self) -> Option<Breach> {
+        let limit = self.limit.filter(|limit| self.count > *limit)?;
+        let (resource_type, rule) = (self.resource_type.clone(), self.rule.clone());
+        Some(Breach { resource_type, counted: self.counted.word(), count: self.count, limit, rule })
+    }
+}
+
+/// A threshold that a generation breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The resource type.
+    pub resource_type: String,
+    /// "additions", "updates", "deletions" or "failures".
+    pub counted: &'static str,
+    /// How many orders there would be.
+    pub count: usize,
+    /// How many there may be.
+    pub limit: usize,
+    /// The limit as the catalog says it.
+    pub rule: String,
+}
+
+/// How many there are of each kind, of one resource type.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    additions: usize,
+    updates: usize,
+    deletions: usize,
+    failures: usize,
+    linked: usize,
+}
+
+/// The verdict on each resource type and kind that has a limit, or anything to count.
+pub fn verdicts(catalog: &Catalog, standings: &[Standing], new: &[Intent]) -> Vec<Verdict> {
+    let mut counts = vec![Counts::default(); catalog.resource_types().len()];
+    for standing in standings.iter().filter(|standing| standing.linked) {
+        if let Some(counts) = counts.get_mut(standing.kind) {
+            counts.linked += 1;
+        }
+    }
+    for intent in new {
+        let Some(standing) = standings.get(intent.place) else { continue };
+        let Some(counts) = counts.get_mut(standing.kind) else { continue };
+        match intent.kind {
+            _ if intent.failed => counts.failures += usize::from(standing.linked),
+            _ if intent.expired => {}
+            OrderKind::Addition => counts.additions += 1,
+            // Linking changes what is there, as an update does.
+            OrderKind::Update | OrderKind::Association => counts.updates += 1,
+            OrderKind::Deletion => counts.deletions += 1,
+        }
+    }
+    catalog.resource_types().iter().zip(counts).flat_map(|(kind, counts)| of_type(kind, counts)).collect()
+}
+
+fn of_type(resource_type: &ResourceType, counts: Counts) -> impl Iterator<Item = Verdict> {
+    let limits = &resource_type.thresholds;
+    let counted = [
+        (Counted::Additions, counts.additions, limits.additions, limits.additions_percent),
+        (Counted::Updates, counts.updates, limits.updates, limits.updates_percent),
+        (Counted::Deletions, counts.deletions, limits.deletions, limits.deletions_percent),
+        (Counted::Failures, counts.failures, limits.deletions, limits.deletions_percent),
+    ];
+    let name = resource_type.name.to_string();
+    counted.into_iter().filter_map(move |(counted, count, absolute, percent)| {
+        let is_first_load = counted == Counted::Additions && counts.linked == 0;
+        let waived_percent = (percent > 0 && is_first_load).then_some(percent);
+        let of_percent = (percent > 0 && !is_first_load).then(|| {
+            let limit = counts.linked.saturating_mul(percent as usize) / 100;
+            (limit, format!("{percent} % of {} resources", counts.linked))
+        });
+        let of_absolute = (absolute > 0).then(|| (absolute as usize, format!("at most {absolute}")));
+        let lowest = of_percent.into_iter().chain(of_absolute).min_by_key(|(limit, _)| *limit);
+        let (limit, rule) = match (lowest, waived_percent) {
+            (Some((limit, rule)), _) => (Some(limit), rule),
+            (None, Some(percent)) => (None, format!("first load: the {percent} % limit does not apply")),
+            (None, None) => (None, "no limit is set".to_owned()),
+        };
+        let resource_type = name.clone();
+        (count > 0).then_some(Verdict { resource_type, counted, count, limit, rule, waived_percent })
+    })
+}
+
+/// What a run says of first loads, where a percentage would have counted.
+pub(super) fn first_loads(verdicts: &[Verdict]) -> Vec<String> {
+    let note = |Verdict { resource_type, count, waived_percent, .. }: &Verdict| {
+        let percent = (*waived_percent)?;
+        let what = format!("{resource_type}: {count} additions are its first load");
+        Some(format!("{what}, to which the {percent} % limit does not apply"))
+    };
+    verdicts.iter().filter_map(note).collect()
+}

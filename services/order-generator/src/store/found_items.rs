@@ -1,0 +1,183 @@
+//! What was found and waits for people: a copy of what the assignments say, one row for each decision that
+//! somebody has to make, so that it can be listed over everybody.
+
+use super::entity::found_item::{ActiveModel, Column, Entity, Model};
+use super::{from_json, to_json};
+use crate::model::claims::OwnerKey;
+use crate::model::found::{Item, Kind};
+use provost_service_kit::{Engine, Fault};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Columns that an upsert writes.
+const COLUMNS: usize = 11;
+
+/// The items of these owners as they are kept, by owner and id.
+pub(crate) async fn of_owners(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<HashMap<OwnerKey, HashMap<String, String>>, Fault> {
+    let mut found: HashMap<OwnerKey, HashMap<String, String>> = HashMap::new();
+    for chunk in owners.chunks(engine.rows_per_statement(2)) {
+        let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        for row in Entity::find().filter(these).all(connection).await? {
+            found.entry((row.owner_type, row.owner_key)).or_default().insert(row.item_id, row.body);
+        }
+    }
+    Ok(found)
+}
+
+/// Makes what is kept of a scope what it is now. `before` is what was kept of it, by id.
+pub(crate) async fn replace(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    before: &HashMap<String, String>,
+    items: &[Item],
+) -> Result<(), Fault> {
+    let mut after: BTreeMap<String, Model> = BTreeMap::new();
+    for item in items {
+        let row = row(item)?;
+        after.insert(row.item_id.clone(), row);
+    }
+    let gone: Vec<&String> = before.keys().filter(|id| !after.contains_key(*id)).collect();
+    for chunk in gone.chunks(engine.rows_per_statement(1)) {
+        Entity::delete_many().filter(Column::ItemId.is_in(chunk.iter().copied())).exec(connection).await?;
+    }
+    let changed: Vec<&Model> = after.values().filter(|row| before.get(&row.item_id) != Some(&row.body)).collect();
+    for chunk in changed.chunks(engine.rows_per_statement(COLUMNS)) {
+        let rows = chunk.iter().map(|row| -> ActiveModel { (*row).clone().into_active_model() });
+        Entity::insert_many(rows)
+            .on_conflict(
+                OnConflict::column(Column::ItemId)
+                    .update_columns([
+                        Column::Position,
+                        Column::Kind,
+                        Column::OwnerType,
+                        Column::OwnerKey,
+                        Column::ResourceType,
+                        Column::EntityType,
+                        Column::TargetKey,
+                        Column::Property,
+                        Column::WorkflowState,
+                        Column::Body,
+                    ])
+                    .to_owned(),
+            )
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+fn row(item: &Item) -> Result<Model, Fault> {
+    Ok(Model {
+        item_id: item.id(),
+        position: item.position(),
+        kind: item.kind.number(),
+        owner_type: item.owner.entity_type.clone(),
+        owner_key: item.owner.key.clone(),
+        resource_type: item.resource_type.clone(),
+        entity_type: item.entity_type.clone(),
+        target_key: item.target_key.clone(),
+        property: item.name.clone(),
+        workflow_state: item.workflow as i32,
+        body: to_json(item)?,
+    })
+}
+
+/// What narrows a list of items. An empty field does not narrow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) resource_type: String,
+    pub(crate) owner_key: String,
+    pub(crate) property: String,
+    pub(crate) workflow_states: Vec<i32>,
+}
+
+impl Filter {
+    /// It narrows nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { kinds, resource_type, owner_key, property, workflow_states } = self;
+        kinds.is_empty()
+            && workflow_states.is_empty()
+            && [resource_type, owner_key, property].iter().all(|text| text.is_empty())
+    }
+
+    fn select(&self) -> Select<Entity> {
+        let Self { kinds, resource_type, owner_key, property, workflow_states } = self;
+        let mut query = Entity::find();
+        if !kinds.is_empty() {
+            query = query.filter(Column::Kind.is_in(kinds.iter().map(|kind| kind.number())));
+        }
+        if !workflow_states.is_empty() {
+            query = query.filter(Column::WorkflowState.is_in(workflow_states.iter().copied()));
+        }
+        let texts =
+            [(Column::ResourceType, resource_type), (Column::OwnerKey, owner_key), (Column::Property, property)];
+        for (column, text) in texts {
+            if !text.is_empty() {
+                query = query.filter(column.eq(text.as_str()));
+            }
+        }
+        query
+    }
+}
+
+/// A page of items, by position; `after` is the position of the last one of the page before.
+pub(crate) async fn list(
+    connection: &impl ConnectionTrait,
+    filter: &Filter,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<(String, Item)>, Fault> {
+    let query = filter.select().filter(Column::Position.gt(after)).order_by_asc(Column::Position).limit(limit);
+    query.all(connection).await?.into_iter().map(|row| Ok((row.position, from_json(&row.body)?))).collect()
+}
+
+/// These items, by id.
+pub(crate) async fn by_ids(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    ids: &[&str],
+) -> Result<HashMap<String, Item>, Fault> {
+    let mut found = HashMap::new();
+    for chunk in ids.chunks(engine.rows_per_statement(1)) {
+        let rows = Entity::find().filter(Column::ItemId.is_in(chunk.iter().copied())).all(connection).await?;
+        for row in rows {
+            found.insert(row.item_id, from_json(&row.body)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The roles that these owners seem to have, by id.
+pub(crate) async fn roles_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<Vec<(String, Item)>, Fault> {
+    let mut found = Vec::new();
+    for chunk in owners.chunks(engine.rows_per_statement(3)) {
+        let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
+            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
+        let query = Entity::find().filter(these).filter(Column::Kind.eq(Kind::Role.number()));
+        for row in query.order_by_asc(Column::Position).all(connection).await? {
+            found.push((row.item_id, from_json(&row.body)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Takes items out that were decided: should they still differ, the next computation says so again.
+pub(crate) async fn remove(connection: &impl ConnectionTrait, engine: Engine, ids: &[&str]) -> Result<(), Fault> {
+    for chunk in ids.chunks(engine.rows_per_statement(1)) {
+        Entity::delete_many().filter(Column::ItemId.is_in(chunk.iter().copied())).exec(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Why an owner has something, and why not.
+
+use super::facts::Facts;
+use super::sources::Source;
+use crate::catalogs::Loaded;
+use crate::generator::Generator;
+use crate::model::catalog::{Catalog, suggest};
+use crate::model::evaluate::ContextSeen;
+use crate::model::explain::{Answer, OwnerAnswer};
+use crate::verbs::compute::catalog;
+use crate::verbs::permissions::owner_type;
+use provost_contract::{NAME_MAX, Violations};
+use provost_domain::{Owner, Period, Timestamp};
+use provost_service_kit::Fault;
+
+/// Most characters of a value that somebody expected.
+const VALUE_MAX: usize = 1_000;
+
+/// Everything of an owner.
+pub(crate) struct OfOwner {
+    pub(crate) owner: Owner,
+    pub(crate) period: Period,
+    pub(crate) answer: OwnerAnswer,
+    pub(crate) contexts: Vec<ContextSeen>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) revision: i64,
+    pub(crate) now: Timestamp,
+}
+
+/// One thing of an owner.
+pub(crate) struct OfThing {
+    pub(crate) owner: Owner,
+    pub(crate) answer: Answer,
+    pub(crate) contexts: Vec<ContextSeen>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) revision: i64,
+    pub(crate) now: Timestamp,
+}
+
+/// Explains everything that an owner has, and has not. An empty entity type means the only one that owns anything.
+///
+/// # Errors
+/// [`provost_service_kit::FaultKind::NotFound`] when there is no such owner;
+/// [`provost_service_kit::FaultKind::WrongState`] without a catalog, or before the managed systems were read.
+pub(crate) async fn explain_owner(generator: &Generator, entity_type: &str, key: &str) -> Result<OfOwner, Fault> {
+    let loaded = catalog(generator).await?;
+    let entity_type = owner_type(&loaded, entity_type, key)?;
+    let facts = Facts::of(generator, loaded, &(entity_type, key.to_owned())).await?;
+    let answer = facts.ask().owner();
+    let period = facts.seen.as_ref().map(|seen| seen.expected.period).unwrap_or_default();
+    let contexts = facts.seen.map(|seen| seen.contexts).unwrap_or_default();
+    let (revision, now) = (facts.loaded.revision, facts.now);
+    Ok(OfOwner { owner: facts.owner, period, answer, contexts, sources: facts.sources, revision, now })
+}
+
+/// What is asked about.
+pub(crate) struct Thing<'a> {
+    /// A role, single or composite, or a resource type.
+    pub(crate) name: &'a str,
+    /// A property of it; empty for the whole.
+    pub(crate) property: &'a str,
+    /// A value of that; empty for all of it.
+    pub(crate) value: &'a str,
+}
+
+/// Explains one thing of an owner.
+///
+/// # Errors
+/// As [`explain_owner`]; [`provost_service_kit::FaultKind::NotFound`] too when the catalog has no such thing.
+pub(crate) async fn explain_assignment(
+    generator: &Generator,
+    entity_type: &str,
+    key: &str,
+    thing: &Thing<'_>,
+) -> Result<OfThing, Fault> {
+    let loaded = catalog(generator).await?;
+    let entity_type = owner_type(&loaded, entity_type, key)?;
+    check(thing)?;
+    find(&loaded, &entity_type, thing)?;
+    let facts = Facts::of(generator, loaded, &(entity_type, key.to_owned())).await?;
+    let ask = facts.ask();
+    let value = (!thing.value.is_empty()).then_some(thing.value);
+    let answer = match thing.property {
+        "" => ask.role(thing.name).or_else(|| ask.resource_type(thing.name)),
+        property => ask.property(thing.name, property, value),
+    };
+    let answer = answer.ok_or_else(|| Fault::not_found(format!("'{}' in the catalog", thing.name)))?;
+    let contexts = facts.seen.map(|seen| seen.contexts).unwrap_or_default();
+    let (revision, now) = (facts.loaded.revision, facts.now);
+    Ok(OfThing { owner: facts.owner, answer, contexts, sources: facts.sources, revision, now })
+}
+
+fn check(thing: &Thing<'_>) -> Result<(), Violations> {
+    let Thing { name, property, value } = *thing;
+    let mut wrong = Violations::default();
+    wrong.require_text("name", name, NAME_MAX);
+    if property.chars().count() > NAME_MAX {
+        wrong.add("property", format!("must have at most {NAME_MAX} characters"));
+    }
+    if value.chars().count() > VALUE_MAX {
+        wrong.add("value", format!("must have at most {VALUE_MAX} characters"));
+    }
+    if property.is_empty() && !value.is_empty() {
+        wrong.add("value", "needs the property whose value it is");
+    }
+    wrong.into_result(())
+}
+
+/// Refuses what the catalog does not have, with the nearest that it has.
+fn find(loaded: &Loaded, owner: &str, thing: &Thing<'_>) -> Result<(), Fault> {
+    let catalog: &Catalog = &loaded.catalog;
+    let Thing { name, property, .. } = *thing;
+    let role = catalog.role(name).map(|role| &role.owner);
+    let role = role.or_else(|| catalog.composite_role(name).map(|role| &role.owner));
+    let of = role.or_else(|| catalog.resource_type(name).map(|kind| &kind.owner));
+    let Some(of) = of else {
+        let composites = catalog.composite_roles().iter().filter(|role| *role.owner == *owner).map(|role| &*role.name);
+        let roles = catalog.roles_of(owner).map(|role| &*role.name);
+        let types = catalog.resource_types_of(owner).map(|kind| &*kind.name);
+        let known: Vec<&str> = composites.chain(roles).chain(types).collect();
+        return Err(unknown(&format!("role or resource type '{name}'"), name, &known));
+    };
+    if **of != *owner {
+        return Err(Fault::not_found(format!("'{name}' for a {owner}; it is for a {of}")));
+    }
+    let kind = catalog.resource_type(name).filter(|_| role.is_none());
+    match (property, kind) {
+        ("", _) => Ok(()),
+        (_, None) => Err(Fault::invalid("property", format!("'{name}' is a role, and has no properties"))),
+        (property, Some(kind)) => {
+            let target = catalog.entity_type(&kind.target);
+            let known: Vec<&str> = target
+                .map(|target| target.properties.iter().map(|property| &*property.name).collect())
+                .unwrap_or_default();
+            match known.contains(&property) {
+                true => Ok(()),
+                false => Err(unknown(&format!("property '{property}' of {name}"), property, &known)),
+            }
+        }
+    }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Fault {
+    Fault::not_found(format!("{what}; {}", suggest::hint(name, known.iter().copied())))
+}
