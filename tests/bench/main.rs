@@ -10,7 +10,9 @@
 
 mod bare_sql;
 mod ledger;
+mod organisation;
 mod role_model;
+mod scale;
 
 use anyhow::Result;
 use clap::Parser;
@@ -29,15 +31,82 @@ struct Sizes {
     /// People through the role model.
     #[arg(long, default_value_t = 10_000)]
     people: usize,
+    /// People of the generated organisations through the role model.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    scale: Vec<usize>,
+    /// So many times the rules of the generated organisations.
+    #[arg(long, default_value_t = 1)]
+    rules: usize,
+    /// Only this engine: sqlite or postgres.
+    #[arg(long)]
+    engine: Option<String>,
+    /// Only the generated organisations.
+    #[arg(long)]
+    only_scale: bool,
+    /// Serves a part of the suite, for another process of the benchmark.
+    #[arg(long, hide = true)]
+    serve: Option<scale::Role>,
+    #[arg(long, hide = true, default_value = "")]
+    database: String,
+    #[arg(long, hide = true, default_value = "")]
+    ledger: String,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let sizes = Sizes::parse();
+    if let Some(role) = sizes.serve {
+        return scale::serve(role, sizes.database, sizes.ledger).await;
+    }
     let postgres = Postgres::start(PostgresOptions { fsync: true }).await;
-    ledger(&postgres, sizes.orders, sizes.agents).await?;
-    println!();
-    role_model(&postgres, sizes.people).await
+    if !sizes.only_scale {
+        ledger(&postgres, sizes.orders, sizes.agents).await?;
+        println!();
+        role_model(&postgres, sizes.people).await?;
+        println!();
+    }
+    at_scale(&postgres, &sizes).await
+}
+
+async fn at_scale(postgres: &Postgres, sizes: &Sizes) -> Result<()> {
+    println!(
+        "A generated organisation: 4 resource types, 50 mapped properties, {} rules; processor time is the generator's \
+         and the ledger's, without the database server's",
+        400 * sizes.rules
+    );
+    for people in &sizes.scale {
+        for engine in ["SQLite", "PostgreSQL"] {
+            if sizes.engine.as_ref().is_some_and(|only| !engine.to_lowercase().starts_with(only.as_str())) {
+                continue;
+            }
+            let folder = tempfile::tempdir()?;
+            let databases = match engine {
+                "SQLite" => {
+                    let file = |name: &str| format!("sqlite://{}?mode=rwc", folder.path().join(name).display());
+                    scale::Databases { generator: file("generator.db"), ledger: file("ledger.db") }
+                }
+                _ => {
+                    scale::Databases { generator: postgres.database().await.url, ledger: postgres.database().await.url }
+                }
+            };
+            println!("{engine}, {people} people");
+            println!(
+                "  {:<28} {:>10} {:>12} {:>10} {:>10} {:>9}",
+                "", "seconds", "people/s", "generator", "ledger", "peak MiB"
+            );
+            for phase in scale::run(&databases, *people, sizes.rules).await? {
+                let scale::Phase { what, people, took, processor: [generator, ledger], peak } = phase;
+                println!(
+                    "  {what:<28} {:>10.3} {:>12.0} {:>10.2} {:>10.2} {peak:>9}",
+                    took.as_secs_f64(),
+                    per_second(people, took),
+                    generator.as_secs_f64(),
+                    ledger.as_secs_f64(),
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn ledger(postgres: &Postgres, orders: usize, agents: usize) -> Result<()> {

@@ -42,6 +42,10 @@ const NOTE: &str = "note";
 const WHY: &str = "why";
 const WANTED: &str = "wanted";
 const SHOWN: &str = "shown";
+const FROM: &str = "from";
+const UNTIL: &str = "until";
+/// What may be said of a role.
+const ROLE: [&str; 4] = [WORKFLOW, FROM, UNTIL, WHY];
 
 fn said(fields: &crate::yaml::Fields<'_>, known: &[&'static str]) -> Reading<Vec<Said>> {
     let mut said = Vec::new();
@@ -101,7 +105,7 @@ pub(crate) fn roles(node: &Node) -> Reading<Vec<Roles>> {
     let owner = |entry: &Entry| -> Reading<Roles> {
         let role = |entry: &Entry| -> Reading<_> {
             let said = match &entry.value.data {
-                Data::Map(_) => said(&entry.value.fields("a role", &[WORKFLOW, WHY])?, &[WORKFLOW, WHY])?,
+                Data::Map(_) => said(&entry.value.fields("a role", &ROLE)?, &ROLE)?,
                 _ => vec![Said { what: WORKFLOW, is_part: false, text: entry.value.text("a workflow state")? }],
             };
             Ok((entry.key.clone(), said))
@@ -154,7 +158,7 @@ impl Owned {
                 one.resource_type == resource.name
                     || format!("{} {}", one.resource_type, one.target_key) == resource.name
             };
-            let Some(place) = left.iter().position(|one| names(&one)) else {
+            let Some(place) = left.iter().position(names) else {
                 expected.extend(compare(&resource.said, "    ", |_| String::new()).0);
                 continue;
             };
@@ -220,6 +224,10 @@ impl Roles {
             let words = |what: &str| match (role, what) {
                 (None, _) => String::new(),
                 (Some(role), WORKFLOW) => words::workflow(role.workflow_state),
+                (Some(role), FROM) => words::wire_instant(role.period.as_ref().and_then(|one| one.valid_from.as_ref())),
+                (Some(role), UNTIL) => {
+                    words::wire_instant(role.period.as_ref().and_then(|one| one.valid_until.as_ref()))
+                }
                 (Some(role), _) => reasons(&role.why),
             };
             let (wanted, found) = compare(said, "    ", words);

@@ -24,8 +24,17 @@ type Row = BTreeMap<String, Cell>;
 pub(crate) enum Said {
     /// These resources and no others.
     Table { line: usize, columns: Vec<String>, rows: Vec<Vec<String>> },
-    /// Something else in some of them: by key, values by property; none is gone.
-    Edits(Vec<(String, usize, Option<Vec<(String, String)>>)>),
+    /// Something else in some of them.
+    Edits(Vec<Edit>),
+}
+
+/// Something else in one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Edit {
+    key: String,
+    line: usize,
+    /// By property; none means that the resource is gone.
+    values: Option<Vec<(String, String)>>,
 }
 
 /// Reads what a scenario says of the systems, by entity type.
@@ -57,7 +66,7 @@ fn said(node: &Node) -> Reading<Said> {
                         Some(values.iter().map(value).collect::<Reading<Vec<_>>>()?)
                     }
                 };
-                Ok((entry.key.clone(), entry.line, values))
+                Ok(Edit { key: entry.key.clone(), line: entry.line, values })
             };
             Ok(Said::Edits(entries.iter().map(edit).collect::<Reading<Vec<_>>>()?))
         }
@@ -117,7 +126,7 @@ impl Systems {
                     }
                 }
                 Said::Edits(edits) => {
-                    for (key, line, values) in edits {
+                    for Edit { key, line, values } in edits {
                         let Some(values) = values else {
                             rows.remove(key).with_context(|| format!("line {line}: there is no {name} '{key}'"))?;
                             continue;
@@ -197,7 +206,7 @@ impl Systems {
         let mut parts = vec![part(Part::Header(header))];
         let mut counts = std::collections::HashMap::new();
         for pb::ExportEntityType { entity_type, properties, .. } in &task.entity_types {
-            let rows = self.0.get(entity_type).map(|rows| rows.iter().collect()).unwrap_or_else(Vec::new);
+            let rows = self.0.get(entity_type).map(|rows| rows.iter().collect::<Vec<_>>()).unwrap_or_default();
             counts.insert(entity_type.clone(), rows.len() as i64);
             for chunk in rows.chunks(1_000) {
                 let row = |(key, row): &(&String, &Row)| -> Result<pb::ExportRow> {

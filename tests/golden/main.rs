@@ -16,6 +16,7 @@ mod orders;
 mod plan;
 mod play;
 mod reconcile;
+mod requests;
 mod scenario;
 mod suite;
 mod words;

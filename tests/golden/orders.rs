@@ -229,9 +229,6 @@ impl<'a> Shown<'a> {
 
     fn aspect(&self, aspect: Aspect) -> String {
         let Self { record, order, .. } = self;
-        let instant = |at: Option<&prost_types::Timestamp>| {
-            at.map_or_else(|| NOTHING.to_owned(), |at| words::instant(provost_contract::from_wire::timestamp(at)))
-        };
         let listed = |mut texts: Vec<String>| {
             texts.sort();
             if texts.is_empty() { "nothing".to_owned() } else { texts.join("; ") }
@@ -262,9 +259,9 @@ impl<'a> Shown<'a> {
                 format!("{} {failure}", record.state_reason)
             }
             Aspect::Priority => order.priority.to_string(),
-            Aspect::From => instant(order.period.as_ref().and_then(|period| period.valid_from.as_ref())),
-            Aspect::Until => instant(order.period.as_ref().and_then(|period| period.valid_until.as_ref())),
-            Aspect::NotBefore => instant(order.not_before.as_ref()),
+            Aspect::From => words::wire_instant(order.period.as_ref().and_then(|period| period.valid_from.as_ref())),
+            Aspect::Until => words::wire_instant(order.period.as_ref().and_then(|period| period.valid_until.as_ref())),
+            Aspect::NotBefore => words::wire_instant(order.not_before.as_ref()),
             Aspect::Attempts => record.attempts.to_string(),
             Aspect::Connection => order.connection.clone(),
         }

@@ -162,6 +162,10 @@ impl Player {
                     ledger::CancelOrdersRequest { order_ids, reason: "given up".to_owned(), reevaluated: false };
                 accepted(self.suite.orders().cancel_orders(request_as(PERSON, request)).await?.into_inner().results)?;
             }
+            Act::Request(wish) => return Ok(Answer::of(wish.request(&self.suite).await?)),
+            Act::Revoke(wish) => return Ok(Answer::of(wish.revoke(&self.suite).await?)),
+            Act::Withdraw(wish) => return Ok(Answer::of(wish.withdraw(&self.suite).await?)),
+            Act::Decide { verdict, wish } => wish.decide(&self.suite, *verdict).await?,
             Act::Reconcile(decide) => decide.decide(&self.suite).await?,
             Act::Baseline(resource_type) => {
                 return Ok(Answer::of(reconcile::baseline(&self.suite, resource_type, PERSON).await?));
@@ -227,7 +231,7 @@ impl Player {
     }
 
     async fn generate(&self, force_review: bool, waive_review: bool, force_thresholds: bool) -> Result<Answer> {
-        let request = pb::GenerateOrdersRequest { force_review, waive_review, force_thresholds, ..Default::default() };
+        let request = pb::GenerateOrdersRequest { force_review, waive_review, force_thresholds };
         generated_words(&self.suite.generator().generate_orders(request_as(PERSON, request)).await?.into_inner())
     }
 

@@ -5,6 +5,7 @@ use crate::expect::Expectation;
 use crate::facts::{self, Said};
 use crate::plan::{Asked, Part};
 use crate::reconcile::Decide;
+use crate::requests::Wish;
 use crate::words::{self, Named};
 use crate::yaml::{Entry, Node, Reading, mistake, read};
 use provost_domain::Timestamp;
@@ -75,6 +76,14 @@ pub(crate) enum Act {
     Unblock { order: Named, line: usize },
     /// An order is given up.
     Cancel { order: Named, line: usize },
+    /// Asks that an owner is given something.
+    Request(Wish),
+    /// Asks that something is taken away from an owner.
+    Revoke(Wish),
+    /// Takes a request back.
+    Withdraw(Wish),
+    /// Decides on the step of a request that waits.
+    Decide { verdict: Verdict, wish: Wish },
     /// Decides on something that was found.
     Reconcile(Decide),
     /// Takes what differs for Pre-existing: of one resource type, or of all.
@@ -292,6 +301,12 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
         }
         "unblock" => order(node).map(|(order, line)| Act::Unblock { order, line }),
         "cancel" => order(node).map(|(order, line)| Act::Cancel { order, line }),
+        "request" => Ok(Act::Request(Wish::read(node)?)),
+        "revoke" => Ok(Act::Revoke(Wish::read(node)?)),
+        "withdraw" => Ok(Act::Withdraw(Wish::read(node)?)),
+        "approve" => Ok(Act::Decide { verdict: Verdict::Approve, wish: Wish::read(node)? }),
+        "decline" => Ok(Act::Decide { verdict: Verdict::Decline, wish: Wish::read(node)? }),
+        "postpone" => Ok(Act::Decide { verdict: Verdict::Postpone, wish: Wish::read(node)? }),
         "decide" => Ok(Act::Reconcile(Decide::read(node)?)),
         "baseline" => Ok(Act::Baseline(Some(node.text("'baseline'")?).filter(|of| of != "all").unwrap_or_default())),
         "plan" => Ok(Act::Plan(Asked::read(node)?)),
@@ -299,7 +314,7 @@ fn act(folder: &Path, verb: &Entry) -> Reading<Act> {
         "expect" => Ok(Act::Expect(Box::new(Expectation::read(node)?))),
         other => {
             let known = "at, facts, catalog, synchronize, compute, generate, job, resume, let go, review, take, \
-                         feedback, manual, unblock, cancel, decide, baseline, plan, apply, expect";
+                         feedback, manual, unblock, cancel, request, approve, decline, postpone, revoke, withdraw, decide, baseline, plan, apply, expect";
             mistake(verb.line, format!("unknown step '{other}'; there are: {known}"))
         }
     }

@@ -40,6 +40,11 @@ pub(crate) fn wire_value(value: Option<&pb::Value>) -> String {
     value.and_then(read).map_or_else(|| NOTHING.to_owned(), |value| self::value(&value))
 }
 
+/// An instant from the wire; none is [`NOTHING`].
+pub(crate) fn wire_instant(at: Option<&prost_types::Timestamp>) -> String {
+    at.map_or_else(|| NOTHING.to_owned(), |at| instant(from_wire::timestamp(at)))
+}
+
 /// A provisioning state; an Inactive one with its reason.
 pub(crate) fn state(number: i32, inactive_reason: i32) -> String {
     let reasons =

@@ -87,6 +87,10 @@ impl Live {
                 let list = "provost.fulfillment.v1.ManualProvisioningService/ListManualOrders";
                 self.first(list, json!({}), "/orders/0/record/order/order_id").await
             }
+            ("ITEM", _) => {
+                let list = "provost.generator.v1.ReconciliationService/ListReconciliationItems";
+                self.first(list, json!({}), "/items/0/item_id").await
+            }
             ("CAUSE", _) => {
                 let list = "provost.fulfillment.v1.OrderService/ListErrorCauses";
                 self.first(list, json!({}), "/causes/0/error_cause").await

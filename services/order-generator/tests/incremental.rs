@@ -640,7 +640,7 @@ async fn the_incremental_job_reads_what_it_is_told_and_orders_what_changed() {
 
         for (job, connector, message) in [
             ("incremental", "hrr", "'hrr' is not a connector that can be read; there are hr, app, vault"),
-            ("complete", "hr", "can be chosen for the job incremental only"),
+            ("complete", "hr", "can be chosen for the jobs read and incremental only, not for complete"),
         ] {
             let request = RunJobRequest { job: job.into(), connectors: vec![connector.into()], ..Default::default() };
             let refused = suite.jobs().run_job(request).await.unwrap_err();

@@ -59,7 +59,7 @@ async fn a_job_needs_a_name_and_a_catalog() {
         let unknown = try_run(&suite, named("tidy", "")).await.unwrap_err();
         assert_eq!(
             (unknown.code(), unknown.message()),
-            (Code::NotFound, "there is no job tidy; known: complete, due, incremental, synchronize"),
+            (Code::NotFound, "there is no job tidy; known: complete, due, incremental, read, synchronize"),
             "{}",
             engine.name
         );

@@ -674,6 +674,12 @@ fn ordered(resource_type: &str, kind: &str) -> (String, String) {
     (resource_type.to_owned(), kind.to_owned())
 }
 
+/// Computes for those whom something concerns that changed: what people decided must be among it.
+async fn recompute(suite: &Suite) {
+    let request = ComputeRoleModelRequest { incremental: true, ..Default::default() };
+    suite.generator().compute_role_model(request).await.unwrap();
+}
+
 /// Asks as eve, and lets ada approve.
 async fn approved(suite: &Suite, record: AssignmentRequestRecord) -> String {
     let id = id(&record);
@@ -699,11 +705,11 @@ async fn what_is_approved_is_ordered_and_what_is_revoked_is_taken_away() {
         let declined = asked(&suite, "E2", "finance", S::PendingApproval).await;
         suite.reviews.say("ada", Verdict::Decline, &declined, "no");
         stands(&suite, &declined, S::Declined).await;
-        suite.compute().await;
+        recompute(&suite).await;
         assert_eq!(suite.generate().await.submitted, 0, "{}", engine.name);
 
         approved(&suite, ask(&suite, role("E2", "finance")).await.unwrap()).await;
-        suite.compute().await;
+        recompute(&suite).await;
         suite.generate().await;
         let mut new = orders(&suite, "E2").split_off(1);
         new.sort();
@@ -723,7 +729,7 @@ async fn what_is_approved_is_ordered_and_what_is_revoked_is_taken_away() {
 
         let before = orders(&suite, "E2").len();
         approved(&suite, revoke(&suite, revocation("E2", "finance")).await.unwrap()).await;
-        suite.compute().await;
+        recompute(&suite).await;
         suite.generate().await;
         let mut new = orders(&suite, "E2").split_off(before);
         new.sort();
@@ -746,16 +752,69 @@ async fn what_rules_give_goes_when_it_is_denied_and_comes_back_when_that_is_take
         let safes = |suite: &Suite| orders(suite, "E1").iter().filter(|(kind, _)| kind == "SafeAccess").count();
         assert_eq!(safes(&suite), 1, "{}", engine.name);
         let denied = approved(&suite, revoke(&suite, revocation("E1", "finance")).await.unwrap()).await;
-        suite.compute().await;
+        recompute(&suite).await;
         assert_eq!(state_of(&suite, "E1", "finance").await, Some(S::Cancellation), "{}", engine.name);
         // Its order waits for a review, and is not needed any more.
         let generated = suite.generate().await;
         assert_eq!(generated.cancelled, 1, "{}: {generated:?} {:#?}", engine.name, suite.ledger.table());
         let back = approved(&suite, ask(&suite, role("E1", "finance")).await.unwrap()).await;
         assert_eq!(get(&suite, &back).await.ends_request_ids, [denied]);
-        suite.compute().await;
+        recompute(&suite).await;
         assert_eq!(state_of(&suite, "E1", "finance").await, Some(S::Calculated), "{}", engine.name);
         suite.generate().await;
         assert_eq!(safes(&suite), 2, "{}", engine.name);
+    }
+}
+
+/// A rule no longer gives it, and it stays for a while: revoking ends that while, asking makes it last.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_prolonged_ends_by_revoking_and_lasts_by_asking() {
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        let catalog = with_roles().replacen("  - name: finance\n", "  - name: finance\n    grace_period: 10d\n", 1);
+        suite.apply(&catalog).await;
+        let world = people(1);
+        support::organisation::hire(&world, 2, "Finance");
+        suite.synchronize(&world).await;
+        let rules = "rules: [ { when: owner.department == 'Finance' } ]";
+        assert!(catalog.contains(rules));
+        suite.apply(&catalog.replace(rules, "rules: []")).await;
+        suite.compute().await;
+        for owner in ["E1", "E2"] {
+            assert_eq!(state_of(&suite, owner, "finance").await, Some(S::Prolonged), "{}", engine.name);
+        }
+        let revoked = revoke(&suite, revocation("E1", "finance")).await.unwrap();
+        assert_eq!(revoked.notes, ["ends the time for which it is prolonged"]);
+        let until = revoked.request.as_ref().unwrap().period.unwrap().valid_until;
+        assert!(until.is_some(), "it is denied as long as it would have been prolonged, and no longer");
+        approved(&suite, revoked).await;
+        approved(&suite, ask(&suite, role("E2", "finance")).await.unwrap()).await;
+        recompute(&suite).await;
+        assert_eq!(state_of(&suite, "E1", "finance").await, Some(S::Cancellation), "{}", engine.name);
+        assert!(!suite.permissions("E1").await.resources.iter().any(|one| one.resource_type == "SafeAccess"));
+        assert_eq!(state_of(&suite, "E2", "finance").await, Some(S::Approved), "{}", engine.name);
+        suite.clock.advance(HOUR * 24 * 11);
+        suite.compute().await;
+        assert_eq!(state_of(&suite, "E2", "finance").await, Some(S::Approved), "{}: it lasts", engine.name);
+        assert!(suite.permissions("E2").await.resources.iter().any(|one| one.resource_type == "SafeAccess"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_gave_goes_when_its_time_is_over() {
+    for engine in engines().await {
+        let suite = suite(&engine.url, 2).await;
+        let until = RequestAssignmentRequest { valid_until: at("2026-03-03"), ..role("E2", "finance") };
+        let id = approved(&suite, ask(&suite, until).await.unwrap()).await;
+        recompute(&suite).await;
+        suite.generate().await;
+        assert!(orders(&suite, "E2").contains(&ordered("SafeAccess", "addition")), "{}", engine.name);
+        suite.clock.advance(HOUR * 49);
+        recompute(&suite).await;
+        assert_eq!(suite.generate().await.cancelled, 1, "{}", engine.name);
+        assert_ne!(state_of(&suite, "E2", "finance").await, Some(S::Approved), "{}", engine.name);
+        stands(&suite, &id, S::Inactive).await;
+        recompute(&suite).await;
+        assert_eq!(held(&suite, "E2", "finance").await, None, "{}", engine.name);
     }
 }

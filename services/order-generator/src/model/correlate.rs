@@ -8,7 +8,7 @@ use super::catalog::{CONFIDENT, Name, ResourceType};
 use super::decision::{Decided, Verdict, carried_out};
 use super::expected::{Candidate, Correlated, Expected, ExpectedResource};
 use super::known_order::KnownOrder;
-use provost_domain::{InactiveReason, OrderKind, Owner, Reason, RuleFailure};
+use provost_domain::{InactiveReason, OrderKind, Owner, ProvisioningState, Reason, RuleFailure};
 use std::collections::{BTreeMap, HashMap};
 
 /// How sure the same key is, and a person's word.
@@ -64,7 +64,14 @@ pub fn find<'c>(
         let Some(kind) = resource_type(&resource.resource_type) else { continue };
         others.extend(beside(resource, previous));
         let own = previous.get(&*resource.resource_type).map(|own| carried_out(own, decided));
-        let own = own.as_deref().filter(|own| own.is_ours());
+        // What was only ordered is not there yet: an existing one is better.
+        let may_be_there = |own: &Assignment| {
+            own.linked
+                || existing.lane(kind, &own.target_key).iter().any(|order| {
+                    order.is_of(&owner) && (order.is_under_way() || order.state == ProvisioningState::Verified)
+                })
+        };
+        let own = own.as_deref().filter(|own| own.is_ours() && may_be_there(own));
         if let Some(found) = own.and_then(|own| Some((own, own.correlated.clone()?))) {
             resource.target_key = found.0.target_key.clone();
             resource.correlated = Some(found.1);
@@ -74,7 +81,7 @@ pub fn find<'c>(
         let has_own = own.is_some();
         let seeks = !has_own || kind.correlate_multiple;
         if seeks && resource.failure.is_none() && !resource.target_key.is_empty() {
-            let asked = Asked { kind, key: &resource.target_key, owner: &owner, decided, existing };
+            let asked = Asked { kind, key: &resource.target_key, owner: &owner, decided, existing, is_given: true };
             let found = asked.candidates().map(|mut found| {
                 found.retain(|one| !is_own(kind, &one.key, &resource.resource_type));
                 found
@@ -162,7 +169,7 @@ pub fn suspects<'c>(
     };
     let mut found: Vec<Suspect> = Vec::new();
     for kind in kinds {
-        let asked = |key| Asked { kind, key, owner: &expected.owner, decided, existing };
+        let asked = |key| Asked { kind, key, owner: &expected.owner, decided, existing, is_given: false };
         // What a person gave beside what the rules give is looked at, too.
         let candidates = match is_given(kind) {
             true => asked("").given().filter(|one| !is_wanted(kind, &one.key)).collect(),
@@ -190,6 +197,8 @@ struct Asked<'a> {
     owner: &'a Owner,
     decided: Decided<'a>,
     existing: &'a dyn Existing,
+    /// The rules give the owner one: then what is about to go is no candidate.
+    is_given: bool,
 }
 
 impl Asked<'_> {
@@ -242,14 +251,15 @@ impl Asked<'_> {
     /// Nobody denied it, nobody decided to delete it, and no order is about to make it another one's, or to delete
     /// it.
     fn is_open(&self, candidate: &Candidate) -> bool {
-        let Self { kind, owner, decided, existing, .. } = *self;
+        let Self { kind, owner, decided, existing, is_given, .. } = *self;
         let lane = existing.lane(kind, &candidate.key);
         let is_denied = candidate.confidence < CONFIDENT && is_denied(lane, owner);
         let decision = decided.all.and_then(|all| all.of_resource(&kind.target, &candidate.key));
         let is_going = decision.is_some_and(|decision| decision.verdict == Verdict::Delete);
         let under_way = lane.iter().rev().find(|order| order.is_under_way());
-        let is_taken = under_way.is_some_and(|order| !order.is_of(owner) || order.kind == OrderKind::Deletion);
-        !is_denied && !is_going && !is_taken
+        let is_anothers = under_way.is_some_and(|order| !order.is_of(owner));
+        let is_deleted = under_way.is_some_and(|order| order.kind == OrderKind::Deletion);
+        !is_denied && !is_anothers && !(is_given && (is_going || is_deleted))
     }
 }
 

@@ -88,7 +88,8 @@ pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Candidate)>, rul
         since(&mut assignment.workflow);
         assignment.properties.values_mut().for_each(|property| since(&mut property.workflow));
     }
-    assignment.found = true;
+    // Thresholds count what was provisioned, and a stray is not: the first load is one all the same.
+    (assignment.found, assignment.linked) = (true, false);
     assignment.slot.clone_from(&resource.key);
     assignment.confidence = confidence.min(CONFIDENT);
     Some(assignment)

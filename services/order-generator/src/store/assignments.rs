@@ -1,10 +1,12 @@
 //! What the last computation of the role model found: of each owner, and of each owner and resource
-//! type. Kept as the texts of the model's types, so that only differences are written.
+//! type. Kept in a form in which equal ones are equal, so that only differences are written.
 
+use super::compact;
 use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
+use crate::model::assign::Assignment;
 use futures::{Stream, TryStreamExt};
-use provost_service_kit::Engine;
+use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -14,6 +16,34 @@ use std::collections::{HashMap, HashSet};
 
 /// An owner: entity type and key.
 pub(crate) type OwnerKey = (String, String);
+/// An assignment as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Body(Vec<u8>);
+
+impl Body {
+    /// Of an assignment.
+    pub(crate) fn of(assignment: &Assignment) -> Self {
+        Self(compact::to_bytes(assignment))
+    }
+
+    /// The assignment.
+    ///
+    /// # Errors
+    /// When the bytes are not an assignment's.
+    pub(crate) fn read(&self) -> Result<Assignment, Fault> {
+        compact::from_bytes(&self.0)
+    }
+}
+
+fn body(row: assignment::Model) -> Body {
+    Body(if row.content.is_empty() { row.body.into_bytes() } else { row.content })
+}
+
+fn keyed(row: assignment::Model) -> (AssignmentKey, Body) {
+    let key = (row.owner_type.clone(), row.owner_key.clone(), row.resource_type.clone());
+    (key, body(row))
+}
+
 /// An assignment: owner's entity type and key, and resource type.
 pub(crate) type AssignmentKey = (String, String, String);
 
@@ -39,23 +69,23 @@ pub(crate) async fn known_owners(connection: &impl ConnectionTrait) -> Result<Ve
 /// All assignments.
 pub(crate) async fn assignments(
     connection: &(impl ConnectionTrait + StreamTrait),
-) -> Result<HashMap<AssignmentKey, String>, DbErr> {
+) -> Result<HashMap<AssignmentKey, Body>, DbErr> {
     let rows = assignment::Entity::find().stream(connection).await?;
-    rows.map_ok(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)).try_collect().await
+    rows.map_ok(keyed).try_collect().await
 }
 
 /// The texts of all assignments, in pieces, so that they need not be in memory at once.
 pub(crate) async fn pieces<'a, C: ConnectionTrait + StreamTrait + Send>(
     connection: &'a C,
     size: usize,
-) -> Result<impl Stream<Item = Result<Vec<String>, DbErr>> + Send + use<'a, C>, DbErr> {
+) -> Result<impl Stream<Item = Result<Vec<Body>, DbErr>> + Send + use<'a, C>, DbErr> {
     let rows = assignment::Entity::find()
         .order_by_asc(assignment::Column::OwnerType)
         .order_by_asc(assignment::Column::OwnerKey)
         .order_by_asc(assignment::Column::ResourceType)
         .stream(connection)
         .await?;
-    Ok(rows.map_ok(|row| row.body).try_chunks(size).map_err(|error| error.1))
+    Ok(rows.map_ok(body).try_chunks(size).map_err(|error| error.1))
 }
 
 /// The texts of these assignments, in their order; of those that are no more, none.
@@ -63,8 +93,8 @@ pub(crate) async fn by_keys(
     connection: &impl ConnectionTrait,
     engine: Engine,
     keys: &[AssignmentKey],
-) -> Result<Vec<Option<String>>, DbErr> {
-    let mut found: HashMap<AssignmentKey, String> = HashMap::with_capacity(keys.len());
+) -> Result<Vec<Option<Body>>, DbErr> {
+    let mut found: HashMap<AssignmentKey, Body> = HashMap::with_capacity(keys.len());
     for chunk in keys.chunks(engine.rows_per_statement(3)) {
         let these = Expr::tuple([
             Expr::col(assignment::Column::OwnerType),
@@ -73,7 +103,7 @@ pub(crate) async fn by_keys(
         ])
         .in_tuples(chunk.iter().cloned());
         let rows = assignment::Entity::find().filter(these).all(connection).await?;
-        found.extend(rows.into_iter().map(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)));
+        found.extend(rows.into_iter().map(keyed));
     }
     Ok(keys.iter().map(|key| found.remove(key)).collect())
 }
@@ -103,7 +133,7 @@ pub(crate) async fn of_owners(
     connection: &impl ConnectionTrait,
     engine: Engine,
     owners: &[&OwnerKey],
-) -> Result<HashMap<AssignmentKey, String>, DbErr> {
+) -> Result<HashMap<AssignmentKey, Body>, DbErr> {
     let mut found = HashMap::with_capacity(owners.len());
     for (entity_type, keys) in by_type(owners) {
         for chunk in keys.chunks(engine.rows_per_statement(1)) {
@@ -112,7 +142,7 @@ pub(crate) async fn of_owners(
                 .filter(assignment::Column::OwnerKey.is_in(chunk.iter().copied()))
                 .all(connection)
                 .await?;
-            found.extend(rows.into_iter().map(|row| ((row.owner_type, row.owner_key, row.resource_type), row.body)));
+            found.extend(rows.into_iter().map(keyed));
         }
     }
     Ok(found)
@@ -133,11 +163,11 @@ pub(crate) async fn of_owner(
     connection: &impl ConnectionTrait,
     entity_type: &str,
     key: &str,
-) -> Result<Vec<String>, DbErr> {
+) -> Result<Vec<Body>, DbErr> {
     let query = assignment::Entity::find()
         .filter(assignment::Column::OwnerType.eq(entity_type))
         .filter(assignment::Column::OwnerKey.eq(key));
-    Ok(query.all(connection).await?.into_iter().map(|row| row.body).collect())
+    Ok(query.all(connection).await?.into_iter().map(body).collect())
 }
 
 /// Writes owners, new or changed.
@@ -167,15 +197,16 @@ pub(crate) async fn save_owners(
 pub(crate) async fn save(
     connection: &impl ConnectionTrait,
     engine: Engine,
-    rows: &[(&AssignmentKey, &String)],
+    rows: &[(&AssignmentKey, &Body)],
 ) -> Result<(), DbErr> {
-    for chunk in rows.chunks(engine.rows_per_statement(4)) {
+    for chunk in rows.chunks(engine.rows_per_statement(5)) {
         let rows = chunk.iter().map(|((owner_type, owner_key, resource_type), body)| {
             assignment::Model {
                 owner_type: owner_type.clone(),
                 owner_key: owner_key.clone(),
                 resource_type: resource_type.clone(),
-                body: (*body).clone(),
+                body: String::new(),
+                content: body.0.clone(),
             }
             .into_active_model()
         });
@@ -186,7 +217,7 @@ pub(crate) async fn save(
                     assignment::Column::OwnerKey,
                     assignment::Column::ResourceType,
                 ])
-                .update_column(assignment::Column::Body)
+                .update_columns([assignment::Column::Body, assignment::Column::Content])
                 .to_owned(),
             )
             .exec_without_returning(connection)

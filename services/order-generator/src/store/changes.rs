@@ -5,21 +5,22 @@
 //! note take turns until they commit.
 
 use super::entity::change::{ActiveModel, Column, Entity, Model};
+use super::{from_json, to_json};
 use futures::TryStreamExt;
-use provost_service_kit::Database;
+use provost_service_kit::{Database, Fault};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, StreamTrait,
 };
 
 /// Columns that an insert writes.
-const COLUMNS: usize = 4;
+const COLUMNS: usize = 5;
 
 /// Something that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A resource appeared, changed or disappeared.
-    Resource { entity_type: String, key: String },
+    /// A resource appeared or disappeared, or some of its properties changed.
+    Resource { entity_type: String, key: String, properties: Option<Vec<String>> },
     /// So much of an entity type that it is not worth telling what.
     Everything { entity_type: String },
     /// An entity type was read again; when the export before began, if there was one.
@@ -33,25 +34,30 @@ const EVERYTHING: i32 = 2;
 const READING: i32 = 3;
 const OWNER: i32 = 4;
 
-fn row(change: Change) -> ActiveModel {
-    let (kind, entity_type, key, before) = match change {
-        Change::Resource { entity_type, key } => (RESOURCE, entity_type, key, None),
-        Change::Everything { entity_type } => (EVERYTHING, entity_type, String::new(), None),
-        Change::Reading { entity_type, before } => (READING, entity_type, String::new(), before),
-        Change::Owner { entity_type, key } => (OWNER, entity_type, key, None),
+fn row(change: Change) -> Result<ActiveModel, Fault> {
+    let (kind, entity_type, key, before, properties) = match change {
+        Change::Resource { entity_type, key, properties } => (RESOURCE, entity_type, key, None, properties),
+        Change::Everything { entity_type } => (EVERYTHING, entity_type, String::new(), None, None),
+        Change::Reading { entity_type, before } => (READING, entity_type, String::new(), before, None),
+        Change::Owner { entity_type, key } => (OWNER, entity_type, key, None, None),
     };
-    ActiveModel {
+    Ok(ActiveModel {
         kind: Set(kind),
         entity_type: Set(entity_type),
         key: Set(key),
         before: Set(before),
+        properties: Set(properties.as_ref().map(to_json).transpose()?),
         ..Default::default()
-    }
+    })
 }
 
-fn read(Model { kind, entity_type, key, before, .. }: Model) -> Change {
+fn read(Model { kind, entity_type, key, before, properties, .. }: Model) -> Change {
     match kind {
-        RESOURCE => Change::Resource { entity_type, key },
+        RESOURCE => {
+            // What cannot be read counts as all of them.
+            let properties = properties.and_then(|properties| from_json(&properties).ok());
+            Change::Resource { entity_type, key, properties }
+        }
         READING => Change::Reading { entity_type, before },
         OWNER => Change::Owner { entity_type, key },
         // A kind of a later version: nothing is missed by looking at all.
@@ -64,8 +70,8 @@ pub(crate) async fn note(
     database: &Database,
     transaction: &DatabaseTransaction,
     changes: impl IntoIterator<Item = Change>,
-) -> Result<(), DbErr> {
-    let rows: Vec<ActiveModel> = changes.into_iter().map(row).collect();
+) -> Result<(), Fault> {
+    let rows: Vec<ActiveModel> = changes.into_iter().map(row).collect::<Result<_, _>>()?;
     if rows.is_empty() {
         return Ok(());
     }

@@ -135,7 +135,9 @@ pub mod assignment {
         pub owner_key: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub resource_type: String,
+        /// In rows that are older than `content`; else empty.
         pub body: String,
+        pub content: Vec<u8>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -437,6 +439,8 @@ pub mod change {
         pub entity_type: String,
         pub key: String,
         pub before: Option<i64>,
+        /// The properties that differ, as JSON.
+        pub properties: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -7,6 +7,7 @@
 pub(crate) mod assignments;
 pub(crate) mod catalogs;
 pub(crate) mod changes;
+mod compact;
 pub(crate) mod computations;
 pub(crate) mod decisions;
 pub(crate) mod dependencies;

@@ -7,6 +7,7 @@ use super::inputs::Scope;
 use super::verify::Candidates;
 use super::world::Ground;
 use crate::generator::Generator;
+use crate::model::catalog::{Catalog, EntityType};
 use crate::model::need::Need;
 use crate::store::assignments::OwnerKey;
 use crate::store::changes::Change;
@@ -45,6 +46,7 @@ pub(crate) async fn affected(
         .map(|entity_type| &*entity_type.name)
         .chain(looked_at.filter(|name| ground.looks_for_strays(name)))
         .collect();
+    let followed = Followed::by(ground.catalog());
     let mut owners: BTreeSet<OwnerKey> = BTreeSet::new();
     let mut resources: BTreeSet<(String, String)> = BTreeSet::new();
     let mut read_again: BTreeMap<String, i64> = BTreeMap::new();
@@ -55,11 +57,13 @@ pub(crate) async fn affected(
                 // The first of several is the one that the last computation saw.
                 read_again.entry(entity_type).or_insert(before.unwrap_or(i64::MIN));
             }
-            Change::Resource { entity_type, key, .. } => {
+            Change::Resource { entity_type, key, properties } => {
                 if owner_types.contains(entity_type.as_str()) {
                     owners.insert((entity_type.clone(), key.clone()));
                 }
-                resources.insert((entity_type, key));
+                if followed.concerns(&entity_type, properties.as_deref()) {
+                    resources.insert((entity_type, key));
+                }
             }
             Change::Owner { entity_type, key } => {
                 owners.insert((entity_type, key));
@@ -81,6 +85,28 @@ pub(crate) async fn affected(
     // What an order says of an owner that the catalog does not have is nobody's.
     owners.retain(|(entity_type, _)| owner_types.contains(entity_type.as_str()));
     Ok(Affected { scope: Scope::These(owners), candidates: Candidates::These { resources, read_again } })
+}
+
+/// What of a resource somebody else's result may be computed from.
+struct Followed<'a> {
+    catalog: &'a Catalog,
+    /// The properties that expressions read of what navigations point at.
+    properties: BTreeSet<String>,
+}
+
+impl<'a> Followed<'a> {
+    fn by(catalog: &'a Catalog) -> Self {
+        Self { catalog, properties: catalog.followed_properties() }
+    }
+
+    /// Whether a resource of which these properties changed may concern others. None means all of them.
+    fn concerns(&self, entity_type: &str, properties: Option<&[String]>) -> bool {
+        let Some(properties) = properties else { return true };
+        let positions = |of: &EntityType| Some(of.context.as_ref()?.positions.as_ref()?.entity_type.clone());
+        let is_whole = self.catalog.resource_types().iter().any(|kind| *kind.target == *entity_type)
+            || self.catalog.entity_types().iter().filter_map(positions).any(|positions| *positions == *entity_type);
+        is_whole || properties.iter().any(|property| self.properties.contains(property))
+    }
 }
 
 fn take(moved: orders::Moved, owners: &mut BTreeSet<OwnerKey>, resources: &mut BTreeSet<(String, String)>) {

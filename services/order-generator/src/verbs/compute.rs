@@ -20,11 +20,11 @@ use crate::model::evaluate;
 use crate::model::expected::{Expected, ExpectedRole};
 use crate::model::found::Item;
 use crate::model::need::Need;
-use crate::store::assignments::{self, AssignmentKey, OwnerKey};
+use crate::store::assignments::{self, AssignmentKey, Body, OwnerKey};
 use crate::store::changes::{self, Change};
 use crate::store::computations::{self, Computed};
 use crate::store::dependencies::{self, Dependencies, Replaced};
-use crate::store::{found_items, from_json, resources, to_json};
+use crate::store::{found_items, resources, to_json};
 use crate::work::order_feed::FEED;
 use futures::{StreamExt, TryStreamExt, stream};
 use provost_contract::fulfillment::v1::Verification;
@@ -288,7 +288,7 @@ pub(crate) struct Found {
     counts: Computed,
     /// What is to be written, as it is to be kept; none where it is to be deleted. What stays is not here.
     owner: Option<Option<String>>,
-    assignments: Vec<(String, Option<String>)>,
+    assignments: Vec<(String, Option<Body>)>,
     /// What the result was computed from, when that differs from what is kept: before, and by now.
     dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
     /// What waits for a person, when something does or did: as it is kept, and by now.
@@ -360,14 +360,14 @@ pub(crate) async fn of_now(
     let mut computation = compute_in_memory(generator, &ground, &scope, Keep::Differences, &|_, _| {}).await?;
     let (connection, engine) = (generator.database.read(), generator.database.engine());
     let kept = assignments::of_owners(connection, engine, &[owner]).await?;
-    let mut bodies: BTreeMap<String, String> = kept.into_iter().map(|((.., place), body)| (place, body)).collect();
+    let mut bodies: BTreeMap<String, Body> = kept.into_iter().map(|((.., place), body)| (place, body)).collect();
     for (place, body) in computation.found.remove(owner).map(|found| found.assignments).unwrap_or_default() {
         match body {
             Some(body) => bodies.insert(place, body),
             None => bodies.remove(&place),
         };
     }
-    let assignments = bodies.values().map(|body| from_json(body)).collect::<Result<Vec<_>, Fault>>()?;
+    let assignments = bodies.values().map(Body::read).collect::<Result<Vec<_>, Fault>>()?;
     Ok((ground, assignments))
 }
 
@@ -522,7 +522,7 @@ impl Found {
         let mut here: HashSet<String> = HashSet::new();
         for assignment in &person.assignments {
             found.counts.count(assignment);
-            let body = to_json(assignment)?;
+            let body = Body::of(assignment);
             let place = assignment.place();
             if assignments.get(&place) != Some(&body) {
                 found.assignments.push((place.clone(), Some(body)));
@@ -605,7 +605,7 @@ async fn save(
     let engine = generator.database.engine();
     let mut owners = Vec::new();
     let mut owners_gone = Vec::new();
-    let mut bodies: Vec<(AssignmentKey, &String)> = Vec::new();
+    let mut bodies: Vec<(AssignmentKey, &Body)> = Vec::new();
     let mut bodies_gone: Vec<AssignmentKey> = Vec::new();
     let mut replaced = Vec::new();
     for (owner, found) in &computation.found {

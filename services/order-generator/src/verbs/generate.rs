@@ -14,8 +14,9 @@ use crate::generator::Generator;
 use crate::ledger::batches;
 use crate::model::assign::Assignment;
 use crate::model::generate::{self as model, Decided, Ground, Intent, Look, Run, Standing};
+use crate::store::assignments::{self, Body};
 use crate::store::computations::{self, Breach, Generated, Options};
-use crate::store::{assignments, from_json, held_orders, orders, sensitive_orders};
+use crate::store::{held_orders, orders, sensitive_orders};
 use futures::{Stream, StreamExt, TryStreamExt};
 use provost_contract::fulfillment::v1::SubmitOrdersRequest;
 use provost_contract::generator::v1::PlannedOrder;
@@ -119,8 +120,7 @@ impl Survey {
             async move {
                 let texts = texts?;
                 let look = move || {
-                    let read = |text: &String| from_json::<Assignment>(text);
-                    let assignments = texts.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+                    let assignments = texts.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
                     Ok::<_, Fault>(look(&loaded, &lanes, &run, assignments.iter()))
                 };
                 tokio::task::spawn_blocking(look).await.map_err(Fault::internal)?

@@ -17,7 +17,7 @@ use crate::model::found::{Item, items};
 use crate::model::generate::{LaneKey, unknown_key};
 use crate::model::grant::Grant;
 use crate::model::need::Need;
-use crate::store::assignments::{self, OwnerKey};
+use crate::store::assignments::{self, Body, OwnerKey};
 use crate::store::dependencies::{self, Dependencies};
 use crate::store::{found_items, from_json, requests, resources};
 use provost_domain::{Owner, Timestamp};
@@ -57,7 +57,7 @@ pub(crate) struct Kept {
     /// The owner itself.
     pub(crate) owner: Option<String>,
     /// Its assignments, by resource type.
-    pub(crate) assignments: BTreeMap<String, String>,
+    pub(crate) assignments: BTreeMap<String, Body>,
     /// What they were computed from.
     pub(crate) dependencies: Option<Dependencies>,
     /// What waits for a person, by id.
@@ -146,7 +146,7 @@ impl Batch {
         let mut batch = Self { world, people, previous: HashMap::new(), taken: Taken::new() };
         batch = blocking(batch, |batch| {
             for Person { key, kept, .. } in batch.people.iter().filter(|person| !person.kept.assignments.is_empty()) {
-                let read = |(name, body): (&String, &String)| Ok((name.clone(), from_json(body)?));
+                let read = |(name, body): (&String, &Body)| Ok((name.clone(), body.read()?));
                 let previous = kept.assignments.iter().map(read).collect::<Result<_, Fault>>()?;
                 batch.previous.insert(key.clone(), previous);
             }

@@ -13,6 +13,8 @@ pub(crate) const COMPLETE: &str = "complete";
 /// The job that only reads and computes.
 pub(crate) const SYNCHRONIZE: &str = "synchronize";
 
+/// The job that only reads.
+pub(crate) const READ: &str = "read";
 /// The job that goes from the feeds to orders for those whom something concerns that changed.
 pub(crate) const INCREMENTAL: &str = "incremental";
 /// The job that does what has fallen due. It is started by the clock.
@@ -46,6 +48,11 @@ pub(crate) fn all(exports: &[Exported]) -> Vec<Job> {
             name: SYNCHRONIZE,
             description: "Reads every managed system and computes the role model. Writes nothing.",
             tasks: synchronize(exports),
+        },
+        Job {
+            name: READ,
+            description: "Reads managed systems into the repository. Computes and writes nothing.",
+            tasks: read(exports.iter().cloned(), 1, 0),
         },
         Job {
             name: INCREMENTAL,
@@ -118,8 +125,8 @@ fn asked(exports: Vec<Exported>, wish: &RunJob) -> Result<Vec<Exported>, Fault> 
     if wish.connectors.is_empty() {
         return Ok(exports);
     }
-    if wish.job != INCREMENTAL {
-        let wrong = format!("can be chosen for the job {INCREMENTAL} only; the job {} reads all", wish.job);
+    if ![INCREMENTAL, READ].contains(&wish.job.as_str()) {
+        let wrong = format!("can be chosen for the jobs {READ} and {INCREMENTAL} only, not for {}", wish.job);
         return Err(Fault::invalid("connectors", wrong));
     }
     let known: Vec<&str> = exports.iter().map(|export| export.connector.as_str()).collect();
@@ -139,7 +146,7 @@ fn asked(exports: Vec<Exported>, wish: &RunJob) -> Result<Vec<Exported>, Fault> 
 pub(crate) fn known(job: &str) -> Result<(), Fault> {
     match all(&[]).iter().any(|one| one.name == job) {
         true => Ok(()),
-        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE, INCREMENTAL, DUE])),
+        false => Err(unknown_name("job", job, [COMPLETE, SYNCHRONIZE, READ, INCREMENTAL, DUE])),
     }
 }
 

@@ -13,7 +13,8 @@ use crate::model::assign::{AssignedProperty, Assignment, Wanted};
 use crate::model::evaluate::ContextSeen;
 use crate::model::known_order::KnownOrder;
 use crate::model::request::Request;
-use crate::store::{assignments, from_json, orders, requests, resources};
+use crate::store::assignments::{self, Body};
+use crate::store::{from_json, orders, requests, resources};
 use provost_contract::types::v1::OrderRecord;
 use provost_contract::{Violations, from_wire};
 use provost_domain::{
@@ -88,7 +89,7 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
     let connection = generator.database.read();
     let kept = assignments::owner(connection, &entity_type, key).await?;
     let assigned = assignments::of_owner(connection, &entity_type, key).await?;
-    let assigned = assigned.iter().map(|body| from_json::<Assignment>(body)).collect::<Result<Vec<_>, _>>()?;
+    let assigned = assigned.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
     let KnownOwner { owner, period, roles, .. } = match kept {
         Some(body) => from_json(&body)?,
         // Gone from the source, and something is left; or new, and not computed yet.

@@ -6,6 +6,7 @@ use super::inputs::Person;
 use super::world::World;
 use crate::model::assign::{Assignment, Wish};
 use crate::model::generate::Standing;
+use crate::store::assignments::Body;
 use crate::store::from_json;
 use provost_domain::{Owner, Reason};
 use provost_service_kit::Fault;
@@ -51,7 +52,7 @@ impl Planning {
         let before: Option<KnownOwner> = person.kept.owner.as_deref().map(from_json).transpose()?;
         let mut shifts = Vec::new();
         role_shifts(before.as_ref(), person.known(world).as_ref(), &mut shifts);
-        let previous = person.kept.assignments.values().map(|body| from_json(body));
+        let previous = person.kept.assignments.values().map(Body::read);
         resource_shifts(&previous.collect::<Result<Vec<_>, Fault>>()?, &person.assignments, &mut shifts);
         shifts.sort_by(|a, b| (a.thing, &a.name).cmp(&(b.thing, &b.name)));
         Ok(Self { standings: person.assignments.iter().filter_map(standing).collect(), shifts })

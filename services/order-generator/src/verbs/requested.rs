@@ -15,7 +15,12 @@ pub(super) fn held_roles(loaded: &Loaded, roles: Vec<KnownRole>, told: &mut Told
     for KnownRole { role, is_composite, why, workflow, period } in roles {
         let request = told.about(true, &role);
         let is_taken = request.as_ref().is_some_and(|request| is_taken_away(request, now));
-        let workflow = if is_taken { WorkflowState::Cancellation } else { workflow };
+        let workflow = match workflow {
+            _ if is_taken => WorkflowState::Cancellation,
+            // Over since it was computed.
+            WorkflowState::Approved if period.is_over(now) => WorkflowState::Inactive,
+            workflow => workflow,
+        };
         let display_name = display_name(loaded, &role);
         held.push(HeldRole { role, is_composite, display_name, why, workflow, period, request });
     }

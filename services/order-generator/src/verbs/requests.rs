@@ -6,9 +6,9 @@
 use super::compute::{KnownOwner, catalog};
 use super::permissions::owner_type;
 use crate::generator::Generator;
-use crate::model::assign::{Assignment, Wish as Wanted};
+use crate::model::assign::Wish as Wanted;
 use crate::model::request::{Action, Ask, Asked, Held, Kind, Outcome, Refusal, Request, Standing, draft};
-use crate::store::assignments::OwnerKey;
+use crate::store::assignments::{Body, OwnerKey};
 use crate::store::changes::{self, Change};
 use crate::store::request_outbox::{self, Action as Tell};
 use crate::store::{assignments, from_json, requests, resources};
@@ -127,7 +127,7 @@ async fn standing(connection: &impl ConnectionTrait, ask: &Ask) -> Result<(Strin
         role.map(|role| Held { workflow: role.workflow, period: role.period })
     } else {
         let bodies = assignments::of_owner(connection, entity_type, key).await?;
-        let all = bodies.iter().map(|body| from_json::<Assignment>(body)).collect::<Result<Vec<_>, _>>()?;
+        let all = bodies.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
         let own = all.into_iter().find(|assignment| {
             let has = matches!(assignment.wish, Wanted::Have | Wanted::Later | Wanted::Unknown);
             assignment.resource_type == ask.name && has

@@ -14,12 +14,13 @@ use crate::model::comparison::Comparisons;
 use crate::model::generate::LaneKey;
 use crate::model::known_order;
 use crate::store::changes::{self, Change};
-use crate::store::resources::{self, Reading};
+use crate::store::from_json;
+use crate::store::resources::{self, Properties, Reading};
 use crate::store::synchronizations::{self, Counts, Excess, State, Synchronization};
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::DatabaseTransaction;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// With fewer resources than this, all of them may go at once.
 const FEW: usize = 5;
@@ -248,8 +249,15 @@ impl<'a> Differences<'a> {
         if changed.len() + gone.len() > changes::worth_telling(self.known.len()) {
             changes.push(Change::Everything { entity_type: entity_type.clone() });
         } else {
-            let keys = changed.iter().map(|(key, _)| *key).chain(gone);
-            changes.extend(keys.map(|key| Change::Resource { entity_type: entity_type.clone(), key: key.clone() }));
+            for (key, text) in changed {
+                let properties = self.known.get(key).map(|before| differing(before, text)).transpose()?;
+                changes.push(Change::Resource { entity_type: entity_type.clone(), key: key.clone(), properties });
+            }
+            changes.extend(gone.into_iter().map(|key| Change::Resource {
+                entity_type: entity_type.clone(),
+                key: key.clone(),
+                properties: None,
+            }));
         }
         let rows = self.staged.rows.len() as i64;
         resources::note_reading(transaction, entity_type, &self.staged.shape.connector, reading, rows).await?;
@@ -260,5 +268,30 @@ impl<'a> Differences<'a> {
             updated: self.updated.len() as i64,
             deleted: self.gone.len() as i64,
         })
+    }
+}
+
+/// The properties in which two texts of a resource differ.
+fn differing(before: &str, after: &str) -> Result<Vec<String>, Fault> {
+    let (before, after): (Properties, Properties) = (from_json(before)?, from_json(after)?);
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    Ok(names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::resources::text_of;
+    use provost_domain::Value;
+
+    #[test]
+    fn properties_that_differ_are_named() {
+        let text = |values: &[(&str, &str)]| {
+            text_of(&values.iter().map(|(name, text)| ((*name).to_owned(), Value::from(*text))).collect()).unwrap()
+        };
+        let before = text(&[("same", "a"), ("other", "a"), ("gone", "a")]);
+        let after = text(&[("same", "a"), ("other", "b"), ("new", "a")]);
+        assert_eq!(differing(&before, &after).unwrap(), ["gone", "new", "other"]);
     }
 }

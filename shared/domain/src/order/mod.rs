@@ -27,6 +27,19 @@ pub enum OrderKind {
     Deletion = 4,
 }
 
+impl OrderKind {
+    /// The kind of a number; none when there is no such kind.
+    pub const fn from_number(number: i32) -> Option<Self> {
+        Some(match number {
+            1 => Self::Addition,
+            2 => Self::Association,
+            3 => Self::Update,
+            4 => Self::Deletion,
+            _ => return None,
+        })
+    }
+}
+
 impl fmt::Display for OrderKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -213,6 +213,13 @@ impl Situation<'_, '_> {
         }
         // What was only ordered, and is there by another hand, was never ours.
         let is_there = self.coming(old).is_some() && (previous.linked || self.was_written(old));
+        // An existing one was found meanwhile: what nobody can take without a review is cancelled on the way.
+        let is_reviewed = |order: &KnownOrder| {
+            !order.is_of(self.owner) || !order.may_be_written() || order.state == ProvisioningState::AwaitingApproval
+        };
+        if !is_there && expected.correlated.is_some() && (self.lane)(old).iter().all(is_reviewed) {
+            return None;
+        }
         if !is_there {
             let note = format!("the key changed from '{old}' to '{new}': the order for '{old}' is cancelled first");
             let kept = || Assignment { note, why: expected.why.clone(), ..self.base(old, Wish::Lose) };

@@ -21,7 +21,7 @@ pub use problem::Problem;
 use crate::model::evaluate::Rules;
 use crate::model::expression::{Expression, Reference};
 use provost_domain::{ValueType, WorkflowState};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// A name that a catalog declares.
@@ -679,6 +679,56 @@ impl Catalog {
         let mut found: Vec<_> = self.entity_types.iter().filter(|entity_type| owns(&entity_type.name)).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// Every expression.
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let of_entity_types = self.entity_types.iter().flat_map(|entity_type| {
+            let context = entity_type.context.iter();
+            let context = context.flat_map(|Context { positions: _, valid_from, valid_until, dimensions }| {
+                let dimensions = dimensions.iter().map(|(_, expression)| expression);
+                valid_from.iter().chain(valid_until).chain(dimensions)
+            });
+            entity_type.display_name.iter().chain(entity_type.computed.iter().map(|(_, one)| one)).chain(context)
+        });
+        let rules = self.roles.iter().map(|role| &role.rules);
+        let rules = rules.chain(self.composite_roles.iter().map(|role| &role.rules));
+        let of_roles = rules.flatten().filter_map(|rule| rule.criteria.when.as_ref());
+        let of_resource_types = self.resource_types.iter().flat_map(|kind| {
+            let types = kind.type_rules.iter().filter_map(|rule| rule.criteria.when.as_ref());
+            let scalars = kind.scalar_rules.iter().map(|rule| &rule.value);
+            let links = kind.navigation_rules.iter().filter_map(|rule| rule.criteria.when.as_ref());
+            let queries = kind.query_rules.iter().flat_map(|rule| [&rule.source, &rule.target]);
+            let correlations = kind.correlation_rules.iter().flat_map(|rule| [&rule.source, &rule.target]);
+            let classifications = kind.classification_rules.iter().map(|rule| &rule.when);
+            let of_rules = types.chain(scalars).chain(links).chain(queries).chain(correlations);
+            of_rules.chain(classifications).chain(kind.arguments.values())
+        });
+        of_entity_types.chain(of_roles).chain(of_resource_types)
+    }
+
+    /// The names of all properties that expressions read of what navigations point at, also by way of computed
+    /// properties. Others of a resource do not concern whoever points at it.
+    pub(crate) fn followed_properties(&self) -> BTreeSet<String> {
+        let followed = self.expressions().flat_map(Expression::references).filter_map(|one| one.of_target.clone());
+        let mut followed: BTreeSet<String> = followed.collect();
+        loop {
+            let before = followed.len();
+            for entity_type in &self.entity_types {
+                let computed = entity_type.computed.iter().filter_map(|(place, expression)| {
+                    let property = entity_type.properties.get(*place)?;
+                    followed.contains(&*property.name).then_some(expression)
+                });
+                let read: Vec<String> = computed
+                    .flat_map(Expression::references)
+                    .flat_map(|one| std::iter::once(one.property.clone()).chain(one.of_target.clone()))
+                    .collect();
+                followed.extend(read);
+            }
+            if followed.len() == before {
+                return followed;
+            }
+        }
     }
 
     /// How many of each thing are declared, for people: `resource types` → 3.

@@ -74,7 +74,7 @@ pub(super) fn sound(text: &str) -> String {
                 'h' if !sounds.is_empty() => continue,
                 other => other,
             };
-            if sounds.chars().last() != Some(heard) || heard.is_numeric() {
+            if !sounds.ends_with(heard) || heard.is_numeric() {
                 sounds.push(heard);
             }
         }

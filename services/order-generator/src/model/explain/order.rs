@@ -108,7 +108,7 @@ impl OrderAsk<'_> {
 
     fn causes(&self) -> Vec<Cause> {
         let order = self.order;
-        let mut causes: Vec<Cause> = order.why.iter().map(|reason| because(reason)).collect();
+        let mut causes: Vec<Cause> = order.why.iter().map(because).collect();
         causes.extend(order.rule_failure.as_ref().map(failed));
         if order.expired {
             let over = format!("its period was over on {}, before anything was written", words::until(order.period));

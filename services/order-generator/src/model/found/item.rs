@@ -133,7 +133,7 @@ impl Item {
 
 /// The name of a subject for machines.
 pub fn subject_id(owner: &Owner, subject: &Subject) -> String {
-    let subject_text = match subject {
+    match subject {
         Subject::Property { resource_type, target_key, property, item } => {
             let item = item.as_ref().map(|item| format!("{:?}", item.canonical())).unwrap_or_default();
             digest(&["property", &owner.entity_type, &owner.key, resource_type, target_key, property, &item])
@@ -141,8 +141,7 @@ pub fn subject_id(owner: &Owner, subject: &Subject) -> String {
         // Whosoever it is taken for.
         Subject::Resource { entity_type, target_key } => digest(&["resource", entity_type, target_key]),
         Subject::Role { role } => digest(&["role", &owner.entity_type, &owner.key, role]),
-    };
-    subject_text
+    }
 }
 
 fn digest(parts: &[&str]) -> String {

@@ -21,7 +21,14 @@ impl MigrationTrait for Incremental {
         for create in [
             table(
                 "changes",
-                vec![sequence("sequence"), int("kind"), text("entity_type"), text("key"), big_or_none("before")],
+                vec![
+                    sequence("sequence"),
+                    int("kind"),
+                    text("entity_type"),
+                    text("key"),
+                    big_or_none("before"),
+                    ColumnDef::new("properties").text().null().to_owned(),
+                ],
                 &[],
             ),
             table(
@@ -48,6 +55,8 @@ impl MigrationTrait for Incremental {
         ] {
             manager.create_table(create).await?;
         }
+        let content = ColumnDef::new("content").blob().not_null().default("").to_owned();
+        manager.alter_table(Table::alter().table("assignments").add_column(content).to_owned()).await?;
         // Orders that the projection had before do not say: they are looked at as if they had just come.
         for column in [
             text("entity_type").default("").to_owned(),

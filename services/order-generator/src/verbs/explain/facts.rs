@@ -7,7 +7,7 @@ use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::evaluate::Explanation;
 use crate::model::explain::{Ask, Blocked, Kept, OrderSeen, Said};
-use crate::store::assignments::{self, OwnerKey};
+use crate::store::assignments::{self, Body, OwnerKey};
 use crate::store::computations::Breach;
 use crate::store::generations::{self, Generation};
 use crate::store::{from_json, orders, resources};
@@ -44,7 +44,7 @@ impl Facts {
         let connection = generator.database.read();
         let known = assignments::owner(connection, &key.0, &key.1).await?;
         let bodies = assignments::of_owner(connection, &key.0, &key.1).await?;
-        let before = bodies.iter().map(|body| from_json(body)).collect::<Result<Vec<Assignment>, Fault>>()?;
+        let before = bodies.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
         if known.is_none() && before.is_empty() && resources::get(connection, &key.0, &key.1).await?.is_none() {
             return Err(Fault::not_found(format!("{} '{}'", key.0, key.1)));
         }

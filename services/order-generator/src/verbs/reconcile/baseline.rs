@@ -5,12 +5,12 @@
 //! write, stays as it is.
 
 use crate::generator::Generator;
-use crate::model::assign::Assignment;
 use crate::model::baseline::take;
 use crate::model::found::{Item, items};
 use crate::model::known_order;
+use crate::store::assignments::{self, Body};
 use crate::store::changes::{self, Change};
-use crate::store::{assignments, computations, found_items, from_json, to_json};
+use crate::store::{computations, found_items};
 use crate::verbs::compute::{ROLE_MODEL, catalog};
 use crate::verbs::known::lanes;
 use crate::verbs::schema::unknown_name;
@@ -69,7 +69,7 @@ async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline
     let mut after = Vec::new();
     let mut lines: Vec<Item> = Vec::new();
     for (key, body) in &before {
-        let mut assignment: Assignment = from_json(body)?;
+        let mut assignment = body.read()?;
         if !resource_type.is_empty() && assignment.resource_type != resource_type {
             continue;
         }
@@ -85,7 +85,7 @@ async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline
             done.resources += 1;
             done.values += values as i64;
             lines.extend(items(&assignment));
-            after.push((key, to_json(&assignment)?));
+            after.push((key, Body::of(&assignment)));
         }
     }
     let engine = generator.database.engine();

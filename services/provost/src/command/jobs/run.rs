@@ -21,7 +21,8 @@ pub struct RunArguments {
     /// Does not block orders because their resource type requires review. The history keeps who did that.
     #[arg(long)]
     waive_review: bool,
-    /// Of the job `incremental`: reads this connector first, and no others; may be repeated. Without it, all are read.
+    /// Of the jobs `read` and `incremental`: reads this connector, and no others; may be repeated. Without it, all
+    /// are read.
     #[arg(long = "connector", value_name = "CONNECTOR")]
     connectors: Vec<String>,
 }

@@ -107,6 +107,7 @@ fn nobodys_account_is_an_orphan_and_somebodys_without_a_rule_is_unauthorized() {
     assert_eq!((stray.line().owner.entity_type.as_str(), stray.line().owner.key.as_str()), ("Account", "svc"));
     let found = stray.look().expect("found");
     assert_eq!((found.wish, found.is_ours(), found.wanted.is_none()), (Wish::Found, false, true));
+    assert!(!found.linked, "thresholds do not count it");
     stray.owner = adas();
     assert_eq!((stray.line().kind, stray.line().owner.key), (Kind::Unauthorized, "ada".into()));
 }

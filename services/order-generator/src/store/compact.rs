@@ -1,0 +1,656 @@
+//! Assignments as bytes: what is kept of each owner's resources, small and quick to read.
+//!
+//! A text stands in full once; where it comes again, its number stands. Most of what an assignment says, it says
+//! several times: a value that is wanted is the value that is there, and the rule behind it begins with the
+//! resource type's name.
+//!
+//! The rule that must hold: equal assignments are equal bytes, and each version that was ever written can be
+//! read. Rows that are older than this form are JSON, and are read as such.
+
+use crate::model::assign::{AssignedProperty, Assignment, Wanted, Wish};
+use crate::model::expected::Correlated;
+use provost_domain::{
+    Change, ChangeOperation, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value,
+    WorkflowState,
+};
+use provost_service_kit::Fault;
+use std::collections::{BTreeMap, HashMap};
+
+/// The first byte. JSON begins with another one.
+const VERSION: u8 = 1;
+
+/// An assignment as bytes.
+pub(crate) fn to_bytes(assignment: &Assignment) -> Vec<u8> {
+    let mut writer = Writer { bytes: Vec::with_capacity(512), texts: HashMap::new(), prefix: String::new() };
+    writer.bytes.push(VERSION);
+    writer.assignment(assignment);
+    writer.bytes
+}
+
+/// The inverse of [`to_bytes`]; reads JSON, too.
+///
+/// # Errors
+/// When the bytes are not an assignment's.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Assignment, Fault> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => {
+            let mut reader = Reader { bytes: rest, texts: Vec::new(), prefix: String::new() };
+            let assignment = reader.assignment();
+            assignment.filter(|_| reader.bytes.is_empty()).ok_or_else(|| wrong("they are cut off, or go on"))
+        }
+        Some((b'{', _)) => serde_json::from_slice(bytes).map_err(Fault::internal),
+        _ => Err(wrong("they are of an unknown version")),
+    }
+}
+
+fn wrong(why: &str) -> Fault {
+    Fault::internal(anyhow::anyhow!("an assignment's bytes cannot be read: {why}"))
+}
+
+/// How the rules of a resource type are named in reasons.
+fn prefix_of(resource_type: &str) -> String {
+    format!("resource type {resource_type} / ")
+}
+
+/// What comes before a text.
+const NEW: u64 = 0;
+const NEW_AFTER_PREFIX: u64 = 1;
+const KNOWN: u64 = 2;
+
+struct Writer<'a> {
+    bytes: Vec<u8>,
+    texts: HashMap<&'a str, u64>,
+    prefix: String,
+}
+
+impl<'a> Writer<'a> {
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push((number as u8) | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
+    }
+
+    /// Small for small numbers of either sign.
+    fn signed(&mut self, number: i64) {
+        self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+
+    fn flags(&mut self, flags: &[bool]) {
+        let byte = flags.iter().enumerate().fold(0, |byte, (place, flag)| byte | (u64::from(*flag) << place));
+        self.number(byte);
+    }
+
+    fn text(&mut self, text: &'a str) {
+        if let Some(place) = self.texts.get(text) {
+            return self.number(KNOWN + place);
+        }
+        let place = self.texts.len() as u64;
+        self.texts.insert(text, place);
+        let rest = match text.strip_prefix(self.prefix.as_str()).filter(|_| !self.prefix.is_empty()) {
+            Some(rest) => {
+                self.number(NEW_AFTER_PREFIX);
+                rest
+            }
+            None => {
+                self.number(NEW);
+                text
+            }
+        };
+        self.number(rest.len() as u64);
+        self.bytes.extend_from_slice(rest.as_bytes());
+    }
+
+    fn all<T>(&mut self, items: &'a [T], write: impl Fn(&mut Self, &'a T)) {
+        self.number(items.len() as u64);
+        items.iter().for_each(|item| write(self, item));
+    }
+
+    fn value(&mut self, value: &'a Value) {
+        match value {
+            Value::String(text) => {
+                self.number(1);
+                self.text(text);
+            }
+            Value::Integer(number) => {
+                self.number(2);
+                self.signed(*number);
+            }
+            Value::Boolean(flag) => self.number(if *flag { 4 } else { 3 }),
+            Value::Timestamp(at) => {
+                self.number(5);
+                self.signed(at.millis());
+            }
+            Value::Bytes(bytes) => {
+                self.number(6);
+                self.number(bytes.len() as u64);
+                self.bytes.extend_from_slice(bytes);
+            }
+            Value::List(items) => {
+                self.number(7);
+                self.all(items, Self::value);
+            }
+        }
+    }
+
+    /// 0 is none, and no value begins with it.
+    fn value_or_none(&mut self, value: Option<&'a Value>) {
+        match value {
+            Some(value) => self.value(value),
+            None => self.number(0),
+        }
+    }
+
+    fn reason(&mut self, reason: &'a Reason) {
+        let Reason { rule, detail } = reason;
+        self.text(rule);
+        self.text(detail);
+    }
+
+    fn period(&mut self, period: Period) {
+        let Period { from, until } = period;
+        self.flags(&[from.is_some(), until.is_some()]);
+        for bound in [from, until].into_iter().flatten() {
+            self.signed(bound.millis());
+        }
+    }
+
+    fn assignment(&mut self, assignment: &'a Assignment) {
+        let Assignment {
+            owner: Owner { entity_type: owner_type, key, display_name },
+            resource_type,
+            entity_type,
+            target_key,
+            period,
+            wish,
+            linked,
+            ours,
+            workflow,
+            state,
+            note,
+            why,
+            properties,
+            arguments,
+            failure,
+            wanted,
+            slot,
+            confidence,
+            correlated,
+            proposed,
+            found,
+            orphaned,
+            decided,
+            leaving,
+        } = assignment;
+        [owner_type, key, display_name, resource_type].into_iter().for_each(|text| self.text(text));
+        self.prefix = prefix_of(resource_type);
+        [entity_type, target_key, note, slot].into_iter().for_each(|text| self.text(text));
+        self.period(*period);
+        self.number(wish_number(*wish));
+        self.flags(&[
+            *linked,
+            *ours,
+            *proposed,
+            *found,
+            *orphaned,
+            *leaving,
+            failure.is_some(),
+            wanted.is_some(),
+            correlated.is_some(),
+        ]);
+        self.number(*workflow as u64);
+        self.number(*state as u64);
+        self.number(u64::from(*confidence));
+        self.signed(*decided);
+        self.all(why, Self::reason);
+        self.number(properties.len() as u64);
+        for (name, property) in properties {
+            self.text(name);
+            self.property(property);
+        }
+        self.number(arguments.len() as u64);
+        for (name, argument) in arguments {
+            self.text(name);
+            self.text(argument);
+        }
+        if let Some(RuleFailure { rule, property, input, message }) = failure {
+            self.flags(&[property.is_some()]);
+            for text in [Some(rule), property.as_ref(), Some(input), Some(message)].into_iter().flatten() {
+                self.text(text);
+            }
+        }
+        if let Some(Wanted { kind, changes }) = wanted {
+            self.number(*kind as u64);
+            self.all(changes, Self::change);
+        }
+        if let Some(Correlated { why, confidence, rule_key }) = correlated {
+            self.reason(why);
+            self.number(u64::from(*confidence));
+            self.text(rule_key);
+        }
+    }
+
+    fn property(&mut self, property: &'a AssignedProperty) {
+        let AssignedProperty {
+            policy,
+            current,
+            workflow,
+            state,
+            why,
+            granted,
+            conformed,
+            has_conformed,
+            strange,
+            missing,
+            spent,
+        } = property;
+        // Where all is as wanted, the same value stands three times.
+        let (is_there, is_as_before) = (current == policy, conformed == policy);
+        let has_more = !(granted.is_empty() && strange.is_empty() && missing.is_empty() && spent.is_empty());
+        self.flags(&[*has_conformed, is_there, is_as_before, has_more]);
+        self.number(*workflow as u64);
+        self.number(*state as u64);
+        self.value_or_none(policy.as_ref());
+        if !is_there {
+            self.value_or_none(current.as_ref());
+        }
+        if !is_as_before {
+            self.value_or_none(conformed.as_ref());
+        }
+        self.all(why, Self::reason);
+        if has_more {
+            [granted, strange, missing].into_iter().for_each(|values| self.all(values, Self::value));
+            self.all(spent, |writer, number| writer.signed(*number));
+        }
+    }
+
+    fn change(&mut self, change: &'a Change) {
+        let Change { property, operation, proposed, current, sensitive, write_only, why } = change;
+        self.text(property);
+        self.number(operation_number(*operation));
+        self.flags(&[*sensitive, *write_only]);
+        self.value_or_none(proposed.as_ref());
+        self.value_or_none(current.as_ref());
+        self.all(why, Self::reason);
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    texts: Vec<String>,
+    prefix: String,
+}
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.bytes.split_first()?;
+        self.bytes = rest;
+        Some(*first)
+    }
+
+    fn take(&mut self, length: u64) -> Option<&[u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(usize::try_from(length).ok()?)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for place in 0..10 {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << (7 * place);
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        let number = self.number()?;
+        Some((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
+    }
+
+    fn flags<const COUNT: usize>(&mut self) -> Option<[bool; COUNT]> {
+        let byte = self.number()?;
+        Some(std::array::from_fn(|place| byte >> place & 1 == 1))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let kind = self.number()?;
+        if kind >= KNOWN {
+            return self.texts.get(usize::try_from(kind - KNOWN).ok()?).cloned();
+        }
+        let length = self.number()?;
+        let rest = str::from_utf8(self.take(length)?).ok()?.to_owned();
+        let text = if kind == NEW_AFTER_PREFIX { format!("{}{rest}", self.prefix) } else { rest };
+        self.texts.push(text.clone());
+        Some(text)
+    }
+
+    fn all<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()?;
+        // Each takes a byte at least.
+        if count > self.bytes.len() as u64 {
+            return None;
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    fn value_of(&mut self, kind: u64) -> Option<Value> {
+        Some(match kind {
+            1 => Value::String(self.text()?),
+            2 => Value::Integer(self.signed()?),
+            3 => Value::Boolean(false),
+            4 => Value::Boolean(true),
+            5 => Value::Timestamp(Timestamp::from_millis(self.signed()?)),
+            6 => {
+                let length = self.number()?;
+                Value::Bytes(self.take(length)?.to_vec())
+            }
+            7 => Value::List(self.all(Self::value)?),
+            _ => return None,
+        })
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        let kind = self.number()?;
+        self.value_of(kind)
+    }
+
+    fn value_or_none(&mut self) -> Option<Option<Value>> {
+        match self.number()? {
+            0 => Some(None),
+            kind => self.value_of(kind).map(Some),
+        }
+    }
+
+    fn reason(&mut self) -> Option<Reason> {
+        Some(Reason { rule: self.text()?, detail: self.text()? })
+    }
+
+    fn period(&mut self) -> Option<Period> {
+        let [has_from, has_until] = self.flags()?;
+        let mut bound = |is_there| match is_there {
+            true => self.signed().map(|millis| Some(Timestamp::from_millis(millis))),
+            false => Some(None),
+        };
+        Some(Period { from: bound(has_from)?, until: bound(has_until)? })
+    }
+
+    fn workflow(&mut self) -> Option<WorkflowState> {
+        WorkflowState::from_number(i32::try_from(self.number()?).ok()?)
+    }
+
+    fn state(&mut self) -> Option<ProvisioningState> {
+        ProvisioningState::from_number(i32::try_from(self.number()?).ok()?)
+    }
+
+    fn assignment(&mut self) -> Option<Assignment> {
+        let owner = Owner { entity_type: self.text()?, key: self.text()?, display_name: self.text()? };
+        let resource_type = self.text()?;
+        self.prefix = prefix_of(&resource_type);
+        let (entity_type, target_key, note, slot) = (self.text()?, self.text()?, self.text()?, self.text()?);
+        let (period, wish) = (self.period()?, wish_of(self.number()?)?);
+        let [linked, ours, proposed, found, orphaned, leaving, has_failed, is_wanted, is_correlated] = self.flags()?;
+        let (workflow, state) = (self.workflow()?, self.state()?);
+        let (confidence, decided) = (u32::try_from(self.number()?).ok()?, self.signed()?);
+        let why = self.all(Self::reason)?;
+        let properties = self.all(|reader| Some((reader.text()?, reader.property()?)))?.into_iter().collect();
+        let arguments: BTreeMap<_, _> =
+            self.all(|reader| Some((reader.text()?, reader.text()?)))?.into_iter().collect();
+        let failure = if has_failed { Some(self.failure()?) } else { None };
+        let wanted = if is_wanted {
+            Some(Wanted {
+                kind: OrderKind::from_number(i32::try_from(self.number()?).ok()?)?,
+                changes: self.all(Self::change)?,
+            })
+        } else {
+            None
+        };
+        let correlated = if is_correlated {
+            let (why, confidence) = (self.reason()?, u32::try_from(self.number()?).ok()?);
+            Some(Correlated { why, confidence, rule_key: self.text()? })
+        } else {
+            None
+        };
+        Some(Assignment {
+            owner,
+            resource_type,
+            entity_type,
+            target_key,
+            period,
+            wish,
+            linked,
+            ours,
+            workflow,
+            state,
+            note,
+            why,
+            properties,
+            arguments,
+            failure,
+            wanted,
+            slot,
+            confidence,
+            correlated,
+            proposed,
+            found,
+            orphaned,
+            decided,
+            leaving,
+        })
+    }
+
+    fn failure(&mut self) -> Option<RuleFailure> {
+        let [has_property] = self.flags()?;
+        let rule = self.text()?;
+        let property = if has_property { Some(self.text()?) } else { None };
+        Some(RuleFailure { rule, property, input: self.text()?, message: self.text()? })
+    }
+
+    fn property(&mut self) -> Option<AssignedProperty> {
+        let [has_conformed, is_there, is_as_before, has_more] = self.flags()?;
+        let (workflow, state) = (self.workflow()?, self.state()?);
+        let policy = self.value_or_none()?;
+        let current = if is_there { policy.clone() } else { self.value_or_none()? };
+        let conformed = if is_as_before { policy.clone() } else { self.value_or_none()? };
+        let why = self.all(Self::reason)?;
+        let (mut granted, mut strange, mut missing, mut spent) = (vec![], vec![], vec![], vec![]);
+        if has_more {
+            for values in [&mut granted, &mut strange, &mut missing] {
+                *values = self.all(Self::value)?;
+            }
+            spent = self.all(Self::signed)?;
+        }
+        Some(AssignedProperty {
+            policy,
+            current,
+            workflow,
+            state,
+            why,
+            granted,
+            conformed,
+            has_conformed,
+            strange,
+            missing,
+            spent,
+        })
+    }
+
+    fn change(&mut self) -> Option<Change> {
+        let property = self.text()?;
+        let operation = operation_of(self.number()?)?;
+        let [sensitive, write_only] = self.flags()?;
+        let (proposed, current) = (self.value_or_none()?, self.value_or_none()?);
+        Some(Change { property, operation, proposed, current, sensitive, write_only, why: self.all(Self::reason)? })
+    }
+}
+
+const WISHES: [Wish; 7] = [Wish::Have, Wish::Lose, Wish::Later, Wish::Past, Wish::Found, Wish::Gone, Wish::Unknown];
+
+const fn wish_number(wish: Wish) -> u64 {
+    match wish {
+        Wish::Have => 0,
+        Wish::Lose => 1,
+        Wish::Later => 2,
+        Wish::Past => 3,
+        Wish::Found => 4,
+        Wish::Gone => 5,
+        Wish::Unknown => 6,
+    }
+}
+
+fn wish_of(number: u64) -> Option<Wish> {
+    WISHES.get(usize::try_from(number).ok()?).copied()
+}
+
+const fn operation_number(operation: ChangeOperation) -> u64 {
+    match operation {
+        ChangeOperation::Set => 0,
+        ChangeOperation::Add => 1,
+        ChangeOperation::Remove => 2,
+    }
+}
+
+const fn operation_of(number: u64) -> Option<ChangeOperation> {
+    Some(match number {
+        0 => ChangeOperation::Set,
+        1 => ChangeOperation::Add,
+        2 => ChangeOperation::Remove,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            "[a-c]{0,3}".prop_map(Value::String),
+            any::<i64>().prop_map(Value::Integer),
+            any::<bool>().prop_map(Value::Boolean),
+            any::<i64>().prop_map(|millis| Value::Timestamp(Timestamp::from_millis(millis))),
+            proptest::collection::vec(any::<u8>(), 0..3).prop_map(Value::Bytes),
+        ];
+        prop_oneof![scalar.clone(), proptest::collection::vec(scalar, 0..3).prop_map(Value::List)]
+    }
+
+    fn reasons() -> impl Strategy<Value = Vec<Reason>> {
+        let rule = prop_oneof![Just("resource type Ab / scalar x".to_owned()), "[a-c]{0,2}"];
+        proptest::collection::vec((rule, "[a-c]{0,2}").prop_map(|(rule, detail)| Reason { rule, detail }), 0..2)
+    }
+
+    prop_compose! {
+        fn property()(
+            values in proptest::collection::vec(proptest::option::of(value()), 3),
+            lists in proptest::collection::vec(proptest::collection::vec(value(), 0..2), 3),
+            why in reasons(),
+            spent in proptest::collection::vec(any::<i64>(), 0..2),
+            has_conformed in any::<bool>(),
+            is_settled in any::<bool>(),
+        ) -> AssignedProperty {
+            let of = |place: usize| values[if is_settled { 0 } else { place }].clone();
+            AssignedProperty {
+                policy: of(0),
+                current: of(1),
+                workflow: WorkflowState::NonConforming,
+                state: ProvisioningState::Errored,
+                why,
+                granted: lists[0].clone(),
+                conformed: of(2),
+                has_conformed,
+                strange: lists[1].clone(),
+                missing: lists[2].clone(),
+                spent,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn assignment()(
+            texts in proptest::collection::vec("[a-cA]{0,2}", 10),
+            wish in 0_u64..7,
+            flags in proptest::collection::vec(any::<bool>(), 9),
+            bounds in proptest::collection::vec(proptest::option::of(any::<i64>()), 2),
+            properties in proptest::collection::btree_map("[a-c]{0,2}", property(), 0..3),
+            arguments in proptest::collection::btree_map("[a-c]{0,2}", "[a-c]{0,2}", 0..2),
+            why in reasons(),
+            changes in proptest::collection::vec((proptest::option::of(value()), reasons(), 0_u64..3), 0..2),
+            numbers in (any::<u32>(), any::<i64>()),
+        ) -> Assignment {
+            let text = |place: usize| texts[place].clone();
+            let bound = |place: usize| bounds[place].map(Timestamp::from_millis);
+            let change = |(proposed, why, operation): (Option<Value>, Vec<Reason>, u64)| Change {
+                property: "p".into(),
+                operation: operation_of(operation).unwrap(),
+                proposed,
+                current: None,
+                sensitive: true,
+                write_only: false,
+                why,
+            };
+            let failure = RuleFailure { rule: text(8), property: flags[0].then(|| text(9)), input: text(1), message: text(2) };
+            let correlated = Correlated {
+                why: Reason { rule: text(3), detail: text(4) },
+                confidence: 60,
+                rule_key: text(5),
+            };
+            Assignment {
+                owner: Owner { entity_type: text(0), key: text(1), display_name: text(2) },
+                resource_type: text(3),
+                entity_type: text(4),
+                target_key: text(5),
+                period: Period { from: bound(0), until: bound(1) },
+                wish: wish_of(wish).unwrap(),
+                linked: flags[0],
+                ours: flags[1],
+                workflow: WorkflowState::Calculated,
+                state: ProvisioningState::Executed,
+                note: text(6),
+                why,
+                properties,
+                arguments,
+                failure: flags[2].then_some(failure),
+                wanted: flags[3].then(|| Wanted { kind: OrderKind::Deletion, changes: changes.into_iter().map(change).collect() }),
+                slot: text(7),
+                confidence: numbers.0,
+                correlated: flags[4].then_some(correlated),
+                proposed: flags[5],
+                found: flags[6],
+                orphaned: flags[7],
+                decided: numbers.1,
+                leaving: flags[8],
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_its_beginning_is_not(assignment in assignment(), cut in any::<prop::sample::Index>()) {
+            let bytes = to_bytes(&assignment);
+            prop_assert_eq!(from_bytes(&bytes).unwrap(), assignment.clone());
+            prop_assert_eq!(to_bytes(&assignment.clone()), bytes.clone());
+            prop_assert!(from_bytes(&bytes[..cut.index(bytes.len())]).is_err());
+            prop_assert_eq!(from_bytes(&serde_json::to_vec(&assignment).unwrap()).unwrap(), assignment);
+        }
+
+        #[test]
+        fn bytes_of_something_else_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            // Whatever they are: an answer, and no panic.
+            let _ = from_bytes(&[&[VERSION], bytes.as_slice()].concat());
+            let _ = from_bytes(&bytes);
+        }
+    }
+
+    #[test]
+    fn wishes_have_their_numbers() {
+        for (place, wish) in WISHES.into_iter().enumerate() {
+            assert_eq!(wish_number(wish), place as u64);
+        }
+    }
+}
