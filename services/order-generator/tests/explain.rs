@@ -6,9 +6,13 @@
 mod support;
 
 use provost_contract::generator::v1::*;
+use provost_contract::review::v1::Verdict;
+use provost_contract::types::v1::WorkflowState;
 use provost_domain::{Event, OrderId, Timestamp, Value};
-use provost_testkit::engines;
+use provost_service_kit::{caller, new_id};
+use provost_testkit::{engines, eventually};
 use std::fmt::Debug;
+use std::time::Duration;
 use support::organisation::{NO_LIMITS, catalog, catalog_with, hire, leave, people};
 use support::{Agent, Suite, World};
 use tonic::{Code, Status};
@@ -337,6 +341,136 @@ async fn an_order_tells_what_it_waits_for_and_is_told_while_the_ledger_is_away()
         let unknown = ExplainOrderRequest { order_id: "00000000-0000-0000-0000-000000000007".into() };
         let refused = suite.explain().explain_order(unknown).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    }
+}
+
+/// Asks for a role, as eve, and waits until review has heard of it.
+async fn requested(suite: &Suite, owner: &str, role: &str) -> String {
+    let id = new_id().to_string();
+    let request = RequestAssignmentRequest {
+        request_id: id.clone(),
+        owner_key: owner.into(),
+        role: role.into(),
+        comment: "for the audit".into(),
+        ..Default::default()
+    };
+    suite.assignments().request_assignment(caller::request_as("eve", request)).await.unwrap();
+    stands_at(suite, &id, WorkflowState::PendingApproval).await;
+    id
+}
+
+async fn stands_at(suite: &Suite, id: &str, state: WorkflowState) {
+    eventually(&format!("the request to be {state:?}"), Duration::from_secs(30), async || {
+        suite.clock.advance(Duration::from_millis(200));
+        let request = GetRequestRequest { request_id: id.to_owned() };
+        let record = suite.assignments().get_request(request).await.unwrap().into_inner();
+        if record.workflow_state() == state { Ok(()) } else { Err(format!("{record:?}")) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_wait_were_declined_gave_or_took_away_are_told_with_who_did_it() {
+    let roles = "roles:\n  - { name: auditor, owner: Person }\n";
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&catalog().replacen("roles:\n", roles, 1)).await;
+        suite.synchronize(&people(2)).await;
+        let nothing = why(&suite, "E1", ["auditor", "", ""]).await;
+        assert_eq!(
+            sentence(&nothing.causes, Kind::NoRule),
+            "no rule and no composite role gives it",
+            "{}",
+            engine.name
+        );
+        assert_eq!(sentence(&nothing.causes, Kind::Requestable), "it can be asked for, and needs 1 approval");
+        let id = requested(&suite, "E1", "auditor").await;
+        let waits = why(&suite, "E1", ["auditor", "", ""]).await;
+        assert_eq!(
+            sentence(&waits.causes, Kind::RequestWaits),
+            "eve asked for it on 2026-03-01 (for the audit): it waits for approval 1 of 1"
+        );
+        suite.reviews.say("bob", Verdict::Decline, &id, "not her task");
+        stands_at(&suite, &id, WorkflowState::Declined).await;
+        let declined = why(&suite, "E1", ["auditor", "", ""]).await;
+        assert_eq!(declined.standing(), Stands::HasNot);
+        assert_eq!(
+            sentence(&declined.causes, Kind::RequestDeclined),
+            "eve asked for it on 2026-03-01 (for the audit), and it was declined by bob: not her task"
+        );
+        let cause = declined.causes.iter().find(|cause| cause.kind() == Kind::RequestDeclined).unwrap();
+        assert_eq!((cause.by.as_str(), cause.reference.as_str(), cause.at.is_some()), ("bob", id.as_str(), true));
+        let id = requested(&suite, "E1", "auditor").await;
+        suite.reviews.say("bob", Verdict::Approve, &id, "");
+        stands_at(&suite, &id, WorkflowState::Approved).await;
+        let has = why(&suite, "E1", ["auditor", "", ""]).await;
+        assert_eq!(has.standing(), Stands::Has, "{has:#?}");
+        assert!(sentence(&has.causes, Kind::GivenByRequest).ends_with(": requested by eve, approved by bob"));
+        // What a rule gives is taken away by request.
+        let revocation = RevokeAssignmentRequest {
+            request_id: new_id().to_string(),
+            owner_key: "E1".into(),
+            role: "finance".into(),
+            comment: "moved on".into(),
+            ..Default::default()
+        };
+        let id = revocation.request_id.clone();
+        suite.assignments().revoke_assignment(caller::request_as("eve", revocation)).await.unwrap();
+        stands_at(&suite, &id, WorkflowState::PendingApproval).await;
+        suite.reviews.say("bob", Verdict::Approve, &id, "");
+        stands_at(&suite, &id, WorkflowState::Approved).await;
+        suite.compute().await;
+        let taken = why(&suite, "E1", ["finance", "", ""]).await;
+        // It was had until then.
+        assert_eq!(taken.standing(), Stands::NoLonger, "{taken:#?}");
+        assert_eq!(taken.causes[0].kind(), Kind::DeniedByRequest);
+        assert!(taken.causes[0].sentence.contains("took it away"), "{}", taken.causes[0].sentence);
+        assert_eq!(taken.causes[0].reference, id);
+        assert!(
+            sentence(&taken.causes, Kind::Overridden).starts_with(&format!("rule 1 would give it, and request {id}"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn permissions_show_dimensions_composite_roles_and_periods() {
+    let rules = catalog().replace(
+        "    valid_until: owner.end_date",
+        "    valid_until: owner.end_date\n    dimensions: { department: owner.department, pin: owner.pin }",
+    ) + "
+dimensions: [ department, pin ]
+composite_roles:
+  - { name: books, owner: Person, roles: [ finance ], rules: [ { dimensions: { department: Audit } } ] }
+";
+    for engine in engines().await {
+        let suite = Suite::start(&engine.url).await;
+        suite.apply(&rules).await;
+        let world = people(1);
+        hire(&world, 2, "Audit");
+        leave(&world, "E2", "2026-12-01");
+        suite.synchronize(&world).await;
+        let told = suite.permissions("E2").await;
+        let context = &told.contexts[0];
+        let dimensions: Vec<_> =
+            context.dimensions.iter().map(|one| (one.name.as_str(), one.value.as_str(), one.withheld)).collect();
+        assert_eq!(dimensions, [("department", "Audit", false), ("pin", "", true)], "{}", engine.name);
+        let roles: Vec<_> =
+            told.roles.iter().map(|role| (role.role.as_str(), role.composite, role.workflow_state())).collect();
+        assert_eq!(
+            roles,
+            [("books", true, WorkflowState::Calculated), ("finance", false, WorkflowState::GivenByARole)]
+        );
+        assert!(told.roles.iter().all(|role| role.period.as_ref().unwrap().valid_until.is_some()), "{told:#?}");
+        tells_no_secret(&told);
+        let not = why(&suite, "E1", ["books", "", ""]).await;
+        assert_eq!(
+            sentence(&not.causes, Kind::RuleDoesNotApply),
+            "rule 1 does not apply: dimension department is 'Finance', must be 'Audit'"
+        );
+        // Another catalog, by which nothing was computed yet: the rest is shown all the same.
+        suite.apply(&rules.replace("Finance, staff", "Finance people")).await;
+        let told = suite.permissions("E2").await;
+        assert_eq!((told.contexts.len(), told.roles.len()), (0, 2), "{}", engine.name);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `AssignmentService`: who has what, why, and where it stands.
 
 use super::Api;
+use super::explain::context_to_wire;
 use super::requests::{list_of, record_to_wire, revocation_of, wish_of};
 use crate::verbs::get_request::get_request;
 use crate::verbs::list_requests::list_requests;
@@ -73,14 +74,15 @@ impl AssignmentService for Api {
 }
 
 fn permissions_to_wire(from: Permissions) -> wire::ListAssignmentsResponse {
-    let Permissions { owner, period, roles, resources, asked } = from;
-    let role = |HeldRole { role, display_name, why, workflow, period, request }| wire::AssignedRole {
+    let Permissions { owner, period, roles, resources, asked, contexts } = from;
+    let role = |HeldRole { role, is_composite, display_name, why, workflow, period, request }| wire::AssignedRole {
         role,
         display_name,
         workflow_state: to_wire::workflow_state(workflow).into(),
         why: to_wire::reasons(&why),
         period: to_wire::period(period),
         request: request.as_ref().map(record_to_wire),
+        composite: is_composite,
     };
     let asked_to_wire = |AskedType { connector, workflow, request }| wire::AssignedResource {
         resource_type: request.name.clone(),
@@ -95,6 +97,7 @@ fn permissions_to_wire(from: Permissions) -> wire::ListAssignmentsResponse {
         period: to_wire::period(period),
         roles: roles.into_iter().map(role).collect(),
         resources: resources.into_iter().map(resource_to_wire).chain(asked.into_iter().map(asked_to_wire)).collect(),
+        contexts: contexts.into_iter().map(context_to_wire).collect(),
     }
 }
 

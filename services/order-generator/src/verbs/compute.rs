@@ -332,6 +332,19 @@ pub(crate) async fn compute_in_memory(
     Ok(run.computation)
 }
 
+/// What a computation by this catalog would go on from, as it is; none when none has been yet.
+///
+/// # Errors
+/// As [`Ground::read`].
+pub(crate) async fn ground_of_now(generator: &Generator, loaded: Arc<Loaded>) -> Result<Option<Arc<Ground>>, Fault> {
+    let newest = computations::newest_revision(generator.database.read()).await?;
+    if newest != Some(loaded.revision) {
+        return Ok(None);
+    }
+    let Begun { ground, .. } = Begun::as_it_is(generator, loaded).await?;
+    Ok(Some(ground))
+}
+
 /// What one owner has, or shall have, by the catalog, the data and the orders of now, and what that was computed
 /// from. Nothing is kept.
 ///

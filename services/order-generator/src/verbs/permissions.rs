@@ -4,11 +4,13 @@
 //! The rule that must hold: confidential values are left out.
 
 use super::compute::{KnownOwner, catalog};
+use super::explain::contexts;
 use super::known::known;
 use super::requested::{Told, goes_with, held_roles, roles_taken_away, shown_state};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{AssignedProperty, Assignment, Wanted};
+use crate::model::evaluate::ContextSeen;
 use crate::model::known_order::KnownOrder;
 use crate::model::request::Request;
 use crate::store::assignments::{self, Body};
@@ -28,11 +30,14 @@ pub(crate) struct Permissions {
     pub(crate) resources: Vec<HeldResource>,
     /// Resource types that were asked for, and of which the owner has no resource.
     pub(crate) asked: Vec<AskedType>,
+    /// Positions, their times and dimensions.
+    pub(crate) contexts: Vec<ContextSeen>,
 }
 
 /// A role that the owner has, or that was asked for.
 pub(crate) struct HeldRole {
     pub(crate) role: String,
+    pub(crate) is_composite: bool,
     pub(crate) display_name: String,
     pub(crate) why: Vec<Reason>,
     pub(crate) workflow: WorkflowState,
@@ -122,7 +127,9 @@ pub(crate) async fn permissions(generator: &Generator, entity_type: &str, key: &
         workflow: shown_state(&request, now),
         request,
     });
-    Ok(Permissions { owner, period, roles, resources, asked: asked.collect() })
+    let asked = asked.collect();
+    let contexts = contexts(generator, loaded, &(entity_type, key.to_owned())).await?;
+    Ok(Permissions { owner, period, roles, resources, asked, contexts })
 }
 
 /// The name for people of a role, single or composite; empty when it has none, or is gone.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The roles that the owner has, and those that requests speak of; by name.
 pub(super) fn held_roles(loaded: &Loaded, roles: Vec<KnownRole>, told: &mut Told, now: Timestamp) -> Vec<HeldRole> {
     let mut held: Vec<HeldRole> = Vec::with_capacity(roles.len());
-    for KnownRole { role, why, workflow, period, .. } in roles {
+    for KnownRole { role, is_composite, why, workflow, period } in roles {
         let request = told.about(true, &role);
         let is_taken = request.as_ref().is_some_and(|request| is_taken_away(request, now));
         let workflow = match workflow {
@@ -21,11 +21,13 @@ pub(super) fn held_roles(loaded: &Loaded, roles: Vec<KnownRole>, told: &mut Told
             WorkflowState::Approved if period.is_over(now) => WorkflowState::Inactive,
             workflow => workflow,
         };
-        held.push(HeldRole { display_name: display_name(loaded, &role), role, why, workflow, period, request });
+        let display_name = display_name(loaded, &role);
+        held.push(HeldRole { role, is_composite, display_name, why, workflow, period, request });
     }
     for request in told.rest(true) {
         held.push(HeldRole {
             role: request.name.clone(),
+            is_composite: request.kind == Kind::CompositeRole,
             display_name: display_name(loaded, &request.name),
             why: vec![],
             workflow: shown_state(&request, now),

@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod apply;
 pub mod catalog;
+pub mod explain;
 pub mod ids;
 pub mod items;
 pub mod jobs;
@@ -60,6 +61,8 @@ pub enum ClientCommand {
     /// Manual provisioning: what people write by hand.
     #[command(subcommand)]
     Manual(manual::Command),
+    /// Why it is so, and why not: an order, an owner, or one role, resource type or property of an owner.
+    Explain(explain::ExplainArguments),
     /// View permissions: what one owner has, why, and where each value stands.
     Permissions(permissions::PermissionsArguments),
     /// Requests: that somebody is given a role or a resource type, or that it is taken away.
@@ -105,6 +108,7 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
         ClientCommand::Orders(command) => command.run(session).await,
         ClientCommand::Review(command) => command.run(session).await,
         ClientCommand::Manual(command) => command.run(session).await,
+        ClientCommand::Explain(arguments) => explain::run(arguments, session).await,
         ClientCommand::Permissions(arguments) => permissions::run(arguments, session).await,
         ClientCommand::Request(command) => command.run(session).await,
         ClientCommand::Reconcile(command) => command.run(session).await,

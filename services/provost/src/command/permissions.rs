@@ -1,5 +1,6 @@
 //! `permissions OWNER`: the "view permissions" of one person.
 
+use super::explain;
 use crate::client::Service;
 use crate::console::Style;
 use crate::failure::{Failure, Outcome};
@@ -37,7 +38,7 @@ pub(super) async fn run(arguments: PermissionsArguments, session: &mut Session) 
 
 /// The whole view.
 pub fn lines(assignments: &ListAssignmentsResponse, style: Style) -> Vec<String> {
-    let ListAssignmentsResponse { owner, period, roles, resources } = assignments;
+    let ListAssignmentsResponse { owner, period, roles, resources, contexts } = assignments;
     let owner = owner.clone().unwrap_or_default();
     let mut lines = vec![style.bold(&format!("{} ({} {})", owner.display_name, owner.entity_type, owner.key))];
     if let Some(period) = period {
@@ -45,6 +46,7 @@ pub fn lines(assignments: &ListAssignmentsResponse, style: Style) -> Vec<String>
             period.valid_until.map_or_else(|| "open end".to_owned(), |at| format!("until {}", instant(Some(&at))));
         lines.push(format!("from {}, {until}", instant(period.valid_from.as_ref())));
     }
+    lines.extend(explain::contexts(contexts));
     lines.push(String::new());
     if roles.is_empty() {
         lines.push("no roles".to_owned());
@@ -63,13 +65,21 @@ fn roles_table(roles: &[AssignedRole]) -> Table {
     for role in roles {
         table.row(vec![
             role.role.clone(),
-            role.display_name.clone(),
+            display_name(role),
             workflow_state(role.workflow_state),
-            role.request.as_ref().map(|_| show::period(role.period.as_ref())).unwrap_or_default(),
+            show::period(role.period.as_ref()),
             role_why(role),
         ]);
     }
     table
+}
+
+fn display_name(role: &AssignedRole) -> String {
+    match (role.composite, role.display_name.as_str()) {
+        (false, name) => name.to_owned(),
+        (true, "") => "(composite)".to_owned(),
+        (true, name) => format!("{name} (composite)"),
+    }
 }
 
 /// The rules that give the role; else, or beside them, where the request about it stands.

@@ -121,16 +121,22 @@ pub(super) fn failed(failure: &RuleFailure) -> Cause {
 
 /// Everything that was considered, each in a sentence, and as causes. `prefix` is what all of its rules are named by.
 pub(super) fn considered(considered: &[Considered], prefix: &str, now: Timestamp) -> (Vec<Line>, Vec<Cause>) {
+    let denies = |one: &&Considered| one.finding == Finding::Denies && one.period.unwrap_or_default().contains(now);
+    // Of links, each is denied by itself.
+    let link = |one: &Considered| one.rule.split_once(" -> ").map(|(_, target)| target.to_owned());
     considered
         .iter()
         .map(|one| {
-            let cause = cause(one, prefix, now);
+            let denied_by = considered.iter().filter(denies).find(|other| link(other) == link(one));
+            let cause = cause(one, denied_by.map(|denies| denies.rule.as_str()), prefix, now);
             (Line { considered: one.clone(), sentence: cause.sentence.clone() }, cause)
         })
         .unzip()
 }
 
-fn cause(one: &Considered, prefix: &str, now: Timestamp) -> Cause {
+/// One of those that were considered. What denies now counts before what gives, also when it does so only for a part of
+/// the time.
+fn cause(one: &Considered, denied_by: Option<&str>, prefix: &str, now: Timestamp) -> Cause {
     let rule = one.rule.strip_prefix(prefix).unwrap_or(&one.rule);
     let saw = match (one.saw.as_str(), one.asks.as_str()) {
         ("", "") if rule.starts_with("rule ") || rule.starts_with("type rule ") => ": it is for everybody".to_owned(),
@@ -140,6 +146,10 @@ fn cause(one: &Considered, prefix: &str, now: Timestamp) -> Cause {
     let is_composite = one.rule.starts_with("composite role ") && !one.rule.contains(" / ");
     let request = one.rule.strip_prefix("request ");
     let period = one.period.unwrap_or_default();
+    let instead_of = |by: &str| {
+        let by = by.strip_prefix(prefix).unwrap_or(by);
+        (CauseKind::Overridden, format!("{rule} would give it, and {by} counts instead{saw}"))
+    };
     let (kind, sentence) = match &one.finding {
         Finding::Gives if period.is_future(now) => {
             (CauseKind::NotYet, format!("{rule} gives it from {} on{saw}", words::from(period)))
@@ -147,6 +157,7 @@ fn cause(one: &Considered, prefix: &str, now: Timestamp) -> Cause {
         Finding::Gives if period.is_over(now) => {
             (CauseKind::Over, format!("{rule} gave it until {}{saw}", words::until(period)))
         }
+        Finding::Gives if denied_by.is_some() => instead_of(denied_by.unwrap_or_default()),
         Finding::Gives => {
             let kind = match (request, is_composite) {
                 (Some(_), _) => CauseKind::GivenByRequest,
@@ -181,10 +192,7 @@ fn cause(one: &Considered, prefix: &str, now: Timestamp) -> Cause {
             (CauseKind::DeniedByRequest, format!("{rule} took it away{}{saw}", words::while_it_lasts(period)))
         }
         Finding::Denies => (CauseKind::DeniedByRule, format!("{rule} denies it{saw}")),
-        Finding::Overridden { by } => {
-            let by = by.strip_prefix(prefix).unwrap_or(by);
-            (CauseKind::Overridden, format!("{rule} would give it, and {by} counts instead{saw}"))
-        }
+        Finding::Overridden { by } => instead_of(by),
         Finding::Failed(failure) => {
             let input = if failure.input.is_empty() { String::new() } else { format!(", on {}", failure.input) };
             (CauseKind::RuleFailed, format!("{rule} failed: {}{input}", failure.message))

@@ -235,7 +235,9 @@ impl OrderAsk<'_> {
                 format!("{name}: the same, and today by {}", now.rule)
             }
             ("", ..) => String::new(),
-            (_, _, Some(now)) if !now.detail.is_empty() => format!("{name}: {said} ({})", now.detail),
+            (_, _, Some(now)) if !now.detail.is_empty() && !is_confidential => {
+                format!("{name}: {said} ({})", now.detail)
+            }
             _ => format!("{name}: {said}"),
         }
     }

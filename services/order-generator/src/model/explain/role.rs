@@ -44,7 +44,6 @@ impl Ask<'_> {
                 } else if period.is_over(self.now) {
                     (Standing::NoLonger, format!("{who} has {what} no longer, since {}.", words::until(*period)))
                 } else {
-                    let workflow = words::workflow(*workflow);
                     (Standing::Has, format!("{who} has {what}{} ({workflow}).", words::while_it_lasts(*period)))
                 }
             }

@@ -1,6 +1,6 @@
 //! How owners, times and values read in a sentence.
 
-use provost_domain::{Owner, Period, ProvisioningState, Timestamp, Value, WorkflowState};
+use provost_domain::{Owner, Period, ProvisioningState, Timestamp, Value};
 
 /// Most characters of one value.
 const VALUE_MAX: usize = 60;
@@ -69,28 +69,5 @@ pub(super) fn comment(text: &str) -> String {
     match text.trim() {
         "" => String::new(),
         text => format!(": {text}"),
-    }
-}
-
-/// A workflow state's name.
-pub(super) const fn workflow(state: WorkflowState) -> &'static str {
-    match state {
-        WorkflowState::NonConforming => "Non-conforming",
-        WorkflowState::PreExisting => "Pre-existing",
-        WorkflowState::Requested => "Requested",
-        WorkflowState::PendingApproval => "Pending Approval",
-        WorkflowState::PendingApproval1Of2 => "Pending Approval 1/2",
-        WorkflowState::PendingApproval2Of2 => "Pending Approval 2/2",
-        WorkflowState::PendingApproval1Of3 => "Pending Approval 1/3",
-        WorkflowState::PendingApproval2Of3 => "Pending Approval 2/3",
-        WorkflowState::PendingApproval3Of3 => "Pending Approval 3/3",
-        WorkflowState::Approved => "Approved",
-        WorkflowState::Declined => "Declined",
-        WorkflowState::Calculated => "Calculated",
-        WorkflowState::Inactive => "Inactive",
-        WorkflowState::Cancellation => "Cancellation",
-        WorkflowState::Questioned => "Questioned",
-        WorkflowState::Prolonged => "Prolonged",
-        WorkflowState::GivenByARole => "Given by a role",
     }
 }

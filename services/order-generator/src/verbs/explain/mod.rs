@@ -5,11 +5,13 @@
 //! now, computed as a computation would; and it can be told while the ledger is away.
 
 mod assignment;
+mod contexts;
 mod facts;
 mod order;
 mod said;
 mod sources;
 
 pub(crate) use assignment::{OfOwner, OfThing, Thing, explain_assignment, explain_owner};
+pub(crate) use contexts::contexts;
 pub(crate) use order::{Explained, Prerequisite, Ran, explain_order};
 pub(crate) use sources::Source;
