@@ -219,7 +219,7 @@ impl Organisation {
             "last_name" => text(format!("Lovelace{number:06}")),
             "login" => text(login(number)),
             "title" => match changed {
-                Some((every, title)) if number % every == 0 => text(title.clone()),
+                Some((every, title)) if number.is_multiple_of(*every) => text(title.clone()),
                 _ => text(format!("Specialist {}", number % 50)),
             },
             "department" => text(format!("D{:02}", number % DEPARTMENTS)),

@@ -75,7 +75,8 @@ async fn a_job_needs_a_name_and_a_catalog() {
         assert_eq!(long.message(), "request_id is longer than 500 characters");
         suite.apply(HR).await;
         let jobs = suite.jobs().list_jobs(ListJobsRequest {}).await.unwrap().into_inner().jobs;
-        assert_eq!(jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["complete", "synchronize"]);
+        let names: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
+        assert_eq!(names, ["complete", "synchronize", "read", "incremental", "due"]);
         assert_eq!(jobs[1].tasks[0], JobTask { name: "export hr-csv".into(), level: 0 });
     }
 }

@@ -9,7 +9,7 @@ use super::plan::{Head, Plan, digest, of_catalog};
 use super::planned;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::generate::Intent;
+use crate::model::generate::{Intent, verdicts};
 use crate::model::plan::{Action, Anew, Comparison, Mark, Part, compare};
 use crate::store::computations::{Breach, Generated, Options};
 use crate::store::{orders, sensitive_orders};
@@ -239,7 +239,8 @@ impl Chosen {
     /// The thresholds that it breaks.
     fn breaches(&self, plan: &Plan) -> Vec<Breach> {
         let survey = &plan.survey;
-        let verdicts = crate::model::generate::verdicts(&survey.loaded.catalog, &survey.standings, &self.intents);
+        let provisioned = &survey.decided.provisioned;
+        let verdicts = verdicts(&survey.loaded.catalog, &survey.standings, provisioned, &self.intents);
         verdicts.iter().filter_map(|verdict| verdict.breach()).map(generate::breach).collect()
     }
 }

@@ -26,7 +26,7 @@ use super::assign::{Assignment, Wish, place};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
-use provost_domain::{Order, OrderId, Owner, Timestamp, WorkflowState};
+use provost_domain::{Order, OrderId, Owner, ProvisioningState, Timestamp, WorkflowState};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How a generation was asked for.
@@ -92,7 +92,8 @@ impl Standing {
             owner_key: assignment.owner.key.as_str().into(),
             target_key: assignment.target_key.as_str().into(),
             wish: assignment.wish,
-            linked: assignment.linked,
+            // What nobody has is there, but by none of the type's rules.
+            linked: assignment.linked && !assignment.found,
             ours: assignment.is_ours(),
             is_kept: is_lost && assignment.wanted.is_none() && assignment.workflow == WorkflowState::Declined,
             needs_a_look: assignment.wanted.is_some() || assignment.failure.is_some() || assignment.wish == Wish::Past,
@@ -144,7 +145,9 @@ pub struct Decided {
     pub known: Vec<Intent>,
     /// Open orders that are no longer needed.
     pub cancel: Vec<OrderId>,
-    /// Each threshold that is set, whether it holds or not.
+    /// Of each resource type, by its place, whether anything of it was ever written.
+    pub provisioned: Vec<bool>,
+    /// Each threshold with anything to count, whether it holds or not.
     pub verdicts: Vec<Verdict>,
     /// What else is worth a sentence.
     pub notes: Vec<String>,
@@ -188,9 +191,19 @@ impl<'a> Ground<'a> {
         let mut notes = Vec::new();
         let prerequisites = prerequisites::Prerequisites { ground: self, standings };
         let new = prerequisites.first(new, &mut notes);
-        let verdicts = thresholds::verdicts(self.catalog, standings, &new);
+        let provisioned = self.provisioned();
+        let verdicts = thresholds::verdicts(self.catalog, standings, &provisioned, &new);
         notes.extend(thresholds::first_loads(&verdicts));
-        Decided { cancel: self.unneeded(&needed), new, known, verdicts, notes }
+        Decided { cancel: self.unneeded(&needed), new, known, provisioned, verdicts, notes }
+    }
+
+    /// Of each resource type, whether anything of it was ever written.
+    fn provisioned(&self) -> Vec<bool> {
+        let is_written =
+            |order: &&KnownOrder| matches!(order.state, ProvisioningState::Executed | ProvisioningState::Verified);
+        let written: HashSet<&str> =
+            self.lanes.values().flatten().filter(is_written).map(|order| &*order.resource_type).collect();
+        self.catalog.resource_types().iter().map(|kind| written.contains(&*kind.name)).collect()
     }
 
     /// Open orders that nobody needs any more. That somebody else needs an order on the resource keeps

@@ -415,6 +415,27 @@ fn failures_of_what_exists_count_like_deletions() {
 }
 
 #[test]
+fn a_first_load_is_one_until_something_was_written() {
+    let people = ["a", "b", "c", "d", "e"];
+    let mut all: Vec<Assignment> = people.iter().map(|owner| adds("Card", owner)).collect();
+    // Somebody's card was there before, and a stray one that nobody has.
+    all.push(has("Card", "f"));
+    all.push(assigned("Card", "g", "Found", true, json!({ "found": true })));
+    let mut ledger = Ledger::default();
+    let first = ledger.generate(&all);
+    assert!(first.breaches.is_empty());
+    assert_eq!(first.notes, ["Card: 5 additions are its first load, to which the 30 % limit does not apply"]);
+    ledger.submit(&first);
+    for order in &first.orders {
+        ledger.set(order.id, S::Verified);
+    }
+    let mut later: Vec<Assignment> = people.iter().map(|owner| has("Card", owner)).collect();
+    later.extend(["x", "y", "z"].map(|owner| adds("Card", owner)));
+    let [breach] = &*ledger.generate(&later).breaches else { panic!("one breach") };
+    assert_eq!((breach.count, breach.limit, breach.rule.as_str()), (3, 1, "30 % of 5 resources"));
+}
+
+#[test]
 fn thresholds_that_hold_are_told_too() {
     let catalog = catalog();
     let assignments: Vec<Assignment> =

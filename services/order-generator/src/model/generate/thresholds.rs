@@ -5,8 +5,8 @@
 //! instead (a reference that finds nobody): so many Errors at once are as little to be believed as so many
 //! deletions, and the limit is that of deletions.
 //!
-//! Percents count against the linked resources of the type. For additions they do not apply before there are
-//! any, since a first load is all additions.
+//! Percents count against the linked resources of the type. For additions they do not apply until something of the
+//! type was written, since a first load is all additions; nor while nothing of it is seen.
 
 use super::{Catalog, Intent, Standing};
 use crate::model::catalog::ResourceType;
@@ -91,11 +91,16 @@ struct Counts {
     deletions: usize,
     failures: usize,
     linked: usize,
+    is_provisioned: bool,
 }
 
-/// The verdict on each resource type and kind that has a limit, or anything to count.
-pub fn verdicts(catalog: &Catalog, standings: &[Standing], new: &[Intent]) -> Vec<Verdict> {
+/// The verdict on each resource type and kind that has anything to count. `provisioned` says of each resource type, by its
+/// place, whether anything of it was ever written.
+pub fn verdicts(catalog: &Catalog, standings: &[Standing], provisioned: &[bool], new: &[Intent]) -> Vec<Verdict> {
     let mut counts = vec![Counts::default(); catalog.resource_types().len()];
+    for (counts, is_provisioned) in counts.iter_mut().zip(provisioned) {
+        counts.is_provisioned = *is_provisioned;
+    }
     for standing in standings.iter().filter(|standing| standing.linked) {
         if let Some(counts) = counts.get_mut(standing.kind) {
             counts.linked += 1;
@@ -126,7 +131,7 @@ fn of_type(resource_type: &ResourceType, counts: Counts) -> impl Iterator<Item =
     ];
     let name = resource_type.name.to_string();
     counted.into_iter().filter_map(move |(counted, count, absolute, percent)| {
-        let is_first_load = counted == Counted::Additions && counts.linked == 0;
+        let is_first_load = counted == Counted::Additions && (counts.linked == 0 || !counts.is_provisioned);
         let waived_percent = (percent > 0 && is_first_load).then_some(percent);
         let of_percent = (percent > 0 && !is_first_load).then(|| {
             let limit = counts.linked.saturating_mul(percent as usize) / 100;
