@@ -281,7 +281,7 @@ async fn an_order_tells_its_rules_run_review_and_what_is_another_today() {
         suite.generator().generate_orders(forced).await.unwrap();
         let id = newest(&suite, "AppAccount");
         let told = order(&suite, id).await;
-        let answer = "It creates AppAccount 'p1' of Person 1 (E1) in app; Awaiting Approval: waits for a review.";
+        let answer = "It is to create AppAccount 'p1' of Person 1 (E1) in app; Awaiting Approval: waits for a review.";
         assert_eq!(told.answer, answer, "{}", engine.name);
         assert_eq!(told.causes[0].kind(), Kind::GivenByRule, "{told:#?}");
         assert!(sentence(&told.causes, Kind::ReviewRequired).starts_with("its run forced a review of everything, as "));

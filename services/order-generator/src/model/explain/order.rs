@@ -95,11 +95,17 @@ impl OrderAsk<'_> {
 
     fn sentence(&self) -> String {
         let Order { kind, resource_type, target_key, owner, connector, .. } = self.order;
-        let does = match kind {
-            OrderKind::Addition => "creates",
-            OrderKind::Association => "links",
-            OrderKind::Update => "changes",
-            OrderKind::Deletion => "deletes",
+        use ProvisioningState as S;
+        let (does, did) = match kind {
+            OrderKind::Addition => ("create", "created"),
+            OrderKind::Association => ("link", "linked"),
+            OrderKind::Update => ("change", "changed"),
+            OrderKind::Deletion => ("delete", "deleted"),
+        };
+        let does = match self.state {
+            S::Executed | S::Verified => did.to_owned(),
+            S::Error | S::Errored | S::Inactive => format!("was to {does}"),
+            S::None | S::Pending | S::Transmitted | S::AwaitingApproval => format!("is to {does}"),
         };
         let key = if target_key.is_empty() { String::new() } else { format!(" '{target_key}'") };
         let who = words::who(owner);
@@ -181,8 +187,11 @@ impl OrderAsk<'_> {
                 }
                 _ => None,
             },
-            (_, Some(Wish::Unknown)) => Some(format!("today nobody knows: {today}")),
-            _ if answer.standing == Standing::Unknown => Some(format!("today nobody knows: {today}")),
+            // It says so itself.
+            (_, Some(Wish::Past)) if self.order.expired => None,
+            (_, Some(Wish::Unknown)) if self.order.rule_failure.is_some() => None,
+            (_, Some(Wish::Unknown)) => Some(today.to_owned()),
+            _ if answer.standing == Standing::Unknown => Some(today.to_owned()),
             _ => Some(format!("today the rules do not give it: {today}")),
         }
     }

@@ -376,7 +376,7 @@ fn an_order_tells_review_run_and_history() {
         today: None,
     };
     let answer = ask.explain();
-    assert_eq!(answer.sentence, "It creates App 'E1' of Ada (E1) in app; Inactive: declined.");
+    assert_eq!(answer.sentence, "It was to create App 'E1' of Ada (E1) in app; Inactive: declined.");
     let sentences: Vec<&str> = answer.causes.iter().map(|cause| cause.sentence.as_str()).collect();
     assert_eq!(
         sentences,
@@ -437,4 +437,18 @@ fn what_the_rules_say_today_never_rewrites_what_they_said_then() {
     assert_eq!(gone, ["today the rules do not give it: Ada (E1) does not have App"]);
     assignment.target_key = "E2".into();
     assert_eq!(today(Some(&assignment)).differences, ["its key was 'E1', and is 'E2' today"]);
+    assert_eq!(today(None).sentence, "It created App 'E1' of Ada (E1) in app; Verified.");
+    // What the order says of itself is no difference.
+    let expired = Order { expired: true, ..order.clone() };
+    let past = super::tests::assignment(Wish::Past);
+    let ask = OrderAsk {
+        catalog: None,
+        order: &expired,
+        state: ProvisioningState::Inactive,
+        said: "",
+        run: None,
+        steps: &[],
+        today: Some(Today { answer: &answer, assignment: Some(&past) }),
+    };
+    assert!(ask.explain().differences.is_empty());
 }

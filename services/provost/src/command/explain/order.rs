@@ -34,22 +34,24 @@ pub(super) fn lines(told: &ExplainOrderResponse, style: Style) -> Vec<String> {
 fn change(told: &ExplainedChange) -> Vec<String> {
     let Some(change) = &told.change else { return vec![] };
     let mut lines = vec![show::change(change)];
-    if let Some(why) = why(&change.why) {
-        lines.push(format!("  {why}"));
-    }
+    lines.extend(why(&change.why).into_iter().map(|why| format!("  {why}")));
     lines
 }
 
-fn why(reasons: &[Reason]) -> Option<String> {
-    let one = |reason: &Reason| {
-        let rule = match reason.rule.split_once(" / ") {
-            // Its resource type stands above already.
-            Some((of, rule)) if of.starts_with("resource type ") => rule,
-            _ => reason.rule.as_str(),
-        };
-        if reason.detail.is_empty() { rule.to_owned() } else { format!("{rule}: {}", reason.detail) }
-    };
-    (!reasons.is_empty()).then(|| reasons.iter().map(one).collect::<Vec<_>>().join(" ← "))
+/// One line for each rule of the resource type, with the roles that led to it.
+fn why(reasons: &[Reason]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for reason in reasons {
+        let own = reason.rule.split_once(" / ").filter(|(of, _)| of.starts_with("resource type "));
+        // Its resource type stands above already.
+        let rule = own.map_or(reason.rule.as_str(), |(_, rule)| rule);
+        let text = if reason.detail.is_empty() { rule.to_owned() } else { format!("{rule}: {}", reason.detail) };
+        match lines.last_mut().filter(|_| own.is_none()) {
+            Some(line) => line.push_str(&format!(" ← {text}")),
+            None => lines.push(text),
+        }
+    }
+    lines
 }
 
 fn run(run: &ExplainedRun) -> Vec<String> {
@@ -104,6 +106,7 @@ mod tests {
             why: vec![
                 reason("resource type App / navigation groups -> finance", "has role finance"),
                 reason("role finance / rule 1", "department = 'Finance'"),
+                reason("resource type App / navigation groups -> all", "everyone"),
             ],
             ..Change::default()
         };
@@ -147,6 +150,7 @@ mod tests {
                 "      scalar title: title = 'Lead'",
                 "    groups + finance",
                 "      navigation groups -> finance: has role finance ← role finance / rule 1: department = 'Finance'",
+                "      navigation groups -> all: everyone",
                 "    pin = ••••••",
                 "  reviewed because",
                 "    App requires a review of every order",

@@ -2,7 +2,6 @@
 
 use super::words::{contexts, section, sentences, sources};
 use crate::console::Style;
-use crate::show::counted;
 use provost_contract::generator::v1::{
     ExplainAssignmentResponse, ExplainOwnerResponse, Explained, ExplainedKind, ExplainedStanding,
 };
@@ -37,8 +36,8 @@ pub(super) fn owner_lines(told: &ExplainOwnerResponse, style: Style) -> Vec<Stri
     let missing: Vec<String> = missing.collect();
     if !missing.is_empty() {
         lines.push(String::new());
-        let heading = counted(missing.len() as i64, "things that it does not have");
-        lines.extend(section(&heading.replace("1 things", "1 thing"), missing, style));
+        let heading = format!("what the owner does not have ({})", missing.len());
+        lines.extend(section(&heading, missing, style));
     }
     lines
 }
@@ -63,7 +62,7 @@ const fn kind(explained: &Explained) -> &'static str {
     }
 }
 
-/// The properties of a resource, each with the first reason, and further resources.
+/// The properties of a resource, each with its reasons, and further resources.
 fn parts(explained: &Explained) -> Vec<String> {
     let of = format!(" of {} '{}'", explained.name, explained.target_key);
     let one = |part: &Explained| {
@@ -76,7 +75,7 @@ fn parts(explained: &Explained) -> Vec<String> {
             _ => part.answer.clone(),
         };
         let mut lines = vec![answer];
-        lines.extend(part.causes.first().map(|cause| format!("  {}", cause.sentence)));
+        lines.extend(part.causes.iter().map(|cause| format!("  {}", cause.sentence)));
         lines
     };
     explained.parts.iter().flat_map(one).collect()
@@ -84,7 +83,7 @@ fn parts(explained: &Explained) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use provost_contract::generator::v1::{
         ConsideredRule, ExplainedCause, ExplainedContext, ExplainedDimension, ExplainedSource,
@@ -193,7 +192,7 @@ mod tests {
                 "    title shall be 'Boss', and is 'Clerk'.",
                 "      scalar title gives it: title = 'Boss'",
                 "",
-                "  1 thing that it does not have",
+                "  what the owner does not have (1)",
                 "    composite role staff: no rule gives it",
             ]
         );
