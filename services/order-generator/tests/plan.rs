@@ -21,9 +21,6 @@ async fn complete(suite: &Suite, world: &World) -> JobRun {
 
 /// Reads everything, and computes nothing.
 async fn read(suite: &Suite, world: &World) {
-    for connection in ["hr-csv", "app-sql", "vault-sql"] {
-        let _ = connection;
-    }
     suite.synchronize(world).await;
 }
 

@@ -10,6 +10,8 @@ connectors:
   - name: hr
     connections: [ { name: hr-csv, package: csv } ]
     export: hr-csv
+    # A feed that lost people is to reach the generation here: what it stops there is what these tests are about.
+    thresholds: { deletions_percent: 0 }
   - name: app
     connections: [ { name: app-sql, package: sql } ]
     export: app-sql
