@@ -15,10 +15,13 @@ pub(super) fn held_roles(loaded: &Loaded, roles: Vec<KnownRole>, told: &mut Told
     for KnownRole { role, is_composite, why, workflow, period } in roles {
         let request = told.about(true, &role);
         let is_taken = request.as_ref().is_some_and(|request| is_taken_away(request, now));
+        // What is over is nobody's any more (workflow state 19), whether it was computed since or not; what was
+        // taken away is shown as long as that holds.
+        if period.is_over(now) && !is_taken {
+            continue;
+        }
         let workflow = match workflow {
             _ if is_taken => WorkflowState::Cancellation,
-            // Over since it was computed.
-            WorkflowState::Approved if period.is_over(now) => WorkflowState::Inactive,
             workflow => workflow,
         };
         let display_name = display_name(loaded, &role);
