@@ -278,18 +278,19 @@ impl<'a> Writer<'a> {
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    texts: Vec<String>,
+    /// What was read in full, and whether the prefix comes before it.
+    texts: Vec<(bool, &'a str)>,
     prefix: String,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         self.bytes = rest;
         Some(*first)
     }
 
-    fn take(&mut self, length: u64) -> Option<&[u8]> {
+    fn take(&mut self, length: u64) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(usize::try_from(length).ok()?)?;
         self.bytes = rest;
         Some(taken)
@@ -319,14 +320,16 @@ impl Reader<'_> {
 
     fn text(&mut self) -> Option<String> {
         let kind = self.number()?;
-        if kind >= KNOWN {
-            return self.texts.get(usize::try_from(kind - KNOWN).ok()?).cloned();
-        }
-        let length = self.number()?;
-        let rest = str::from_utf8(self.take(length)?).ok()?.to_owned();
-        let text = if kind == NEW_AFTER_PREFIX { format!("{}{rest}", self.prefix) } else { rest };
-        self.texts.push(text.clone());
-        Some(text)
+        let (is_after_prefix, text) = match kind {
+            NEW | NEW_AFTER_PREFIX => {
+                let length = self.number()?;
+                let new = (kind == NEW_AFTER_PREFIX, str::from_utf8(self.take(length)?).ok()?);
+                self.texts.push(new);
+                new
+            }
+            _ => *self.texts.get(usize::try_from(kind - KNOWN).ok()?)?,
+        };
+        Some(if is_after_prefix { [self.prefix.as_str(), text].concat() } else { text.to_owned() })
     }
 
     fn all<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
