@@ -9,8 +9,8 @@ use futures::{Stream, TryStreamExt};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    StreamTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, StreamTrait,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -64,6 +64,11 @@ pub(crate) async fn known_owners(connection: &impl ConnectionTrait) -> Result<Ve
         .await?;
     found.extend(having);
     Ok(found)
+}
+
+/// How many owners there are of whom something is kept.
+pub(crate) async fn count_owners(connection: &impl ConnectionTrait) -> Result<usize, DbErr> {
+    Ok(usize::try_from(owner::Entity::find().count(connection).await?).unwrap_or(usize::MAX))
 }
 
 /// All assignments.

@@ -1,14 +1,15 @@
 //! The projection of the ledger, as the model wants to see it: what is known of each lane's orders.
 
 use crate::generator::Generator;
-use crate::model::generate::{LaneKey, lane_of_order};
-use crate::model::known_order::KnownOrder;
-use crate::store::{orders, sensitive_orders};
+use crate::model::generate::{Afoot, LaneId, LaneKey, Newest, OwnerId, lane_of_order, unknown_key};
+use crate::model::known_order::{self, KnownOrder};
+use crate::store::orders::{self, Brief, BriefOrder};
+use crate::store::sensitive_orders;
 use provost_contract::from_wire;
 use provost_contract::types::v1 as wire;
-use provost_domain::{InactiveReason, Order, ProvisioningState};
+use provost_domain::{InactiveReason, Order, OrderKind, ProvisioningState};
 use provost_service_kit::Fault;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of each lane's orders, oldest first.
 pub(crate) type Lanes = BTreeMap<LaneKey, Vec<KnownOrder>>;
@@ -28,6 +29,51 @@ pub(crate) async fn lanes_of(generator: &Generator, lanes: &[LaneKey]) -> Result
         records.iter().filter_map(|record| record.order.as_ref()).map(|order| order.order_id.as_str()).collect();
     let contents = sensitive_orders::these(connection, engine, &ids).await?;
     in_lanes(records, contents)
+}
+
+/// What is afoot in all lanes.
+pub(crate) async fn all_afoot(generator: &Generator) -> Result<Afoot, Fault> {
+    let mut afoot = Afoot::default();
+    orders::in_open_lanes(generator.database.read(), |brief| add(&mut afoot, brief, |_| true)).await?;
+    Ok(afoot)
+}
+
+/// What is afoot in these lanes, as rows name them; of what can be cancelled, that of these owners.
+pub(crate) async fn afoot_in(
+    generator: &Generator,
+    lanes: &[String],
+    owners: &HashSet<OwnerId>,
+) -> Result<Afoot, Fault> {
+    let mut afoot = Afoot::default();
+    for brief in orders::briefs_of(generator.database.read(), generator.database.engine(), lanes).await? {
+        add(&mut afoot, brief, |owner| owners.contains(&owner))?;
+    }
+    Ok(afoot)
+}
+
+fn add(afoot: &mut Afoot, brief: Brief, is_theirs: impl Fn(OwnerId) -> bool) -> Result<(), Fault> {
+    let Brief { order, state, lease } = brief;
+    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key } =
+        order.unwrap_or_default();
+    let owner = owner.unwrap_or_default();
+    let id = order_id.parse().map_err(|_| strange(format!("the order id '{order_id}'")))?;
+    let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
+    let kind = OrderKind::from_number(kind).ok_or_else(|| strange(format!("the order kind {kind}")))?;
+    let key = match target_key.as_str() {
+        "" => unknown_key(&resource_type, &owner.entity_type, &owner.key),
+        _ => target_key,
+    };
+    let lane = LaneId::named(&connector, &entity_type, &key);
+    afoot.add(lane, Newest { id, kind, state });
+    let owner = OwnerId::named(&owner.entity_type, &owner.key);
+    if known_order::gives_way(state, state == ProvisioningState::Pending && lease.is_some()) && is_theirs(owner) {
+        afoot.add_giving_way(lane, owner, id);
+    }
+    Ok(())
+}
+
+fn strange(what: String) -> Fault {
+    Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"))
 }
 
 fn in_lanes(records: Vec<wire::OrderRecord>, mut contents: HashMap<String, wire::Order>) -> Result<Lanes, Fault> {
@@ -61,7 +107,6 @@ fn whole(told: wire::Order, content: Option<wire::Order>) -> wire::Order {
 /// One order: what was submitted, and what is known of it.
 pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fault> {
     let wire::OrderRecord { order, state, inactive_reason, lease, executed_at, .. } = record;
-    let strange = |what: String| Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"));
     let order = from_wire::order("order", order.unwrap_or_default()).map_err(|wrong| strange(wrong.to_string()))?;
     let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
     let inactive_reason = match wire::InactiveReason::try_from(inactive_reason) {
