@@ -28,7 +28,7 @@ pub struct KnownOrder {
     pub changes: Vec<Change>,
     /// Why it had to be reviewed; empty when nobody looks at it before it is written.
     pub block_causes: Vec<BlockCause>,
-    /// What it asks for, as `Order::fingerprint` says it.
+    /// What it asks for, as `Order::fingerprint` says it; empty once it was verified, when nothing is compared with it.
     pub fingerprint: String,
     /// When it was decided.
     pub generated_at: Timestamp,

@@ -2,6 +2,7 @@
 //! type. Kept in a form in which equal ones are equal, so that only differences are written.
 
 use super::compact;
+pub(crate) use super::compact::Depth;
 use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
 use crate::model::assign::Assignment;
@@ -32,6 +33,14 @@ impl Body {
     /// When the bytes are not an assignment's.
     pub(crate) fn read(&self) -> Result<Assignment, Fault> {
         compact::from_bytes(&self.0)
+    }
+
+    /// So much of the assignment.
+    ///
+    /// # Errors
+    /// When the bytes are not an assignment's.
+    pub(crate) fn read_to(&self, depth: Depth) -> Result<Assignment, Fault> {
+        compact::read(&self.0, depth)
     }
 }
 

@@ -107,9 +107,9 @@ pub(crate) async fn save(
             }
         }
     }
-    let rows: Vec<Model> = newest.into_values().collect();
-    for chunk in rows.chunks(engine.rows_per_statement(COLUMNS)) {
-        Entity::insert_many(chunk.iter().cloned().map(IntoActiveModel::into_active_model))
+    let mut rows = newest.into_values().map(IntoActiveModel::into_active_model).peekable();
+    while rows.peek().is_some() {
+        Entity::insert_many(rows.by_ref().take(engine.rows_per_statement(COLUMNS)))
             .on_conflict(
                 OnConflict::column(Column::OrderId)
                     .update_columns([

@@ -7,7 +7,7 @@ use crate::store::orders::{self, Brief, BriefOrder};
 use crate::store::sensitive_orders;
 use provost_contract::from_wire;
 use provost_contract::types::v1 as wire;
-use provost_domain::{InactiveReason, Order, OrderKind, ProvisioningState};
+use provost_domain::{InactiveReason, Order, OrderKind, ProvisioningState, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -79,8 +79,8 @@ fn strange(what: String) -> Fault {
 fn in_lanes(records: Vec<wire::OrderRecord>, mut contents: HashMap<String, wire::Order>) -> Result<Lanes, Fault> {
     let mut lanes = Lanes::new();
     for record in records {
-        let (order, known) = known(complete(record, &mut contents))?;
-        lanes.entry(lane_of_order(&order)).or_default().push(known);
+        let (lane, known) = in_lane(complete(record, &mut contents))?;
+        lanes.entry(lane).or_default().push(known);
     }
     Ok(lanes)
 }
@@ -106,6 +106,52 @@ fn whole(told: wire::Order, content: Option<wire::Order>) -> wire::Order {
 
 /// One order: what was submitted, and what is known of it.
 pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fault> {
+    let (order, standing) = read(record)?;
+    let known = standing.known(order.clone());
+    Ok((order, known))
+}
+
+/// One order among very many: its lane, and what is known of it.
+pub(crate) fn in_lane(record: wire::OrderRecord) -> Result<(LaneKey, KnownOrder), Fault> {
+    let (order, standing) = read(record)?;
+    Ok((lane_of_order(&order), standing.known(order)))
+}
+
+/// Where an order stands.
+struct Standing {
+    state: ProvisioningState,
+    inactive_reason: Option<InactiveReason>,
+    is_leased: bool,
+    executed_at: Option<Timestamp>,
+}
+
+impl Standing {
+    fn known(self, order: Order) -> KnownOrder {
+        let Self { state, inactive_reason, is_leased, executed_at } = self;
+        // Most lanes hold one order, which was verified: what it asked for is compared with nothing any more.
+        let is_compared = state != ProvisioningState::Verified;
+        let fingerprint = if is_compared { order.fingerprint() } else { String::new() };
+        let Order { id, kind, owner, resource_type, changes, block_causes, generated_at, .. } = order;
+        KnownOrder {
+            id,
+            kind,
+            owner,
+            resource_type: resource_type.into(),
+            state,
+            inactive_reason,
+            // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.
+            // Taking it for live is safe: what comes after it waits in its lane.
+            in_flight: state == ProvisioningState::Pending && is_leased,
+            changes,
+            block_causes,
+            fingerprint,
+            generated_at,
+            executed_at,
+        }
+    }
+}
+
+fn read(record: wire::OrderRecord) -> Result<(Order, Standing), Fault> {
     let wire::OrderRecord { order, state, inactive_reason, lease, executed_at, .. } = record;
     let order = from_wire::order("order", order.unwrap_or_default()).map_err(|wrong| strange(wrong.to_string()))?;
     let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
@@ -116,23 +162,8 @@ pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fa
         Ok(wire::InactiveReason::Superseded) => Some(InactiveReason::Superseded),
         Ok(wire::InactiveReason::Unspecified) | Err(_) => None,
     };
-    let known = KnownOrder {
-        id: order.id,
-        kind: order.kind,
-        owner: order.owner.clone(),
-        resource_type: order.resource_type.as_str().into(),
-        state,
-        inactive_reason,
-        // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.
-        // Taking it for live is safe: what comes after it waits in its lane.
-        in_flight: state == ProvisioningState::Pending && lease.is_some(),
-        changes: order.changes.clone(),
-        block_causes: order.block_causes.clone(),
-        fingerprint: order.fingerprint(),
-        generated_at: order.generated_at,
-        executed_at: executed_at.as_ref().map(from_wire::timestamp),
-    };
-    Ok((order, known))
+    let executed_at = executed_at.as_ref().map(from_wire::timestamp);
+    Ok((order, Standing { state, inactive_reason, is_leased: lease.is_some(), executed_at }))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::model::generate::{
     lanes_of_assignment,
 };
 use crate::model::need::Need;
-use crate::store::assignments::{self, AssignmentKey, Body, OwnerKey};
+use crate::store::assignments::{self, AssignmentKey, Body, Depth, OwnerKey};
 use crate::store::computations::Generated;
 use crate::store::{dependencies, orders};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -212,27 +212,41 @@ async fn look(
     let reading = tokio::task::spawn_blocking(move || {
         let (mut standings, mut in_need) = (Vec::with_capacity(bodies.len()), Vec::new());
         for body in bodies {
-            let assignment = body.read()?;
+            let assignment = body.read_to(Depth::Glance)?;
             let Some(standing) = Standing::of(&catalog, &assignment) else { continue };
             if standing.needs_a_look() {
-                in_need.push((standings.len(), assignment));
+                let lanes = if has_orders { lanes_of_assignment(&catalog, &assignment) } else { vec![] };
+                in_need.push(InNeed { place: standings.len(), glance: assignment, body, lanes });
             }
             standings.push(standing);
         }
         Ok::<_, Fault>((standings, in_need))
     });
     let (standings, in_need) = reading.await.map_err(Fault::internal)??;
-    let mut lanes: BTreeSet<LaneKey> = BTreeSet::new();
-    if has_orders {
-        lanes.extend(in_need.iter().flat_map(|(_, assignment)| lanes_of_assignment(&loaded.catalog, assignment)));
-    }
+    let lanes: BTreeSet<LaneKey> = in_need.iter().flat_map(|one| one.lanes.iter().cloned()).collect();
     let lanes = lanes_of(generator, &lanes.into_iter().collect::<Vec<_>>()).await?;
     let looking = tokio::task::spawn_blocking(move || {
         let ground = Ground::new(&loaded.catalog, &lanes, &run);
-        let look = |(place, assignment): (usize, Assignment)| ground.look(place, &assignment, OrderId::new(new_id()));
-        Seen { standings, looks: in_need.into_iter().filter_map(look).collect() }
+        let look = |one: InNeed| {
+            // What it asks for is compared with the orders of its lanes, and with nothing else.
+            let is_compared = one.lanes.iter().any(|lane| lanes.contains_key(lane));
+            let assignment = if is_compared { one.body.read_to(Depth::Order)? } else { one.glance };
+            Ok(ground.look(one.place, &assignment, OrderId::new(new_id())))
+        };
+        let looks = in_need.into_iter().filter_map(|one| look(one).transpose()).collect::<Result<_, Fault>>()?;
+        Ok(Seen { standings, looks })
     });
-    looking.await.map_err(Fault::internal)
+    looking.await.map_err(Fault::internal)?
+}
+
+/// An assignment that may need an order.
+struct InNeed {
+    /// The place of its standing.
+    place: usize,
+    glance: Assignment,
+    body: Body,
+    /// The lanes in which an order of it may be; none when there is no order at all.
+    lanes: Vec<LaneKey>,
 }
 
 /// The standings of whoever else has or wants what one of these owners asks about: nothing is ordered for them.
@@ -252,7 +266,7 @@ async fn rivals(
     let bodies = assignments::of_owners(connection, engine, &others.iter().collect::<Vec<_>>()).await?;
     let mut found = Vec::new();
     for body in bodies.values() {
-        let standing = Standing::of(catalog, &body.read()?);
+        let standing = Standing::of(catalog, &body.read_to(Depth::Glance)?);
         found.extend(standing.filter(|one| one.lane(catalog).is_some_and(|lane| asked.contains(&lane))));
     }
     Ok(found)

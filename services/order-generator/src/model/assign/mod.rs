@@ -275,6 +275,7 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
         Some(expected) if due.contains(now) => Some(situation.have(expected)),
         // Once nothing is left to take away, that is said at once: the next run finds it settled.
         Some(expected) if due.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
+        Some(expected) if due.is_future(now) => lost().or_else(|| Some(situation.again(expected))),
         Some(_) | None => lost(),
     }
 }
@@ -376,6 +377,12 @@ impl<'a> Situation<'a, '_> {
             properties,
             ..self.base(key, Wish::Unknown)
         }
+    }
+
+    /// What was had before is gone, and there will be one again.
+    fn again(&self, expected: &ExpectedResource) -> Assignment {
+        let linked = (self.resource)(&expected.target_key).is_some();
+        Assignment { linked, ..self.waiting(expected, Wish::Later) }
     }
 
     fn waiting(&self, expected: &ExpectedResource, wish: Wish) -> Assignment {
