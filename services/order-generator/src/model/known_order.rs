@@ -74,15 +74,7 @@ impl KnownOrder {
 
     /// It can be replaced or cancelled.
     pub(crate) fn gives_way(&self) -> bool {
-        match self.state {
-            ProvisioningState::Errored | ProvisioningState::AwaitingApproval | ProvisioningState::Error => true,
-            ProvisioningState::Pending => !self.in_flight,
-            ProvisioningState::None
-            | ProvisioningState::Transmitted
-            | ProvisioningState::Verified
-            | ProvisioningState::Inactive
-            | ProvisioningState::Executed => false,
-        }
+        gives_way(self.state, self.in_flight)
     }
 
     /// An export that began after the order was executed does not show what it set `property` to,
@@ -101,7 +93,8 @@ impl KnownOrder {
         self.inactive_reason == Some(InactiveReason::Declined)
     }
 
-    fn counts(&self) -> bool {
+    /// It was not replaced or cancelled.
+    pub(crate) fn counts(&self) -> bool {
         !matches!(self.inactive_reason, Some(InactiveReason::Superseded | InactiveReason::Cancelled))
     }
 
@@ -141,6 +134,19 @@ impl KnownOrder {
             OrderKind::Addition | OrderKind::Association => current.is_some() && readable.all(shown),
             OrderKind::Update => current.is_some() && readable.peek().is_some() && readable.all(shown),
         }
+    }
+}
+
+/// An order in this state, that an agent holds or does not, can be replaced or cancelled.
+pub(crate) const fn gives_way(state: ProvisioningState, in_flight: bool) -> bool {
+    match state {
+        ProvisioningState::Errored | ProvisioningState::AwaitingApproval | ProvisioningState::Error => true,
+        ProvisioningState::Pending => !in_flight,
+        ProvisioningState::None
+        | ProvisioningState::Transmitted
+        | ProvisioningState::Verified
+        | ProvisioningState::Inactive
+        | ProvisioningState::Executed => false,
     }
 }
 

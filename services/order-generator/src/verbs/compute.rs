@@ -10,6 +10,7 @@ use super::catch_up::catch_up;
 use super::inputs::{Batch, Claimed, Kept, Person, Scope};
 use super::permissions::owner_type;
 use super::planning::Planning;
+use super::regenerate::{self, Outlook};
 use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
 use super::world::{Ground, Known, Taken, World};
@@ -293,6 +294,8 @@ pub(crate) struct Found {
     dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
     /// What waits for a person, when something does or did: as it is kept, and by now.
     items: Option<(HashMap<String, String>, Vec<Item>)>,
+    /// What generation has to know.
+    outlook: Outlook,
     /// What a plan is made from.
     pub(crate) planning: Option<Planning>,
 }
@@ -323,7 +326,9 @@ pub(crate) async fn compute_in_memory(
         Scope::Everybody => run.strays(done).await?,
         Scope::These(_) => {
             // What nobody has any more is looked at by itself.
-            let released = std::mem::take(&mut run.released);
+            let mut released = std::mem::take(&mut run.released);
+            // Who was looked at already is not its own rival.
+            released.retain(|owner| !run.computation.found.contains_key(owner));
             run.all(released.into_iter().collect(), done).await?;
             run.whoever_else_claims(done).await?;
         }
@@ -552,6 +557,7 @@ impl Found {
         }
         let gone = assignments.keys().filter(|name| !here.contains(*name));
         found.assignments.extend(gone.map(|name| (name.clone(), None)));
+        found.outlook = Outlook::of(world.ground().catalog(), previous, person, !found.assignments.is_empty());
         let computed_from = person.dependencies(world.ground().now);
         if computed_from != *dependencies {
             found.dependencies = Some((dependencies.clone(), computed_from));
@@ -667,6 +673,8 @@ async fn save(
         }
         Answers::Nothing { orders } => orders,
     };
+    let outlooks = computation.found.iter().map(|(owner, found)| (owner, &found.outlook));
+    regenerate::note(&transaction, engine, ground.texts.are_whole(), outlooks).await?;
     // What is kept is an input too: whoever got something else is looked at once more, until it stays.
     changes::note(&generator.database, &transaction, unsettled(computation)).await?;
     let (started_at, ended_at) = (ground.now, generator.clock.now());

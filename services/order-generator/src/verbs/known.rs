@@ -1,8 +1,8 @@
 //! The projection of the ledger, as the model wants to see it: what is known of each lane's orders.
 
 use crate::generator::Generator;
-use crate::model::generate::{LaneKey, lane_of_order, unknown_key};
-use crate::model::known_order::KnownOrder;
+use crate::model::generate::{Afoot, LaneId, LaneKey, Newest, OwnerId, lane_of_order, unknown_key};
+use crate::model::known_order::{self, KnownOrder};
 use crate::store::orders::{self, Brief, BriefOrder, Counting};
 use crate::store::sensitive_orders;
 use provost_contract::from_wire;
@@ -43,7 +43,7 @@ pub(crate) async fn lanes_of(generator: &Generator, lanes: &[LaneKey]) -> Result
 
 /// A verified order, without what it changed.
 fn verified(brief: Brief) -> Result<(LaneKey, KnownOrder), Fault> {
-    let Brief { order, executed_at } = brief;
+    let Brief { order, executed_at, .. } = brief;
     let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key, generated_at } =
         order.unwrap_or_default();
     let wire::Owner { entity_type: owner_type, key: owner_key, display_name } = owner.unwrap_or_default();
@@ -71,6 +71,47 @@ fn verified(brief: Brief) -> Result<(LaneKey, KnownOrder), Fault> {
 
 fn strange(what: String) -> Fault {
     Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"))
+}
+
+/// What is afoot in all lanes.
+pub(crate) async fn all_afoot(generator: &Generator) -> Result<Afoot, Fault> {
+    let mut afoot = Afoot::default();
+    orders::in_open_lanes(generator.database.read(), |brief| add(&mut afoot, brief, |_| true)).await?;
+    Ok(afoot)
+}
+
+/// What is afoot in these lanes, as rows name them; of what can be cancelled, that of these owners.
+pub(crate) async fn afoot_in(
+    generator: &Generator,
+    lanes: &[String],
+    owners: &HashSet<OwnerId>,
+) -> Result<Afoot, Fault> {
+    let mut afoot = Afoot::default();
+    for brief in orders::briefs_of(generator.database.read(), generator.database.engine(), lanes).await? {
+        add(&mut afoot, brief, |owner| owners.contains(&owner))?;
+    }
+    Ok(afoot)
+}
+
+fn add(afoot: &mut Afoot, brief: Brief, is_theirs: impl Fn(OwnerId) -> bool) -> Result<(), Fault> {
+    let Brief { order, state, lease, .. } = brief;
+    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key, .. } =
+        order.unwrap_or_default();
+    let owner = owner.unwrap_or_default();
+    let id = order_id.parse().map_err(|_| strange(format!("the order id '{order_id}'")))?;
+    let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
+    let kind = OrderKind::from_number(kind).ok_or_else(|| strange(format!("the order kind {kind}")))?;
+    let key = match target_key.as_str() {
+        "" => unknown_key(&resource_type, &owner.entity_type, &owner.key),
+        _ => target_key,
+    };
+    let lane = LaneId::named(&connector, &entity_type, &key);
+    afoot.add(lane, Newest { id, kind, state });
+    let owner = OwnerId::named(&owner.entity_type, &owner.key);
+    if known_order::gives_way(state, state == ProvisioningState::Pending && lease.is_some()) && is_theirs(owner) {
+        afoot.add_giving_way(lane, owner, id);
+    }
+    Ok(())
 }
 
 fn in_lanes(records: Vec<wire::OrderRecord>, mut contents: HashMap<String, wire::Order>) -> Result<Lanes, Fault> {
@@ -218,7 +259,7 @@ mod tests {
         let brief = verified(prost::Message::decode(prost::Message::encode_to_vec(&record).as_slice()).unwrap());
         record.order.as_mut().unwrap().changes.clear();
         assert_eq!(brief.unwrap(), in_lane(record).unwrap());
-        let wrong = |order| verified(Brief { order: Some(order), executed_at: None }).unwrap_err().to_string();
+        let wrong = |order| verified(Brief { order: Some(order), ..Brief::default() }).unwrap_err().to_string();
         assert!(wrong(BriefOrder { order_id: "x".into(), ..Default::default() }).contains("the order id 'x'"));
         let kind = BriefOrder { order_id: uuid::Uuid::nil().to_string(), kind: 9, ..Default::default() };
         assert!(wrong(kind).contains("the order kind 9"));
