@@ -133,6 +133,7 @@ impl World {
             max_orders: 10,
             wait: Some(prost_types::Duration { seconds: 10, nanos: 0 }),
             agent_version: "1".into(),
+            urgent_only: false,
         };
         let leased = clients.dispatch().pull_orders(pull).await.unwrap().into_inner().orders;
         assert!(!leased.is_empty());
