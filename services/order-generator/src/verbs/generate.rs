@@ -9,6 +9,7 @@ use super::compute::{Done, ROLE_MODEL, catalog};
 use super::known::{Lanes, lanes};
 use super::pieces::{self, Orders, Pieces};
 use super::planned;
+use super::sizes::tell_sizes;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::ledger::batches;
@@ -81,6 +82,7 @@ async fn generate_alone(
         hold(generator, &survey, options, actor, &generated).await?;
     } else {
         let total = survey.decided.new.len();
+        tell_sizes(generator, &survey.loaded.catalog, &survey.standings).await;
         submit(generator, actor, total, survey.stored(generator, wire_messages), &mut generated, done).await?;
         cancel(generator, &survey.decided.cancel, &mut generated).await?;
         wait_for(generator).await?;

@@ -32,6 +32,7 @@ mod requested;
 pub(crate) mod requests;
 pub(crate) mod revoke_assignment;
 pub(crate) mod schema;
+mod sizes;
 pub(crate) mod stage;
 pub(crate) mod synchronize;
 pub(crate) mod texts;

@@ -100,6 +100,11 @@ impl Standing {
         })
     }
 
+    /// The place of its resource type, when the resource is there.
+    pub fn existing(&self) -> Option<usize> {
+        self.linked.then_some(self.kind)
+    }
+
     /// It may need an order.
     pub const fn needs_a_look(&self) -> bool {
         self.needs_a_look
