@@ -162,7 +162,7 @@ impl Live {
         let order_id = provost_service_kit::new_id().to_string();
         let order = json!({
             "order_id": order_id,
-            "kind": "ORDER_KIND_ADDITION",
+            "kind": "ORDER_KIND_DELETION",
             "resource_type": "Cookbook",
             "connector": connection,
             "connection": connection,

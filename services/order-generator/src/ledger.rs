@@ -7,8 +7,8 @@ use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceC
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::fulfillment::v1::{
     Agent, CancelOrdersRequest, ConnectionSize, CountOrdersRequest, GetOrderRequest, GetOrderResponse,
-    ListAgentsRequest, ReportConnectionSizesRequest, SubmitOrdersRequest, SubmitOrdersResponse, Verification,
-    VerifyOrdersRequest, WatchOrdersRequest, WatchOrdersResponse,
+    ListAgentsRequest, ListConnectionsRequest, ReportConnectionSizesRequest, SubmitOrdersRequest, SubmitOrdersResponse,
+    Verification, VerifyOrdersRequest, WatchOrdersRequest, WatchOrdersResponse,
 };
 use provost_contract::types::v1::{ItemResult, Order};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
@@ -77,6 +77,14 @@ impl Ledger {
             client.report_connection_sizes(caller::request_as(ACTOR, request)).await.map_err(fault)?;
         }
         Ok(())
+    }
+
+    /// What holds connections, in a sentence each, by their names.
+    pub(crate) async fn holds(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut client = ConnectionServiceClient::new(self.channel.clone());
+        let request = caller::request_as(ACTOR, ListConnectionsRequest {});
+        let connections = client.list_connections(request).await.map_err(fault)?.into_inner().connections;
+        Ok(connections.into_iter().filter_map(|one| Some((one.name, one.hold?.message))).collect())
     }
 
     /// Reports verified orders; answers per item.

@@ -36,7 +36,8 @@ pub(crate) fn event(entry: &Entry, attempt: u32, failure: Failure, is_known: boo
     let is_waiting = matches!(&standing.state, State::Pending { lease: None, retry: Some(_) });
     let is_handed_over = matches!(&standing.state, State::Transmitted { .. });
     let is_throttled = failure.class == FailureClass::Throttled;
-    let counted = !is_throttled && !(is_known && failure.class.is_of_the_connection());
+    let is_the_connections = is_throttled || (is_known && failure.class.is_of_the_connection());
+    let counted = !is_the_connections;
     let has_tries = !counted || standing.failures + 1 < FAILURES_MAX || is_waiting;
     if failure.class.is_passing() && !is_handed_over && has_tries {
         let times = if is_throttled { standing.throttles } else { standing.failures } + 1;

@@ -434,7 +434,7 @@ async fn connections_are_listed_once_and_unknown_ones_are_not_found() {
         let names: Vec<_> =
             listed.connections.iter().map(|one| (one.name.as_str(), one.pending, one.in_flight)).collect();
         assert_eq!(names, [("app-sql", 1, 1), ("desk", 1, 0)], "{}", world.engine);
-        let limits = listed.connections[0].limits.clone().unwrap();
+        let limits = listed.connections[0].limits.unwrap();
         assert_eq!((limits.per_minute, limits.in_flight, limits.breaker_failures), (0, 0, 5));
         assert_eq!(limits.deletions, Some(BrakeLimit { count_max: 0, percent_max: 30 }));
         let request = PauseConnectionRequest { connection: "dsek".into(), comment: "x".into() };
