@@ -5,7 +5,7 @@ use prost::Message;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::fulfillment::v1::{
-    Agent, CancelOrdersRequest, CountOrdersRequest, GetOrderRequest, GetOrderResponse, ListAgentsRequest,
+    Agent, CancelOrdersRequest, CountOrdersRequest, GetOrderRequest, GetOrderResponse, ListAgentsRequest, OrderCount,
     SubmitOrdersRequest, SubmitOrdersResponse, Verification, VerifyOrdersRequest, WatchOrdersRequest,
     WatchOrdersResponse,
 };
@@ -102,7 +102,9 @@ impl Ledger {
     pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, i32), i64>, Fault> {
         let request = caller::request_as(ACTOR, CountOrdersRequest { filter: None });
         let counts = self.orders().count_orders(request).await.map_err(fault)?.into_inner().counts;
-        Ok(counts.into_iter().map(|count| ((count.resource_type, count.state), count.count)).collect())
+        // What was archived is still in the projection.
+        let all = |count: OrderCount| ((count.resource_type, count.state), count.count + count.archived);
+        Ok(counts.into_iter().map(all).collect())
     }
 
     /// The agents that have pulled orders.

@@ -5,10 +5,11 @@ use crate::verbs::submit::Submission;
 use crate::verbs::watch::Feed;
 use provost_contract::fulfillment::v1::order_service_server::OrderService;
 use provost_contract::fulfillment::v1::{
-    CancelOrdersRequest, CancelOrdersResponse, CountOrdersRequest, CountOrdersResponse, GetOrderRequest,
-    GetOrderResponse, ListErrorCausesRequest, ListErrorCausesResponse, ListOrdersRequest, ListOrdersResponse,
-    SubmitOrdersRequest, SubmitOrdersResponse, UnblockErrorCauseRequest, UnblockErrorCauseResponse,
-    UnblockOrdersRequest, UnblockOrdersResponse, VerifyOrdersRequest, VerifyOrdersResponse, WatchOrdersRequest,
+    CancelOrdersRequest, CancelOrdersResponse, CountOrdersByAgeRequest, CountOrdersByAgeResponse, CountOrdersRequest,
+    CountOrdersResponse, GetOrderRequest, GetOrderResponse, ListErrorCausesRequest, ListErrorCausesResponse,
+    ListOrdersRequest, ListOrdersResponse, SubmitOrdersRequest, SubmitOrdersResponse, UnblockErrorCauseRequest,
+    UnblockErrorCauseResponse, UnblockOrdersRequest, UnblockOrdersResponse, VerifyOrdersRequest, VerifyOrdersResponse,
+    WatchOrdersRequest,
 };
 use provost_service_kit::Caller;
 use tonic::{Request, Response, Status, Streaming};
@@ -47,6 +48,13 @@ impl OrderService for Orders {
     ) -> Result<Response<CountOrdersResponse>, Status> {
         let CountOrdersRequest { filter } = request.into_inner();
         Ok(Response::new(CountOrdersResponse { counts: self.0.count(filter).await? }))
+    }
+
+    async fn count_orders_by_age(
+        &self,
+        request: Request<CountOrdersByAgeRequest>,
+    ) -> Result<Response<CountOrdersByAgeResponse>, Status> {
+        Ok(Response::new(self.0.count_by_age(request.into_inner()).await?))
     }
 
     async fn watch_orders(

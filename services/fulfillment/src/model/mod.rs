@@ -1,5 +1,6 @@
 //! This service's own rules, pure: no database, no clock, no async.
 
+pub(crate) mod difference;
 pub(crate) mod entry;
 pub(crate) mod note;
 pub(crate) mod record;

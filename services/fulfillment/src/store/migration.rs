@@ -1,5 +1,8 @@
 //! The schema. Forward only: a change is a new migration at the end of the list.
 
+mod manual;
+
+use manual::M0004Manual;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +11,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Ledger)]
+        vec![Box::new(M0001Ledger), Box::new(M0004Manual)]
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod by_hand;
 mod causes;
 mod dispatching;
 mod fake_review;
@@ -12,4 +13,5 @@ mod random;
 mod resolving;
 mod reviewing;
 mod submitting;
+mod timers;
 mod world;

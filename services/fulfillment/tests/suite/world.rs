@@ -112,6 +112,11 @@ impl World {
         ManualProvisioningServiceClient::new(self.running.channel.clone())
     }
 
+    /// What the clock says.
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Moves the clock on.
     pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
@@ -177,6 +182,7 @@ impl World {
             order_id: id.into(),
             export_started_at: Some(provost_contract::to_wire::timestamp(export_started_at)),
             synchronization_id: "sync-1".into(),
+            unsynchronized: false,
         };
         let request = api::VerifyOrdersRequest { verifications: vec![verification] };
         let mut results = self.orders().verify_orders(request).await.unwrap().into_inner().results;
