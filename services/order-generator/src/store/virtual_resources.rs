@@ -75,3 +75,39 @@ pub(crate) async fn save(connection: &impl ConnectionTrait, engine: Engine, mark
 pub(crate) async fn forget(connection: &impl ConnectionTrait, entity_type: &str) -> Result<(), DbErr> {
     Entity::delete_many().filter(Column::EntityType.eq(entity_type)).exec(connection).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::Migrator;
+    use provost_service_kit::Database;
+
+    #[tokio::test]
+    async fn newest_order_of_a_resource_stands_whoever_comes_last() {
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let mark = |key: &str, sequence: i64, is_gone: bool| Mark {
+                entity_type: "Card".into(),
+                key: key.into(),
+                lane: format!("desk Card {key}"),
+                order_id: format!("order {sequence}"),
+                sequence,
+                is_gone,
+                written_at: Timestamp::from_millis(sequence),
+            };
+            let keys = ["a", "b", "c"].map(str::to_owned);
+            for marks in [vec![mark("a", 5, true), mark("b", 1, false)], vec![mark("a", 4, false), mark("b", 7, false)]] {
+                save(database.write(), database.engine(), &marks).await.unwrap();
+            }
+            let found = these(database.read(), database.engine(), "Card", &keys).await.unwrap();
+            assert_eq!(found.get("a"), Some(&mark("a", 5, true)), "{}", engine.name);
+            assert_eq!(found.get("b"), Some(&mark("b", 7, false)), "{}", engine.name);
+            assert_eq!(found.len(), 2);
+            assert!(these(database.read(), database.engine(), "Badge", &keys).await.unwrap().is_empty());
+            forget(database.write(), "Card").await.unwrap();
+            assert!(these(database.read(), database.engine(), "Card", &keys).await.unwrap().is_empty());
+        }
+    }
+}
