@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod arrival;
+mod by_hand;
 mod crashes;
 mod expectation;
 mod installation;

@@ -340,6 +340,19 @@ impl Player {
         Ok((record, id))
     }
 
+    /// Of several orders of one name the newest that waits for a person, if one does.
+    async fn newest_by_hand(&self, named: &Named, line: usize) -> Result<String> {
+        let waits = |record: &types::OrderRecord| {
+            record.state() == types::ProvisioningState::Transmitted
+                && record.order.as_ref().is_some_and(|order| Named::of(order) == *named)
+        };
+        let waiting = self.orders().await?.into_iter().rfind(waits).and_then(|record| record.order);
+        match waiting {
+            Some(order) => Ok(order.order_id),
+            None => Ok(self.newest(named, line).await?.1),
+        }
+    }
+
     async fn review(&self, verdict: Verdict, order: &Named, line: usize, comment: &str) -> Result<()> {
         let review_id = self.newest(order, line).await?.1;
         let asked = review::GetReviewRequest { review_id: review_id.clone() };
@@ -420,7 +433,7 @@ impl Player {
     }
 
     async fn manual(&self, order: &Named, line: usize, error: Option<&str>, write: bool) -> Result<()> {
-        let order_id = self.newest(order, line).await?.1;
+        let order_id = self.newest_by_hand(order, line).await?;
         if write {
             let request = ledger::GetManualOrderRequest { order_id: order_id.clone() };
             let shown = self.suite.manual().get_manual_order(request).await?.into_inner();

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use tonic::transport::Endpoint;
 
+/// Longest retention: a hundred years.
+const RETENTION_DAYS_MAX: u32 = 36_500;
+
 /// What fulfillment needs to know from outside.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub review: String,
     /// How long an agent may hold an order without renewing its lease.
     pub lease_seconds: u32,
+    /// After how many days finished orders leave the lists for the archive; 0 keeps them there for ever.
+    pub finished_retention_days: u32,
 }
 
 impl Default for Config {
@@ -31,6 +36,7 @@ impl Default for Config {
             database_schema: None,
             review: "http://127.0.0.1:7403".into(),
             lease_seconds: 60,
+            finished_retention_days: 400,
         }
     }
 }
@@ -40,6 +46,9 @@ impl Configuration for Config {
         let mut mistakes = database_mistakes(&self.database_url, self.database_schema.as_deref());
         if !(5..=3_600).contains(&self.lease_seconds) {
             mistakes.push("lease_seconds: must be 5 to 3600".to_owned());
+        }
+        if self.finished_retention_days > RETENTION_DAYS_MAX {
+            mistakes.push(format!("finished_retention_days: must be 1 to {RETENTION_DAYS_MAX}, or 0 for ever"));
         }
         if Endpoint::from_shared(self.review.clone()).is_err() {
             let Self { review, .. } = self;
@@ -70,10 +79,12 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_in_one_answer() {
-        let text = "lease_seconds = 1\nreview = \"nowhere at all\"\ndatabase_schema = \"ledger\"";
+        let text = "lease_seconds = 1\nreview = \"nowhere at all\"\ndatabase_schema = \"ledger\"\n\
+                    finished_retention_days = 40000";
         let mistakes = from_toml::<Config>(text).unwrap_err().0;
         assert!(mistakes.iter().any(|mistake| mistake.starts_with("database_schema: SQLite has none")));
         assert!(mistakes.iter().any(|mistake| mistake.starts_with("lease_seconds: must be 5 to 3600")));
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with("finished_retention_days: must be 1 to 36500")));
         assert!(mistakes.iter().any(|mistake| mistake.starts_with("review: ")));
         assert!(from_toml::<Config>("colour = \"red\"").is_err());
     }

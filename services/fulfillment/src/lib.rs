@@ -35,7 +35,9 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     let database = Database::connect(&config.database_url, config.database_schema.as_deref()).await?;
     database.migrate::<Migrator>().await?;
     let lease = Duration::from_secs(u64::from(config.lease_seconds));
-    let ledger = Ledger::new(database, runtime.clock, runtime.stop, lease);
+    let days = u64::from(config.finished_retention_days);
+    let retention = (days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60));
+    let ledger = Ledger::new(database, runtime.clock, runtime.stop, lease).retaining(retention);
     let review = ReviewServiceClient::new(channel::to(&config.review)?)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -63,10 +65,11 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     let (news, offers) = (ledger.news.clone(), ledger.offers.clone());
     server.work("order feed wake-ups", |stop| news.hear_replicas(stop));
     server.work("offer wake-ups", |stop| offers.hear_replicas(stop));
-    let (timer, drains, relay, feed) = (ledger.clone(), ledger.clone(), ledger.clone(), ledger);
-    let told = review.clone();
+    let (timer, drains, archive) = (ledger.clone(), ledger.clone(), ledger.clone());
+    let (relay, feed, told) = (ledger.clone(), ledger, review.clone());
     server.work("validity timer", |stop| work::watch_validity(timer, stop));
     server.work("drain timer", |stop| work::watch_drains(drains, stop));
+    server.work("retention timer", |stop| work::watch_retention(archive, stop));
     server.work("review relay", |stop| work::relay_reviews(relay, told, stop));
     server.work("decision feed", |stop| work::follow_decisions(feed, review, stop));
     Ok(server)

@@ -51,6 +51,18 @@ impl Loaded {
         self.shapes.iter().filter(|shape| shape.connector == connector).cloned().collect()
     }
 
+    /// The entity types that no synchronization reads: those of connectors without an export.
+    pub(crate) fn unsynchronized(&self) -> Vec<String> {
+        let names = self.shapes.iter().map(|shape| &shape.name);
+        names.filter(|name| self.is_unsynchronized(name)).cloned().collect()
+    }
+
+    /// Whether no synchronization reads an entity type.
+    pub(crate) fn is_unsynchronized(&self, entity_type: &str) -> bool {
+        let connector = self.shapes.iter().find(|shape| shape.name == entity_type).map(|shape| &shape.connector);
+        connector.is_some_and(|connector| !self.exports.iter().any(|exported| exported.connector == *connector))
+    }
+
     /// The connections that are synchronized.
     pub(crate) fn exports(&self) -> Vec<Exported> {
         self.exports.clone()

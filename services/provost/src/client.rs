@@ -166,6 +166,11 @@ impl Clients {
         reviews: ReviewServiceClient at Review;
     }
 
+    /// In whose name.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
     /// The message as a request in the actor's name.
     pub fn request<T>(&self, message: T) -> Request<T> {
         request_as(&self.actor, message)

@@ -122,6 +122,7 @@ impl Fault {
                 code: self.kind.code() as i32,
                 reason: self.kind.reason().to_owned(),
                 message: self.message.clone(),
+                differences: Vec::new(),
             }),
         }
     }

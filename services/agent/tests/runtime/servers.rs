@@ -179,6 +179,7 @@ impl State {
             code: *code as i32,
             reason: "REASON".into(),
             message: "words".into(),
+            differences: vec![],
         });
         let result = ItemResult { order_id: feedback.order_id.clone(), error, ..ItemResult::default() };
         let newest = self.attempts.get(&feedback.order_id).copied().unwrap_or_default();
@@ -244,6 +245,7 @@ impl DispatchService for Servers {
                         code: Code::Aborted as i32,
                         reason: "CONFLICT".into(),
                         message: String::new(),
+                        differences: vec![],
                     }),
                 };
                 results.push(ItemResult { order_id: lease.order_id.clone(), error, ..ItemResult::default() });

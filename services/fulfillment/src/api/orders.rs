@@ -5,10 +5,11 @@ use crate::verbs::submit::Submission;
 use crate::verbs::watch::Feed;
 use provost_contract::fulfillment::v1::order_service_server::OrderService;
 use provost_contract::fulfillment::v1::{
-    CancelOrdersRequest, CancelOrdersResponse, CountOrdersRequest, CountOrdersResponse, GetOrderRequest,
-    GetOrderResponse, ListErrorCausesRequest, ListErrorCausesResponse, ListOrdersRequest, ListOrdersResponse,
-    SubmitOrdersRequest, SubmitOrdersResponse, UnblockErrorCauseRequest, UnblockErrorCauseResponse,
-    UnblockOrdersRequest, UnblockOrdersResponse, VerifyOrdersRequest, VerifyOrdersResponse, WatchOrdersRequest,
+    CancelOrdersRequest, CancelOrdersResponse, CountOrdersByAgeRequest, CountOrdersByAgeResponse, CountOrdersRequest,
+    CountOrdersResponse, GetOrderRequest, GetOrderResponse, ListErrorCausesRequest, ListErrorCausesResponse,
+    ListOrdersRequest, ListOrdersResponse, SubmitOrdersRequest, SubmitOrdersResponse, UnblockErrorCauseRequest,
+    UnblockErrorCauseResponse, UnblockOrdersRequest, UnblockOrdersResponse, VerifyOrdersRequest, VerifyOrdersResponse,
+    WatchOrdersRequest,
 };
 use provost_service_kit::Caller;
 use tonic::{Request, Response, Status, Streaming};
@@ -50,6 +51,13 @@ impl OrderService for Orders {
         let newest_cursor = Some(self.0.newest_cursor().await?);
         let counts = if only_cursor { vec![] } else { self.0.count(filter).await? };
         Ok(Response::new(CountOrdersResponse { counts, newest_cursor }))
+    }
+
+    async fn count_orders_by_age(
+        &self,
+        request: Request<CountOrdersByAgeRequest>,
+    ) -> Result<Response<CountOrdersByAgeResponse>, Status> {
+        Ok(Response::new(self.0.count_by_age(request.into_inner()).await?))
     }
 
     async fn watch_orders(

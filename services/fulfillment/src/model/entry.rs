@@ -39,6 +39,10 @@ pub(crate) struct Standing {
     /// writing to the resource. On the order that it writes, and on those behind it in the lane.
     pub(crate) held_until: Option<Timestamp>,
     pub(crate) offer: Offer,
+    /// Who writes it by hand, when somebody was named.
+    pub(crate) assignee: Option<String>,
+    /// Since when it is in its state.
+    pub(crate) state_since: Timestamp,
 }
 
 /// An order of the ledger without its content.
@@ -118,6 +122,9 @@ impl Entry {
         }
         if let State::Executed { since } = &state {
             standing.executed_at = Some(*since);
+        }
+        if standing.state.number() != state.number() {
+            standing.state_since = now;
         }
         standing.state = state;
     }
@@ -202,6 +209,8 @@ pub(crate) mod tests {
                 executed_at: None,
                 held_until: None,
                 offer: Offer::Now,
+                assignee: None,
+                state_since: Timestamp::from_millis(100),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! This service's own rules, pure: no database, no clock, no async.
 
 pub(crate) mod connection;
+pub(crate) mod difference;
 pub(crate) mod entry;
 pub(crate) mod note;
 pub(crate) mod record;

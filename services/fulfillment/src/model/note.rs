@@ -90,6 +90,10 @@ pub(crate) struct Line {
     pub(crate) at: Timestamp,
     pub(crate) attempt: u32,
     pub(crate) note: Note,
+    /// To whom the order was assigned, when that is what happened.
+    pub(crate) assignee: Option<String>,
+    /// The order's version after it; known when the batch is written.
+    pub(crate) version: i64,
 }
 
 #[cfg(test)]

@@ -70,6 +70,8 @@ pub(crate) fn record(
         sequence: entry.sequence,
         error_cause,
         hold: hold.map(|hold| connection_hold(hold, &order.connection)),
+        assignee: standing.assignee.clone().unwrap_or_default(),
+        state_since: Some(to_wire::timestamp(standing.state_since)),
         order: Some(order),
     }
 }
@@ -127,8 +129,11 @@ fn sentence(
                 format!("waits for an agent that serves {}", order.connection)
             }
         }
-        State::Transmitted { ticket, since } if ticket.is_empty() => format!("with a person since {since}"),
-        State::Transmitted { ticket, since } => format!("with a person since {since}, ticket {ticket}"),
+        State::Transmitted { ticket, since } => {
+            let person = standing.assignee.as_deref().unwrap_or("a person");
+            let ticket = if ticket.is_empty() { String::new() } else { format!(", ticket {ticket}") };
+            format!("with {person} since {since}{ticket}")
+        }
         State::Errored { failure } => failure.to_string(),
         State::Verified => "synchronized data shows the values".to_owned(),
         State::AwaitingApproval => "waits for review".to_owned(),

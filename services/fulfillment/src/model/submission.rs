@@ -103,6 +103,8 @@ pub(crate) fn entry(order: &Order, fingerprint: String, place: Place, unmet: u32
         executed_at: None,
         held_until: place.held_until.filter(|until| now < *until),
         offer: Offer::No,
+        assignee: None,
+        state_since: now,
     };
     standing.offer = standing.offer_at(order.not_before, now);
     Entry {

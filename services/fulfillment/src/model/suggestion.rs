@@ -72,7 +72,8 @@ fn edit(change: &Change) -> Option<String> {
     })
 }
 
-fn shown(change: &Change, value: Option<&Value>) -> Option<String> {
+/// A value in a few words; of a sensitive change, that it is confidential.
+pub(crate) fn shown(change: &Change, value: Option<&Value>) -> Option<String> {
     if change.sensitive {
         return Some("(confidential)".to_owned());
     }

@@ -136,8 +136,53 @@ impl<'a> Batch<'a> {
                 _ => 0,
             }),
             note,
+            assignee: None,
+            version: 0,
         });
         Ok(applied)
+    }
+
+    /// Names who writes an order by hand, or nobody.
+    ///
+    /// # Errors
+    /// When it does not wait for a person.
+    pub(crate) fn assign(&mut self, id: OrderId, assignee: Option<&str>, note: Note) -> Result<Applied, Fault> {
+        let entry = self.with_a_person(id, "assign")?;
+        if entry.standing.assignee.as_deref() == assignee {
+            return Ok(Applied::Already);
+        }
+        let event = if assignee.is_some() { OrderEvent::Assigned } else { OrderEvent::Unassigned };
+        self.change(id, |entry| entry.standing.assignee = assignee.map(str::to_owned));
+        self.beside(id, event, assignee, note);
+        Ok(Applied::Moved)
+    }
+
+    /// Keeps what somebody says of an order.
+    ///
+    /// # Errors
+    /// When it does not wait for a person.
+    pub(crate) fn comment(&mut self, id: OrderId, note: Note) -> Result<Applied, Fault> {
+        self.with_a_person(id, "comment on")?;
+        self.beside(id, OrderEvent::Commented, None, note);
+        Ok(Applied::Moved)
+    }
+
+    fn with_a_person(&self, id: OrderId, what: &str) -> Result<&Entry, Fault> {
+        let entry = self.entries.get(&id).ok_or_else(|| Fault::not_found(format!("order {id}")))?;
+        match &entry.standing.state {
+            State::Transmitted { .. } => Ok(entry),
+            state => {
+                let message = format!("cannot {what} order {id}: state is {}, must be Transmitted", state.number());
+                Err(Fault::wrong_state(format!("order {id}"), message))
+            }
+        }
+    }
+
+    /// A line of the history that leaves the state as it is.
+    fn beside(&mut self, id: OrderId, event: OrderEvent, assignee: Option<&str>, note: Note) {
+        let Some(state) = self.entries.get(&id).map(|entry| entry.standing.state.number().number()) else { return };
+        let (at, assignee) = (self.now, assignee.map(str::to_owned));
+        self.lines.push(Line { id, event, from: state, to: state, at, attempt: 0, note, assignee, version: 0 });
     }
 
     /// Takes `older` out of the way of `newer`, if the table allows it.
@@ -176,6 +221,8 @@ impl<'a> Batch<'a> {
             at: self.now,
             attempt: 0,
             note,
+            assignee: None,
+            version: 0,
         });
         self.entries.insert(entry.id, entry);
         self.new.push(order);
@@ -213,11 +260,18 @@ impl<'a> Batch<'a> {
         self.depends_on.retain(|(id, _)| is_open(id));
         dependencies::add(self.transaction, &self.depends_on).await?;
         self.write_outbox().await?;
-        let lines = history::without_repeated_late(self.transaction, self.lines).await?;
+        let mut lines = history::without_repeated_late(self.transaction, std::mem::take(&mut self.lines)).await?;
+        lines.iter_mut().for_each(|line| line.version = self.version_after(line.id));
         history::append(self.transaction, &lines).await?;
         let touched = self.changed.iter().copied().chain(self.new.iter().map(|order| order.id));
         let offers = touched.filter_map(|id| self.entries.get(&id)).any(|entry| entry.standing.offer != Offer::No);
         Ok(Rings { news: !lines.is_empty(), offers })
+    }
+
+    /// The version that an order has once the batch is written: each batch that changes it adds one.
+    fn version_after(&self, id: OrderId) -> i64 {
+        let is_changed = self.before.contains_key(&id);
+        self.entries.get(&id).map_or(0, |entry| entry.version + i64::from(is_changed))
     }
 
     /// Orders that depend on replaced ones wait for what replaces them, and for each of those once.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// The columns of an entry, for `SELECT`; the content is beside it in `payload`.
 pub(crate) const ENTRY: &str = "sequence,id,lane,connection,fingerprint,generated_at,not_before,validity_ms,version,created_at,\
     updated_at,state,inactive_reason,failure,ticket,transmitted_at,executed_at,lease_agent,lease_until,retry_at,\
-    attempts,failures,throttles,waits_for,unmet_dependencies,held_until,offer,due_at";
+    attempts,failures,throttles,waits_for,unmet_dependencies,held_until,offer,due_at,assignee,state_since";
 
 /// An order with its content.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub(crate) fn entry_of(row: &QueryResult) -> Result<Entry, Fault> {
             executed_at: maybe_at("executed_at")?,
             held_until: maybe_at("held_until")?,
             offer,
+            assignee: get(row, "assignee")?,
+            state_since: at("state_since")?,
         },
     })
 }
@@ -212,6 +214,8 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
         ("offer", offer.into()),
         ("due_at", Value::from(due_at)),
         ("deadline", millis(entry.deadline())),
+        ("assignee", standing.assignee.clone().into()),
+        ("state_since", standing.state_since.millis().into()),
     ]
 }
 

@@ -1,15 +1,17 @@
 //! Lines of the history: one per step, and what the order feed is made of.
 
 use crate::model::note::Line;
-use crate::store::statement::{self, Sql};
+use crate::store::statement::{self, Sql, pieces};
 use provost_contract::to_wire;
 use provost_contract::types::v1::{HistoryEntry, OrderEvent};
 use provost_domain::{OrderId, Timestamp};
 use provost_service_kit::Fault;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use std::collections::HashMap;
 use uuid::Uuid;
 
-const COLUMNS: [&str; 8] = ["order_id", "event", "from_state", "to_state", "actor", "at", "attempt", "reason"];
+const COLUMNS: [&str; 10] =
+    ["order_id", "event", "from_state", "to_state", "actor", "at", "attempt", "reason", "version", "assignee"];
 
 /// Appends lines, in their order.
 ///
@@ -28,6 +30,8 @@ pub(crate) async fn append(connection: &impl ConnectionTrait, lines: &[Line]) ->
                 line.at.millis().into(),
                 i32::try_from(line.attempt).unwrap_or(i32::MAX).into(),
                 line.note.reason.clone().into(),
+                line.version.into(),
+                line.assignee.clone().into(),
             ]
         })
         .collect();
@@ -73,6 +77,36 @@ pub(crate) async fn of(connection: &impl ConnectionTrait, id: OrderId) -> Result
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// The histories of `ids`, each oldest first.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn of_all(
+    connection: &impl ConnectionTrait,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Vec<HistoryEntry>>, Fault> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let mut found: HashMap<OrderId, Vec<HistoryEntry>> = HashMap::with_capacity(ids.len());
+    for piece in pieces(&ids) {
+        let mut sql = Sql::new("SELECT * FROM order_history WHERE order_id IN ");
+        for row in sql.list(piece).push(" ORDER BY cursor").all(connection).await? {
+            found.entry(OrderId::new(row.try_get("", "order_id")?)).or_default().push(read(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the histories of `ids`, which were archived.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn remove(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), Fault> {
+    for piece in pieces(ids) {
+        Sql::new("DELETE FROM order_history WHERE order_id IN ").list(piece).run(connection).await?;
+    }
+    Ok(())
+}
+
 /// The next lines of the whole ledger after a cursor.
 ///
 /// # Errors
@@ -109,5 +143,7 @@ fn read(row: &QueryResult) -> Result<HistoryEntry, DbErr> {
         at: Some(to_wire::timestamp(Timestamp::from_millis(row.try_get("", "at")?))),
         attempt: row.try_get("", "attempt")?,
         reason: row.try_get("", "reason")?,
+        version: row.try_get("", "version")?,
+        assignee: row.try_get::<Option<String>>("", "assignee")?.unwrap_or_default(),
     })
 }

@@ -15,6 +15,10 @@ pub(crate) struct Ledger {
     pub(crate) stop: CancellationToken,
     /// How long a lease lasts.
     pub(crate) lease: Duration,
+    /// How long finished orders stay in the lists; none is for ever.
+    pub(crate) retention: Option<Duration>,
+    /// This process, among replicas.
+    pub(crate) replica: Arc<str>,
     /// Rings with every line of the history.
     pub(crate) news: Wake,
     /// Rings when there is an order to be had.
@@ -33,7 +37,13 @@ impl Ledger {
     pub(crate) fn new(database: Database, clock: Arc<dyn Clock>, stop: CancellationToken, lease: Duration) -> Self {
         let news = Wake::new(&database, "fulfillment_news");
         let offers = Wake::new(&database, "fulfillment_offers");
-        Self { database, clock, stop, lease, news, offers, agents: Arc::default() }
+        let replica = provost_service_kit::new_id().to_string().into();
+        Self { database, clock, stop, lease, retention: None, replica, news, offers, agents: Arc::default() }
+    }
+
+    /// The same, and finished orders are archived after so long.
+    pub(crate) fn retaining(self, retention: Option<Duration>) -> Self {
+        Self { retention, ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

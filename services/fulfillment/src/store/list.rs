@@ -1,10 +1,11 @@
 //! Lists and counts of orders.
 
+use crate::store::archive;
 use crate::store::entries::{self, ENTRY, Full, full_of};
 use crate::store::statement::Sql;
 use provost_domain::{OrderId, ProvisioningState, Timestamp};
 use provost_service_kit::{Fault, page};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 use std::collections::HashMap;
 
 /// Which orders. What is empty does not narrow.
@@ -19,9 +20,22 @@ pub(crate) struct Filter {
     pub(crate) target_key: String,
     pub(crate) generation_run: String,
     pub(crate) error_cause: String,
+    /// In their state since then, or longer.
+    pub(crate) since_at_most: Option<Timestamp>,
+    pub(crate) assignee: String,
+    /// Of those that wait for a person: nobody has them.
+    pub(crate) is_unassigned: bool,
 }
 
 impl Filter {
+    /// Whether archived orders can be counted by it: they are counted by resource type and state, once and for
+    /// all, and by nothing else.
+    fn tells_archived(&self) -> bool {
+        let narrow =
+            Self { states: self.states.clone(), resource_types: self.resource_types.clone(), ..Self::default() };
+        *self == narrow
+    }
+
     /// Adds the conditions behind `WHERE …`.
     pub(crate) fn narrow(&self, sql: &mut Sql) {
         if !self.states.is_empty() {
@@ -44,10 +58,17 @@ impl Filter {
             ("target_key", &self.target_key),
             ("generation_run", &self.generation_run),
             ("error_cause", &self.error_cause),
+            ("assignee", &self.assignee),
         ] {
             if !value.is_empty() {
                 sql.push(&format!(" AND {column} = ")).bind(value.as_str());
             }
+        }
+        if self.is_unassigned {
+            sql.push(" AND assignee IS NULL");
+        }
+        if let Some(since) = self.since_at_most {
+            sql.push(" AND state_since <= ").bind(since.millis());
         }
     }
 }
@@ -67,6 +88,7 @@ pub(crate) struct Count {
     pub(crate) state: i32,
     pub(crate) count: i64,
     pub(crate) in_flight: i64,
+    pub(crate) archived: i64,
 }
 
 /// The next orders after a sequence, oldest first.
@@ -116,9 +138,49 @@ pub(crate) async fn count(
         let state: i32 = row.try_get("", "state")?;
         let is_pending = state == ProvisioningState::Pending.number();
         let in_flight = held.get(&resource_type).copied().filter(|_| is_pending).unwrap_or(0);
-        counts.push(Count { resource_type, state, count: row.try_get("", "orders")?, in_flight });
+        counts.push(Count { resource_type, state, count: row.try_get("", "orders")?, in_flight, archived: 0 });
+    }
+    if filter.tells_archived() {
+        archive::count(connection, filter, &mut counts).await?;
     }
     Ok(counts)
+}
+
+/// What waits for a person of one resource type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ByHand {
+    pub(crate) connector: String,
+    pub(crate) entity_type: String,
+    pub(crate) resource_type: String,
+    pub(crate) count: i64,
+    pub(crate) unassigned: i64,
+    pub(crate) oldest_since: Timestamp,
+}
+
+/// Counts what waits for a person.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn by_hand(connection: &impl ConnectionTrait, filter: &Filter) -> Result<Vec<ByHand>, Fault> {
+    let mut sql = Sql::new(
+        "SELECT connector,entity_type,resource_type,count(*) AS orders,count(assignee) AS assigned,\
+         min(state_since) AS oldest FROM orders WHERE 1 = 1",
+    );
+    filter.narrow(&mut sql);
+    sql.push(" GROUP BY connector,entity_type,resource_type ORDER BY connector,entity_type,resource_type");
+    let rows = sql.all(connection).await?;
+    let read = |row: &QueryResult| {
+        let (count, assigned): (i64, i64) = (row.try_get("", "orders")?, row.try_get("", "assigned")?);
+        Ok(ByHand {
+            connector: row.try_get("", "connector")?,
+            entity_type: row.try_get("", "entity_type")?,
+            resource_type: row.try_get("", "resource_type")?,
+            count,
+            unassigned: count - assigned,
+            oldest_since: Timestamp::from_millis(row.try_get("", "oldest")?),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Transmitted and Executed orders whose validity is over.

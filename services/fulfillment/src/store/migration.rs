@@ -1,6 +1,9 @@
 //! The schema. Forward only: a change is a new migration at the end of the list.
 
+mod manual;
+
 use crate::store::migration_connections::M0002Connections;
+use manual::M0004Manual;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
 
@@ -9,7 +12,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Ledger), Box::new(M0002Connections)]
+        vec![Box::new(M0001Ledger), Box::new(M0002Connections), Box::new(M0004Manual)]
     }
 }
 
@@ -159,5 +162,54 @@ impl MigrationTrait for M0001Ledger {
             manager.get_connection().execute_unprepared(index).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::{entries, history};
+    use provost_domain::{OrderId, Timestamp};
+    use provost_service_kit::{Database, Engine};
+
+    /// Orders and their histories from before they said since when, and which version each line left.
+    #[tokio::test]
+    async fn orders_of_the_first_schema_are_kept_and_say_since_when_they_stand() {
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            Migrator::up(database.write(), Some(1)).await.unwrap();
+            let (id, bytes) = match database.engine() {
+                Engine::Postgres => ("'00000000-0000-0000-0000-0000000000'", "''::bytea"),
+                Engine::Sqlite => ("x'000000000000000000000000000000", "x''"),
+            };
+            let id = |last: &str| format!("{id}{last}'").replace("''", "");
+            for (last, state, updated_at) in [("07", 5, 50), ("08", 1, 80)] {
+                let row = format!(
+                    "INSERT INTO orders (id,lane,fingerprint,resource_type,connector,connection,entity_type,owner_key,\
+                     target_key,generation_run,payload,priority,generated_at,state,attempts,failures,\
+                     unmet_dependencies,offer,due_at,version,created_at,updated_at) VALUES ({},'{last}','','t','c','d',\
+                     'e','o','k','r',{bytes},0,0,{state},0,0,0,0,0,3,0,{updated_at})",
+                    id(last)
+                );
+                database.write().execute_unprepared(&row).await.unwrap();
+            }
+            let line = format!(
+                "INSERT INTO order_history (order_id,event,from_state,to_state,actor,at,attempt,reason) \
+                 VALUES ({},1,0,5,'a',20,0,''),({},4,5,5,'a',40,0,'later')",
+                id("07"),
+                id("07")
+            );
+            database.write().execute_unprepared(&line).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let ids = [7, 8].map(|number| OrderId::new(uuid::Uuid::from_u128(number)));
+            let found = entries::by_ids(database.read(), &ids).await.unwrap();
+            let since = ids.map(|id| found.get(&id).unwrap().standing.state_since);
+            assert_eq!(since, [20, 80].map(Timestamp::from_millis), "{}", engine.name);
+            assert!(found.values().all(|entry| entry.standing.assignee.is_none() && entry.version == 3));
+            let kept = history::of(database.read(), ids[0]).await.unwrap();
+            let lines: Vec<_> = kept.iter().map(|line| (line.reason.as_str(), line.version)).collect();
+            assert_eq!(lines, [("", 0), ("later", 0)]);
+        }
     }
 }

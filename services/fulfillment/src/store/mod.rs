@@ -6,6 +6,8 @@
 //! in their order), and taken first it rules out deadlocks, lost updates and races within a lane.
 
 pub(crate) mod agents;
+pub(crate) mod ages;
+pub(crate) mod archive;
 pub(crate) mod batch;
 pub(crate) mod causes;
 pub(crate) mod claim;
@@ -14,6 +16,7 @@ pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod history;
 mod insert;
+pub(crate) mod leases;
 mod ledger;
 pub(crate) mod list;
 mod migration;

@@ -18,7 +18,7 @@ impl Ledger {
     /// # Errors
     /// When the filter is wrong, or the database cannot be reached.
     pub(crate) async fn error_causes(&self, filter: Option<OrderFilter>) -> Result<Vec<ErrorCause>, Fault> {
-        let filter = list::Filter { states: vec![], ..filter_of(filter.unwrap_or_default())? };
+        let filter = list::Filter { states: vec![], ..filter_of(filter.unwrap_or_default(), self.now())? };
         let groups = causes::groups(self.read(), &filter).await?;
         Ok(groups.into_iter().map(to_wire_cause).collect())
     }

@@ -5,13 +5,14 @@ use crate::model::{Note, suggestion};
 use crate::store::entries::Full;
 use crate::store::{Ledger, entries, list};
 use crate::verbs::each::{Step, check_size};
+use crate::verbs::read::since_at_most;
 use crate::verbs::resolve::WORDS_MAX;
 use provost_contract::fulfillment::v1::{
-    ConfirmOrdersRequest, ListManualOrdersRequest, ListManualOrdersResponse, ManualDecision, ManualOrder,
-    ReportOrderErrorsRequest,
+    ConfirmOrdersRequest, CountManualOrdersRequest, ListManualOrdersRequest, ListManualOrdersResponse, ManualCount,
+    ManualDecision, ManualOrder, ReportOrderErrorsRequest,
 };
 use provost_contract::types::v1::ItemResult;
-use provost_contract::{NAME_MAX, Violations, from_wire, masked};
+use provost_contract::{NAME_MAX, Violations, from_wire, masked, to_wire};
 use provost_domain::{Event, Failure, FailureClass, ProvisioningState, State, Timestamp};
 use provost_service_kit::{Fault, page};
 
@@ -24,31 +25,28 @@ impl Ledger {
         &self,
         request: ListManualOrdersRequest,
     ) -> Result<ListManualOrdersResponse, Fault> {
-        let ListManualOrdersRequest { entity_type, resource_type, connector, owner_key, page_size, page_token } =
-            request;
-        let mut wrong = Violations::default();
-        for (name, text) in [
-            ("entity_type", &entity_type),
-            ("resource_type", &resource_type),
-            ("connector", &connector),
-            ("owner_key", &owner_key),
-        ] {
-            wrong.check_text(name, text, NAME_MAX);
-        }
-        wrong.into_result(())?;
-        let (size, after) = (page::size(page_size)?, page::after(&page_token)?);
-        let filter = list::Filter {
-            states: vec![ProvisioningState::Transmitted],
-            resource_types: Some(resource_type).filter(|name| !name.is_empty()).into_iter().collect(),
-            entity_type,
-            connector,
-            owner_key,
-            ..list::Filter::default()
-        };
-        let list::Page { orders, next_page_token } = list::after(self.read(), &filter, after, size).await?;
         let now = self.now();
+        let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let filter = filter_of(request, "", now)?;
+        let list::Page { orders, next_page_token } = list::after(self.read(), &filter, after, size).await?;
         let masked = |full: Full| manual_order(Full { order: masked(full.order), ..full }, now);
         Ok(ListManualOrdersResponse { orders: orders.into_iter().map(masked).collect(), next_page_token })
+    }
+
+    /// Counts what waits for a person.
+    ///
+    /// # Errors
+    /// When the filter is wrong, or the database cannot be reached.
+    pub(crate) async fn manual_counts(&self, request: CountManualOrdersRequest) -> Result<Vec<ManualCount>, Fault> {
+        let CountManualOrdersRequest { filter } = request;
+        let filter = filter_of(filter.unwrap_or_default(), "filter.", self.now())?;
+        let counts = list::by_hand(self.read(), &filter).await?;
+        let to_wire = |counted: list::ByHand| {
+            let list::ByHand { connector, entity_type, resource_type, count, unassigned, oldest_since } = counted;
+            let oldest_since = Some(to_wire::timestamp(oldest_since));
+            ManualCount { connector, entity_type, resource_type, count, unassigned, oldest_since }
+        };
+        Ok(counts.into_iter().map(to_wire).collect())
     }
 
     /// One order with what to do for it, confidential values included: the person must enter them.
@@ -116,6 +114,46 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// The filter of the list; its page is not looked at. `place` is where it stands in the message.
+fn filter_of(request: ListManualOrdersRequest, place: &str, now: Timestamp) -> Result<list::Filter, Violations> {
+    let ListManualOrdersRequest {
+        entity_type,
+        resource_type,
+        connector,
+        owner_key,
+        page_size: _,
+        page_token: _,
+        older_than_minutes,
+        assignee,
+        unassigned,
+    } = request;
+    let mut wrong = Violations::default();
+    for (name, text) in [
+        ("entity_type", &entity_type),
+        ("resource_type", &resource_type),
+        ("connector", &connector),
+        ("owner_key", &owner_key),
+        ("assignee", &assignee),
+    ] {
+        wrong.check_text(&format!("{place}{name}"), text, NAME_MAX);
+    }
+    if unassigned && !assignee.is_empty() {
+        wrong.add(format!("{place}unassigned"), "cannot be asked for together with an assignee");
+    }
+    let since_at_most = since_at_most(&format!("{place}older_than_minutes"), older_than_minutes, now, &mut wrong);
+    wrong.into_result(list::Filter {
+        states: vec![ProvisioningState::Transmitted],
+        resource_types: Some(resource_type).filter(|name| !name.is_empty()).into_iter().collect(),
+        entity_type,
+        connector,
+        owner_key,
+        since_at_most,
+        assignee,
+        is_unassigned: unassigned,
+        ..list::Filter::default()
+    })
 }
 
 fn manual_order(full: Full, now: Timestamp) -> ManualOrder {

@@ -1,6 +1,8 @@
 //! What can be asked of the ledger, one file per verb: each is one unit of work that opens its
 //! transaction and commits it.
 
+mod ages;
+mod assign;
 pub(crate) mod causes;
 pub(crate) mod connections;
 pub(crate) mod decide;
@@ -12,6 +14,7 @@ pub(crate) mod pull;
 pub(crate) mod read;
 pub(crate) mod renew;
 pub(crate) mod resolve;
+pub(crate) mod retain;
 pub(crate) mod return_orders;
 pub(crate) mod submit;
 pub(crate) mod unblock_cause;

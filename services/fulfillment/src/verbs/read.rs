@@ -2,18 +2,20 @@
 
 use crate::model::record::record;
 use crate::store::entries::Full;
-use crate::store::{Ledger, agents, connections, dependencies, entries, history, list};
+use crate::store::{Ledger, agents, archive, connections, dependencies, entries, history, list};
 use provost_contract::fulfillment::v1::{
     Agent, GetOrderResponse, ListOrdersRequest, ListOrdersResponse, OrderCount, OrderFilter,
 };
 use provost_contract::types::v1::{OrderKind, OrderRecord};
 use provost_contract::{NAME_MAX, Violations, from_wire, masked};
-use provost_domain::{OrderId, ProvisioningState, State, is_urgent};
+use provost_domain::{OrderId, ProvisioningState, State, Timestamp, is_urgent};
 use provost_service_kit::{Fault, page};
 use std::collections::BTreeMap;
 
 /// Most values of one field of a filter.
 const FILTER_VALUES_MAX: usize = 100;
+/// Oldest age that can be asked for: ten years.
+pub(crate) const AGE_MINUTES_MAX: i32 = 5_256_000;
 
 impl Ledger {
     /// One order with its whole history.
@@ -25,9 +27,16 @@ impl Ledger {
         let Some(id) = from_wire::order_id("order_id", order_id, &mut wrong) else { return Err(wrong.into()) };
         // First the history: a line that comes between is missed, but the record is never older.
         let history = history::of(self.read(), id).await?;
-        let found = entries::full_by_ids(self.read(), &[id]).await?.remove(&id);
-        let full = found.ok_or_else(|| Fault::not_found(format!("order {id}")))?;
-        Ok(GetOrderResponse { record: self.records(vec![full]).await?.pop(), history })
+        if let Some(full) = entries::full_by_ids(self.read(), &[id]).await?.remove(&id) {
+            let record = self.records(vec![full]).await?.pop();
+            return Ok(GetOrderResponse { record, history, archived_at: None });
+        }
+        let archived = archive::bodies(self.read(), &[id]).await?.remove(&id);
+        let mut archived = archived.ok_or_else(|| Fault::not_found(format!("order {id}")))?;
+        // What came late is not in the archive. What was read above may have been archived since.
+        let last = archived.history.last().map_or(0, |line| line.cursor);
+        archived.history.extend(history.into_iter().filter(|line| line.cursor > last));
+        Ok(archived)
     }
 
     /// A page of orders, oldest first.
@@ -36,7 +45,7 @@ impl Ledger {
     /// When the filter or the page is wrong, or the database cannot be reached.
     pub(crate) async fn list(&self, request: ListOrdersRequest) -> Result<ListOrdersResponse, Fault> {
         let ListOrdersRequest { filter, page_size, page_token } = request;
-        let filter = filter_of(filter.unwrap_or_default())?;
+        let filter = filter_of(filter.unwrap_or_default(), self.now())?;
         let (size, after) = (page::size(page_size)?, page::after(&page_token)?);
         let list::Page { orders, next_page_token } = list::after(self.read(), &filter, after, size).await?;
         Ok(ListOrdersResponse { orders: self.records(orders).await?, next_page_token })
@@ -47,15 +56,17 @@ impl Ledger {
     /// # Errors
     /// When the filter is wrong, or the database cannot be reached.
     pub(crate) async fn count(&self, filter: Option<OrderFilter>) -> Result<Vec<OrderCount>, Fault> {
-        let filter = filter_of(filter.unwrap_or_default())?;
-        let counts = list::count(self.read(), &filter, self.now()).await?;
-        let counts = counts.into_iter().map(|list::Count { resource_type, state, count, in_flight }| OrderCount {
+        let now = self.now();
+        let filter = filter_of(filter.unwrap_or_default(), now)?;
+        let counts = list::count(self.read(), &filter, now).await?;
+        let to_wire = |list::Count { resource_type, state, count, in_flight, archived }: list::Count| OrderCount {
             resource_type,
             state,
             count,
             in_flight,
-        });
-        Ok(counts.collect())
+            archived,
+        };
+        Ok(counts.into_iter().map(to_wire).collect())
     }
 
     /// The cursor of the newest event of the feed; 0 before the first.
@@ -100,7 +111,25 @@ impl Ledger {
     }
 }
 
-pub(crate) fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations> {
+/// So many minutes before an instant.
+pub(crate) fn instant_before(now: Timestamp, minutes: i32) -> Timestamp {
+    Timestamp::from_millis(now.millis().saturating_sub(i64::from(minutes) * 60_000))
+}
+
+/// Notes an age that is out of range; none when it does not narrow.
+pub(crate) fn since_at_most(
+    field: &str,
+    older_than_minutes: i32,
+    now: Timestamp,
+    wrong: &mut Violations,
+) -> Option<Timestamp> {
+    if !(0..=AGE_MINUTES_MAX).contains(&older_than_minutes) {
+        wrong.add(field, format!("must be 0 to {AGE_MINUTES_MAX}"));
+    }
+    (older_than_minutes > 0).then(|| instant_before(now, older_than_minutes))
+}
+
+pub(crate) fn filter_of(filter: OrderFilter, now: Timestamp) -> Result<list::Filter, Violations> {
     let OrderFilter {
         states,
         resource_types,
@@ -110,6 +139,7 @@ pub(crate) fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations>
         target_key,
         generation_run,
         error_cause,
+        older_than_minutes,
     } = filter;
     let mut wrong = Violations::default();
     let number = |(index, number): (usize, &i32)| {
@@ -139,15 +169,17 @@ pub(crate) fn filter_of(filter: OrderFilter) -> Result<list::Filter, Violations>
     for (name, text) in texts {
         wrong.check_text(&format!("filter.{name}"), text, NAME_MAX);
     }
+    let since_at_most = since_at_most("filter.older_than_minutes", older_than_minutes, now, &mut wrong);
     wrong.into_result(list::Filter {
         states: parsed,
         resource_types,
-        entity_type: String::new(),
         connector,
         connection,
         owner_key,
         target_key,
         generation_run,
         error_cause,
+        since_at_most,
+        ..list::Filter::default()
     })
 }

@@ -25,9 +25,10 @@ impl Ledger {
             let item = verifications.get(index);
             let started = item.and_then(|item| item.export_started_at.as_ref()).map(from_wire::timestamp);
             let export_started_at = started.ok_or_else(|| Fault::invalid("export_started_at", "must be set"))?;
-            let reason = match item.map(|item| item.synchronization_id.as_str()) {
-                None | Some("") => String::new(),
-                Some(id) => format!("synchronization {id}"),
+            let reason = match item.map(|item| (item.unsynchronized, item.synchronization_id.as_str())) {
+                Some((true, _)) => "its system is not synchronized; the confirmation is believed".to_owned(),
+                None | Some((false, "")) => String::new(),
+                Some((false, id)) => format!("synchronization {id}"),
             };
             Ok(Step { event: Event::Verified { export_started_at }, note: Note::new(actor, reason), version: 0 })
         })

@@ -3,7 +3,7 @@
 
 use crate::model::submission::{Place, Prerequisite};
 use crate::model::{Entry, Note, submission};
-use crate::store::{Batch, Ledger, dependencies, entries};
+use crate::store::{Batch, Ledger, archive, dependencies, entries};
 use crate::verbs::each::ITEMS_MAX;
 use prost::Message;
 use provost_contract::fulfillment::v1::SubmitOrdersResponse;
@@ -80,7 +80,9 @@ impl Ledger {
         named.extend(&needed);
         named.sort();
         named.dedup();
-        let known = entries::by_ids(&transaction, &named).await?;
+        let mut known = entries::by_ids(&transaction, &named).await?;
+        let unknown: Vec<OrderId> = named.iter().filter(|id| !known.contains_key(id)).copied().collect();
+        known.extend(archive::entries(&transaction, &unknown).await?.into_iter().map(|entry| (entry.id, entry)));
         let replaced: Vec<(OrderId, String)> = needed.iter().filter_map(|id| replaced_in(known.get(id)?)).collect();
         let mut names: Vec<String> = orders.iter().map(submission::lane).collect();
         names.extend(replaced.iter().map(|(_, lane)| lane.clone()));

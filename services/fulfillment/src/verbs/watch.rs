@@ -1,7 +1,8 @@
 //! The order feed: the history, line by line, each with its order as it stands.
 
-use crate::store::{Ledger, entries, history};
+use crate::store::{Ledger, archive, entries, history};
 use provost_contract::fulfillment::v1::{WatchOrdersRequest, WatchOrdersResponse};
+use provost_contract::types::v1::OrderRecord;
 use provost_domain::OrderId;
 use provost_service_kit::{Fault, feed};
 use std::collections::HashMap;
@@ -53,16 +54,26 @@ impl Ledger {
         after: i64,
         resource_types: &[String],
     ) -> Result<(Vec<(i64, WatchOrdersResponse)>, Option<i64>), Fault> {
-        let lines = history::after(self.read(), after, PAGE).await?;
+        let mut lines = history::after(self.read(), after, PAGE).await?;
+        // Read after the history: what is archived in between is in both, and told once.
+        let archived = archive::after(self.read(), after, PAGE).await?;
+        lines.extend(archived);
+        lines.sort_by_key(|line| line.cursor);
+        lines.dedup_by_key(|line| line.cursor);
+        lines.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
         let last = lines.last().map(|line| line.cursor);
         let mut ids: Vec<OrderId> = lines.iter().filter_map(|line| line.order_id.parse().ok()).collect();
         ids.sort();
         ids.dedup();
         let orders = entries::full_by_ids(self.read(), &ids).await?;
-        let orders = orders
-            .into_values()
-            .filter(|full| resource_types.is_empty() || resource_types.contains(&full.order.resource_type));
-        let records = self.records(orders.collect()).await?;
+        let gone: Vec<OrderId> = ids.into_iter().filter(|id| !orders.contains_key(id)).collect();
+        let mut records = self.records(orders.into_values().collect()).await?;
+        records.extend(archive::bodies(self.read(), &gone).await?.into_values().filter_map(|body| body.record));
+        let is_wanted = |record: &OrderRecord| {
+            let of = record.order.as_ref().map(|order| &order.resource_type);
+            resource_types.is_empty() || of.is_some_and(|of| resource_types.contains(of))
+        };
+        records.retain(is_wanted);
         let records: HashMap<String, _> = records
             .into_iter()
             .filter_map(|record| Some((record.order.as_ref()?.order_id.parse::<OrderId>().ok()?.to_string(), record)))

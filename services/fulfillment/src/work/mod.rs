@@ -1,14 +1,18 @@
 //! Loops beside the calls. Each is woken by a signal and by a period, does a bounded piece of work,
-//! and may run twice at once (on two replicas) without harm.
+//! and may run twice at once (on two replicas) without harm. Timers run on one replica at a time all the same,
+//! under a lease ([`alone`]): twice would be work for nothing.
 
+mod alone;
 mod decisions;
 mod drains;
 mod relay;
+mod retention;
 mod validity;
 
 pub(crate) use decisions::follow_decisions;
 pub(crate) use drains::watch_drains;
 pub(crate) use relay::relay_reviews;
+pub(crate) use retention::watch_retention;
 pub(crate) use validity::watch_validity;
 
 /// Runs `round` until `stop`, again at once while it says that there is more, otherwise after

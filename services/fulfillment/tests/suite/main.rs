@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod by_hand;
 mod causes;
 mod connections;
 mod dispatching;
@@ -14,4 +15,5 @@ mod resolving;
 mod returning;
 mod reviewing;
 mod submitting;
+mod timers;
 mod world;

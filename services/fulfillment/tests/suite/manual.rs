@@ -9,7 +9,7 @@ use provost_service_kit::caller::request_as;
 use tonic::Code;
 
 /// Orders that wait for a person.
-async fn transmitted(world: &World, keys: &[&str]) -> Vec<types::Order> {
+pub(crate) async fn transmitted(world: &World, keys: &[&str]) -> Vec<types::Order> {
     let orders: Vec<_> = keys.iter().map(|key| order(key, "Clerk")).collect();
     world.submit(orders.clone()).await;
     world.pull().await;
@@ -17,12 +17,12 @@ async fn transmitted(world: &World, keys: &[&str]) -> Vec<types::Order> {
     orders
 }
 
-async fn confirm(world: &World, decisions: Vec<ManualDecision>) -> Vec<ItemResult> {
+pub(crate) async fn confirm(world: &World, decisions: Vec<ManualDecision>) -> Vec<ItemResult> {
     let request = ConfirmOrdersRequest { decisions, comment: "done".into() };
     world.manual().confirm_orders(request_as("desk", request)).await.unwrap().into_inner().results
 }
 
-fn decision(id: &str, version: i64) -> ManualDecision {
+pub(crate) fn decision(id: &str, version: i64) -> ManualDecision {
     ManualDecision { order_id: id.into(), version }
 }
 

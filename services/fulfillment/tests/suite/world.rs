@@ -117,6 +117,7 @@ impl World {
         ManualProvisioningServiceClient::new(self.running.channel.clone())
     }
 
+    /// What the clock says.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -186,6 +187,7 @@ impl World {
             order_id: id.into(),
             export_started_at: Some(provost_contract::to_wire::timestamp(export_started_at)),
             synchronization_id: "sync-1".into(),
+            unsynchronized: false,
         };
         let request = api::VerifyOrdersRequest { verifications: vec![verification] };
         let mut results = self.orders().verify_orders(request).await.unwrap().into_inner().results;

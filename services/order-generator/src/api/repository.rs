@@ -2,6 +2,7 @@
 
 use super::Api;
 use crate::store::resources::{self, Stored};
+use crate::store::virtual_resources;
 use crate::verbs::schema::{EntityShape, unknown_name};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -67,15 +68,19 @@ impl Api {
         let shape = self.generator.catalogs.current().await?.and_then(|loaded| loaded.shape(entity_type));
         let readings = resources::readings(self.generator.database.read()).await?;
         let seen_at = readings.get(entity_type).map(|reading| to_wire::timestamp(reading.export_started_at));
+        let keys: Vec<String> = found.iter().map(|stored| stored.key.clone()).collect();
+        let database = &self.generator.database;
+        let marks = virtual_resources::these(database.read(), database.engine(), entity_type, &keys).await?;
         let resource = |Stored { key, properties }| Resource {
             entity_type: entity_type.to_owned(),
+            seen_at: marks.get(&key).map(|mark| to_wire::timestamp(mark.written_at)).or(seen_at),
+            virtual_order_id: marks.get(&key).map(|mark| mark.order_id.clone()).unwrap_or_default(),
             key,
             properties: properties
                 .iter()
                 .filter(|(name, _)| may_be_shown(shape.as_ref(), name))
                 .map(|(name, value)| (name.clone(), to_wire::value(value)))
                 .collect::<HashMap<_, _>>(),
-            seen_at,
         };
         Ok(found.into_iter().map(resource).collect())
     }

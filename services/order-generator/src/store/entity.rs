@@ -43,6 +43,30 @@ pub mod resource {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The resources that no synchronization read: the newest order that wrote each.
+pub mod virtual_resource {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "virtual_resources")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub entity_type: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
+        pub lane: String,
+        pub order_id: String,
+        pub sequence: i64,
+        pub gone: bool,
+        pub written_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// The last applied export of each entity type. Exports are complete, so one row holds for all resources.
 pub mod reading {
     use sea_orm::entity::prelude::*;

@@ -4,6 +4,7 @@ mod held_orders;
 mod incremental;
 mod requests;
 mod ungenerated;
+mod virtual_resources;
 
 use held_orders::HeldOrders;
 use incremental::Incremental;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(HeldOrders),
             Box::new(Incremental),
             Box::new(ungenerated::Ungenerated),
+            Box::new(virtual_resources::VirtualResources),
         ]
     }
 }

@@ -27,6 +27,7 @@ pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
 pub(crate) mod texts;
 pub(crate) mod ungenerated;
+pub(crate) mod virtual_resources;
 
 pub(crate) use migrations::Migrator;
 

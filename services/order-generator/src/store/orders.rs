@@ -401,6 +401,43 @@ pub(crate) async fn to_be_shown(
     Ok(found)
 }
 
+/// The orders on entity types that no synchronization reads whose word was taken: the virtual resource is by them,
+/// or by a newer one of their lane.
+pub(crate) async fn believed(
+    connection: &impl ConnectionTrait,
+    entity_types: &[String],
+) -> Result<Vec<OrderRecord>, Fault> {
+    unverified(connection, entity_types, "EXISTS").await
+}
+
+/// Those whose word is still to be taken.
+pub(crate) async fn not_believed(
+    connection: &impl ConnectionTrait,
+    entity_types: &[String],
+) -> Result<Vec<OrderRecord>, Fault> {
+    unverified(connection, entity_types, "NOT EXISTS").await
+}
+
+/// Orders that were executed and are not verified, oldest first. Errored ones among them: an order that was not
+/// verified in time was written all the same.
+async fn unverified(
+    connection: &impl ConnectionTrait,
+    entity_types: &[String],
+    whether: &str,
+) -> Result<Vec<OrderRecord>, Fault> {
+    let places = (1..=entity_types.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+    let (executed, errored) = (ProvisioningState::Executed as i32, ProvisioningState::Errored as i32);
+    let sql = format!(
+        "SELECT * FROM orders o WHERE (o.state = {executed} OR (o.state = {errored} AND o.executed_at IS NOT NULL)) \
+         AND o.entity_type IN ({places}) AND {whether} (SELECT 1 FROM virtual_resources v WHERE v.lane = o.lane \
+         AND v.sequence >= o.sequence) ORDER BY o.sequence"
+    );
+    let values = entity_types.iter().map(|name| name.as_str().into());
+    let backend = ConnectionTrait::get_database_backend(connection);
+    let rows = Entity::find().from_raw_sql(Statement::from_sql_and_values(backend, sql, values));
+    rows.all(connection).await?.iter().map(read).collect()
+}
+
 /// The orders of these lanes that wait to be seen.
 pub(crate) async fn waiting_in(
     connection: &impl ConnectionTrait,

@@ -13,6 +13,7 @@ use super::planning::Planning;
 use super::regenerate::{self, Outlook};
 use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
+use super::virtual_resources;
 use super::world::{Ground, Known, Taken, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
@@ -202,6 +203,7 @@ struct Begun {
 impl Begun {
     async fn read(generator: &Generator, loaded: Arc<Loaded>) -> Result<Self, Fault> {
         catch_up(generator).await?;
+        virtual_resources::catch_up(generator, &loaded).await?;
         Self::as_it_is(generator, loaded).await
     }
 

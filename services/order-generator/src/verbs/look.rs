@@ -143,7 +143,7 @@ impl Looking<'_> {
             return Remains { resource: None, lane: &[] };
         };
         let lane = self.lane(&known.connector, entity_type, key);
-        let is_read = ground.readings.contains_key(entity_type);
+        let is_read = ground.readings.contains_key(entity_type) || ground.loaded.is_unsynchronized(entity_type);
         let resource = || self.find(entity_type, key).map(|found| &found.values);
         Remains { resource: is_read.then(resource), lane }
     }

@@ -40,5 +40,6 @@ pub(crate) mod synchronize;
 pub(crate) mod texts;
 pub(crate) mod upload;
 pub(crate) mod verify;
+pub(crate) mod virtual_resources;
 pub(crate) mod withdraw_request;
 pub(crate) mod world;

@@ -17,6 +17,7 @@ use crate::store::changes::{self, Change};
 use crate::store::from_json;
 use crate::store::resources::{self, Properties, Reading};
 use crate::store::synchronizations::{self, Counts, Excess, State, Synchronization};
+use crate::store::virtual_resources;
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
 use sea_orm::DatabaseTransaction;
@@ -244,6 +245,8 @@ impl<'a> Differences<'a> {
         let gone: Vec<&String> = self.gone.iter().collect();
         resources::save(transaction, engine, entity_type, &changed).await?;
         resources::delete(transaction, engine, entity_type, &gone).await?;
+        // Whatever was taken on somebody's word before: it was read now.
+        virtual_resources::forget(transaction, entity_type).await?;
         let before = readings.get(entity_type).map(|before| before.export_started_at.millis());
         changes.push(Change::Reading { entity_type: entity_type.clone(), before });
         if changed.len() + gone.len() > changes::worth_telling(self.known.len()) {

@@ -5,6 +5,7 @@
 
 use super::catch_up::catch_up;
 use super::known::{complete, in_lane};
+use super::virtual_resources;
 use super::world::Ground;
 use crate::generator::Generator;
 use crate::model::comparison::Comparisons;
@@ -70,7 +71,10 @@ pub(crate) async fn verifications(
             shown(generator, ground, records, &mut found).await?;
         }
     }
-    Ok(found.into_values().collect())
+    let mut found: Vec<Verification> = found.into_values().collect();
+    // They are few, and none stays for long: no computation has to say whose they are.
+    found.extend(virtual_resources::verifications(generator, &ground.loaded).await?);
+    Ok(found)
 }
 
 async fn shown(
@@ -140,5 +144,6 @@ pub(crate) fn verification(order_id: String, reading: &Reading) -> Verification 
         order_id,
         export_started_at: Some(to_wire::timestamp(reading.export_started_at)),
         synchronization_id: reading.synchronization_id.clone(),
+        unsynchronized: false,
     }
 }

@@ -1,8 +1,9 @@
 //! Following the ledger: the projection and the cursor move together, in one transaction, so each
-//! event takes effect once.
+//! event takes effect once. So do the resources that are known by an order alone (`verbs::virtual_resources`).
 
 use crate::generator::Generator;
-use crate::store::{orders, sensitive_orders};
+use crate::store::{changes, orders, sensitive_orders};
+use crate::verbs::virtual_resources::believe;
 use provost_contract::fulfillment::v1::WatchOrdersResponse;
 use provost_contract::types::v1::OrderRecord;
 use provost_service_kit::{Fault, feed};
@@ -40,7 +41,9 @@ async fn take(generator: &Generator, events: Vec<WatchOrdersResponse>) -> Result
     orders::save(&transaction, engine, to, &records).await?;
     sensitive_orders::forget_ended(&transaction, engine, &records).await?;
     feed::advance(&transaction, FEED, from, to).await?;
+    let noted = believe(generator, &transaction, &records).await?;
     generator.orders.announce(&transaction).await?;
+    changes::note(&generator.database, &transaction, noted).await?;
     transaction.commit().await?;
     generator.orders.ring();
     Ok(())

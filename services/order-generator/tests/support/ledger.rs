@@ -313,7 +313,7 @@ fn event_of(before: usize, held: &Held, reason: &str, now: Timestamp) -> wire::W
 }
 
 fn refusal(order_id: &str, message: String) -> ItemResult {
-    let error = ItemError { code: 9, reason: "WRONG_STATE".into(), message };
+    let error = ItemError { code: 9, reason: "WRONG_STATE".into(), message, differences: vec![] };
     ItemResult { order_id: order_id.to_owned(), state: ProvisioningState::None.into(), error: Some(error) }
 }
 
@@ -409,8 +409,21 @@ impl OrderService for Ledger {
                 *counts.entry((held.order.resource_type.clone(), held.state.number().number())).or_default() += 1;
             }
         });
-        let count = |((resource_type, state), count)| wire::OrderCount { resource_type, state, count, in_flight: 0 };
+        let count = |((resource_type, state), count)| wire::OrderCount {
+            resource_type,
+            state,
+            count,
+            in_flight: 0,
+            archived: 0,
+        };
         Ok(Response::new(wire::CountOrdersResponse { counts: counts.into_iter().map(count).collect(), newest_cursor }))
+    }
+
+    async fn count_orders_by_age(
+        &self,
+        _request: Request<wire::CountOrdersByAgeRequest>,
+    ) -> Result<Response<wire::CountOrdersByAgeResponse>, Status> {
+        Err(Status::unimplemented("the order generator does not ask for it"))
     }
 
     type WatchOrdersStream = Pin<Box<dyn Stream<Item = Result<wire::WatchOrdersResponse, Status>> + Send>>;
@@ -451,7 +464,7 @@ impl OrderService for Ledger {
         let record = record(held.ok_or_else(|| Status::not_found(format!("order {order_id}")))?);
         let entries = book.feed.iter().filter_map(|told| told.entry.clone());
         let history = entries.filter(|entry| entry.order_id == order_id).collect();
-        Ok(Response::new(wire::GetOrderResponse { record: Some(record), history }))
+        Ok(Response::new(wire::GetOrderResponse { record: Some(record), history, archived_at: None }))
     }
 
     async fn list_orders(

@@ -1,5 +1,6 @@
 //! The commands, one file per verb.
 
+pub mod age;
 pub mod agents;
 pub mod apply;
 pub mod catalog;

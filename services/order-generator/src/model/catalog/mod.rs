@@ -66,7 +66,8 @@ pub struct Connector {
     pub display_name: String,
     /// The ways in to it.
     pub connections: Vec<Connection>,
-    /// The connection it is exported through; none means that it is not synchronized.
+    /// The connection it is exported through; none means that it is not synchronized, so that whoever writes
+    /// it is believed.
     pub export: Option<Name>,
     /// When an export is too much of a change to be true.
     pub thresholds: SynchronizationThresholds,

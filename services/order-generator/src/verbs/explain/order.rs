@@ -105,7 +105,7 @@ async fn read(
     notes: &mut Vec<String>,
 ) -> Result<(OrderRecord, Vec<HistoryEntry>), Fault> {
     let away = match generator.ledger.get(order_id).await {
-        Ok(Some(GetOrderResponse { record: Some(record), history })) => return Ok((record, history)),
+        Ok(Some(GetOrderResponse { record: Some(record), history, archived_at: _ })) => return Ok((record, history)),
         Ok(_) => return Err(Fault::not_found(format!("order {order_id}"))),
         Err(fault) if fault.kind() == FaultKind::Unavailable => fault,
         Err(fault) => return Err(fault),
@@ -188,6 +188,9 @@ fn step(entry: &HistoryEntry) -> Option<Step> {
         | OrderEvent::Leased
         | OrderEvent::Retried
         | OrderEvent::Returned
+        | OrderEvent::Assigned
+        | OrderEvent::Unassigned
+        | OrderEvent::Commented
         | OrderEvent::LateFeedback => return None,
     };
     Some(Step {

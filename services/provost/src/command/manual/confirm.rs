@@ -2,9 +2,9 @@
 
 use super::super::{ids, items};
 use super::list::{self, Narrow};
-use crate::client::{Clients, Service};
+use crate::client::Service;
 use crate::failure::{Failure, Outcome};
-use crate::session::{Limit, Session};
+use crate::session::Session;
 use provost_contract::fulfillment::v1::{ConfirmOrdersRequest, ManualDecision};
 
 /// Which orders were written.
@@ -17,6 +17,10 @@ pub struct ConfirmArguments {
     /// All that the list shows now, as narrowed by the options below.
     #[arg(long)]
     all: bool,
+    /// The version that was seen (`manual show` tells it), of one order: when the order has changed since, nothing
+    /// is confirmed, and the answer says what differs.
+    #[arg(long, value_name = "VERSION", conflicts_with = "all")]
+    version: Option<i64>,
     #[command(flatten)]
     narrow: Narrow,
     /// In which words; the history keeps them.
@@ -26,10 +30,11 @@ pub struct ConfirmArguments {
 
 pub(super) async fn run(arguments: ConfirmArguments, session: &mut Session) -> Result<Outcome, Failure> {
     let decisions = if arguments.all {
-        all(&session.clients, &arguments.narrow).await?
+        list::decisions(&session.clients, &arguments.narrow).await?
     } else {
         let orders = ids::manual_orders(&session.clients, &arguments.orders).await?;
-        orders.into_iter().map(|order_id| ManualDecision { order_id, version: 0 }).collect()
+        let version = seen(arguments.version, &orders)?;
+        orders.into_iter().map(|order_id| ManualDecision { order_id, version }).collect()
     };
     let mut results = Vec::with_capacity(decisions.len());
     for part in decisions.chunks(items::BATCH_MAX) {
@@ -43,11 +48,15 @@ pub(super) async fn run(arguments: ConfirmArguments, session: &mut Session) -> R
     items::show(session, &results, "confirmed")
 }
 
-/// The list as it stands, with the versions seen: what changes meanwhile is not confirmed unseen.
-async fn all(clients: &Clients, narrow: &Narrow) -> Result<Vec<ManualDecision>, Failure> {
-    let listing = list::read(clients, narrow, Limit::ALL).await?;
-    let decision = |record: provost_contract::types::v1::OrderRecord| {
-        Some(ManualDecision { order_id: record.order?.order_id, version: record.version })
-    };
-    Ok(listing.items.into_iter().filter_map(|manual| decision(manual.record?)).collect())
+/// The version that a decision carries; 0 when none was given.
+///
+/// # Errors
+/// When one is given for several orders: each has its own.
+pub(super) fn seen(version: Option<i64>, orders: &[String]) -> Result<i64, Failure> {
+    match version {
+        Some(_) if orders.len() != 1 => {
+            Err(Failure::Usage("--version is of one order; decide on each of them by itself".to_owned()))
+        }
+        version => Ok(version.unwrap_or(0)),
+    }
 }

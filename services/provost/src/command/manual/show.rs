@@ -23,13 +23,19 @@ pub(super) async fn run(arguments: ShowArguments, session: &mut Session) -> Resu
         session.json("provost.fulfillment.v1.ManualOrder", &manual)?;
         return Ok(Outcome::Done);
     }
-    let order = manual.record.clone().and_then(|record| record.order).unwrap_or_default();
+    let record = manual.record.clone().unwrap_or_default();
+    let (order, version) = (record.order.unwrap_or_default(), record.version);
     session.console.line(format!("{}  {}", order.order_id, show::subject(&order)))?;
+    let with = if record.assignee.is_empty() { "nobody".to_owned() } else { record.assignee };
+    let since = show::instant(record.state_since.as_ref());
+    session.console.line(format!("waits since {since}, with {with}; version {version}"))?;
     session.console.line(format!("{}\n", manual.suggestion))?;
     session.table(&values(&manual), "no values to enter")?;
     let id = show::short(&order.order_id);
-    session.console.line(format!("\nwhen it is done:  provost manual confirm {id}"))?;
-    session.console.line(format!("when it cannot:   provost manual report-error {id} --comment WHY"))?;
+    session.console.line(format!("\nwhen it is done:  provost manual confirm {id} --version {version}"))?;
+    session
+        .console
+        .line(format!("when it cannot:   provost manual report-error {id} --version {version} --comment WHY"))?;
     Ok(Outcome::Done)
 }
 

@@ -76,6 +76,7 @@ mod tests {
             state,
             count,
             in_flight: 0,
+            archived: 0,
         };
         let table = by_state(&[count("App", 4, 240), count("App", 3, 1), count("Vault", 5, 6)]);
         assert_eq!(

@@ -1,5 +1,6 @@
 //! Which orders: the options that `list` and `count` share.
 
+use crate::command::age;
 use provost_contract::fulfillment::v1::OrderFilter;
 use provost_domain::ProvisioningState;
 
@@ -30,12 +31,24 @@ pub struct FilterArguments {
     /// Errored with this cause; `orders causes` shows them.
     #[arg(long, value_name = "CAUSE", default_value = "", hide_default_value = true)]
     pub(crate) cause: String,
+    /// In its state for so long at least, for example 3d.
+    #[arg(long, value_name = "AGE", value_parser = age::minutes)]
+    pub(crate) older_than: Option<i32>,
 }
 
 impl From<FilterArguments> for OrderFilter {
     fn from(arguments: FilterArguments) -> Self {
-        let FilterArguments { state, resource_type, connector, connection, owner, target, generation_run, cause } =
-            arguments;
+        let FilterArguments {
+            state,
+            resource_type,
+            connector,
+            connection,
+            owner,
+            target,
+            generation_run,
+            cause,
+            older_than,
+        } = arguments;
         Self {
             states: state,
             resource_types: resource_type,
@@ -45,6 +58,7 @@ impl From<FilterArguments> for OrderFilter {
             target_key: target,
             generation_run,
             error_cause: cause,
+            older_than_minutes: older_than.unwrap_or(0),
         }
     }
 }

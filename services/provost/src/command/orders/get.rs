@@ -24,9 +24,12 @@ pub(super) async fn run(arguments: GetArguments, session: &mut Session) -> Resul
         session.json("provost.fulfillment.v1.GetOrderResponse", &response)?;
         return Ok(Outcome::Done);
     }
-    let GetOrderResponse { record, history } = response;
+    let GetOrderResponse { record, history, archived_at } = response;
     let record = record.unwrap_or_default();
     session.console.lines(facts(&record))?;
+    if let Some(at) = &archived_at {
+        session.console.line(format!("{:<13}{}", "archived", instant(Some(at))))?;
+    }
     if let Some(order) = record.order.as_ref().filter(|order| !order.changes.is_empty()) {
         session.console.line("")?;
         session.table(&changes_table(order), "")?;
@@ -62,6 +65,7 @@ fn facts(record: &OrderRecord) -> Vec<String> {
     facts.extend([
         ("why", why(&order.why)),
         ("ticket", record.ticket.clone()),
+        ("with", record.assignee.clone()),
         ("attempts", if record.attempts == 0 { String::new() } else { record.attempts.to_string() }),
         ("next attempt", record.next_attempt_at.map(|at| instant(Some(&at))).unwrap_or_default()),
         ("waits for", waits_for(record)),
@@ -120,10 +124,15 @@ fn history_table(history: &[HistoryEntry]) -> Table {
             provisioning_state(entry.to_state),
             if entry.attempt == 0 { String::new() } else { entry.attempt.to_string() },
             entry.actor.clone(),
-            entry.reason.clone(),
+            if entry.assignee.is_empty() { entry.reason.clone() } else { assigned(entry) },
         ]);
     }
     table
+}
+
+/// To whom, and in which words.
+fn assigned(entry: &HistoryEntry) -> String {
+    format!("to {}{}{}", entry.assignee, if entry.reason.is_empty() { "" } else { ": " }, entry.reason)
 }
 
 /// An event's name: what stands on the wire, in plain letters.

@@ -7,6 +7,7 @@ pub(crate) mod filter;
 mod get;
 mod held;
 mod list;
+mod overdue;
 mod unblock;
 mod watch;
 
@@ -28,6 +29,8 @@ pub enum Command {
     Watch(watch::WatchArguments),
     /// Counts orders by resource type and state.
     Count(filter::FilterArguments),
+    /// Counts orders that are not finished by state and by how long they have been in it.
+    Overdue(overdue::OverdueArguments),
     /// Counts Errored orders by what they failed of, most orders first.
     Causes(filter::FilterArguments),
     /// Shows what a blocked run would have done, and how to let it go.
@@ -45,6 +48,7 @@ impl Command {
             Self::Get(arguments) => get::run(arguments, session).await,
             Self::Watch(arguments) => watch::run(arguments, session).await,
             Self::Count(arguments) => count::run(arguments, session).await,
+            Self::Overdue(arguments) => overdue::run(arguments, session).await,
             Self::Causes(arguments) => causes::run(arguments, session).await,
             Self::Held(arguments) => held::run(arguments, session).await,
             Self::Unblock(arguments) => unblock::run(arguments, session).await,

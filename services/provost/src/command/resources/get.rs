@@ -25,7 +25,11 @@ pub(super) async fn run(arguments: GetArguments, session: &mut Session) -> Resul
         return Ok(Outcome::Done);
     }
     let seen = instant(resource.seen_at.as_ref());
-    session.console.line(format!("{} {}, as seen by the export of {seen}\n", resource.entity_type, resource.key))?;
+    let how = match resource.virtual_order_id.as_str() {
+        "" => format!("as seen by the export of {seen}"),
+        order => format!("which no export shows: as written by order {order}, confirmed {seen}"),
+    };
+    session.console.line(format!("{} {}, {how}\n", resource.entity_type, resource.key))?;
     let mut table = Table::new(&["property", "value"]);
     for (name, held) in resource.properties.iter().collect::<BTreeMap<_, _>>() {
         table.row(vec![name.clone(), value(held)]);
