@@ -34,7 +34,7 @@ pub(super) async fn execute(agent: &Agent, connection: &str, package: &dyn Packa
             if !agent.flight.begin(execution.order_id) {
                 return withdraw(agent, execution).await;
             }
-            let outcome = bounded(fulfill(package, &order, EXECUTION_MAX).await);
+            let outcome = bounded(fulfill(package, &order, execution.attempt, EXECUTION_MAX).await);
             log(connection, execution, &outcome);
             outcome
         }
@@ -61,9 +61,11 @@ async fn withdraw(agent: &Agent, execution: Execution) {
     }
 }
 
-async fn fulfill(package: &dyn Package, order: &Order, longest: Duration) -> Outcome {
+/// What became of an earlier attempt is not known here, or it would not be asked for again: it may be another agent's.
+async fn fulfill(package: &dyn Package, order: &Order, attempt: i32, longest: Duration) -> Outcome {
     let failed = |class, message: String| Outcome::Failed(Failure::new(class, message));
-    match tokio::time::timeout(longest, AssertUnwindSafe(package.fulfill(order)).catch_unwind()).await {
+    let writing = if attempt > 1 { package.fulfill_again(order) } else { package.fulfill(order) };
+    match tokio::time::timeout(longest, AssertUnwindSafe(writing).catch_unwind()).await {
         Ok(Ok(outcome)) => outcome,
         // A panic is a mistake in the package. The order must not stay in flight for ever because of it.
         Ok(Err(_)) => failed(FailureClass::Unknown, "the package broke down; the agent's log has the cause".to_owned()),
@@ -174,7 +176,7 @@ mod tests {
             expired: false,
             generated_at: provost_domain::Timestamp::from_millis(0),
         };
-        let outcome = fulfill(&Silent, &order, Duration::from_millis(20)).await;
+        let outcome = fulfill(&Silent, &order, 1, Duration::from_millis(20)).await;
         let message = "the managed system did not finish within 20ms";
         assert_eq!(outcome, Outcome::Failed(Failure::new(FailureClass::Transport, message)));
     }
