@@ -3,7 +3,7 @@
 use super::pull::entry;
 use crate::agent::Agent;
 use crate::journal::Execution;
-use crate::package::{Outcome, Package};
+use crate::package::{Attempt, Outcome, Package};
 use futures::FutureExt;
 use provost_domain::{Failure, FailureClass, Order};
 use provost_service_kit::channel::Backoff;
@@ -22,7 +22,7 @@ const TEXT_BYTES_MAX: usize = 4 * 1024;
 /// What there is to do for an order.
 pub(super) enum Task {
     /// Write it.
-    Write(Box<Order>),
+    Write(Box<Order>, Attempt),
     /// Tell this of it; nothing is written.
     Tell(Outcome),
 }
@@ -30,11 +30,11 @@ pub(super) enum Task {
 /// Writes one order and journals the outcome, under the newest attempt that asks for it.
 pub(super) async fn execute(agent: &Agent, connection: &str, package: &dyn Package, execution: Execution, task: Task) {
     let outcome = match task {
-        Task::Write(order) => {
+        Task::Write(order, attempt) => {
             if !agent.flight.begin(execution.order_id) {
                 return withdraw(agent, execution).await;
             }
-            let outcome = bounded(fulfill(package, &order, execution.attempt, EXECUTION_MAX).await);
+            let outcome = bounded(fulfill(package, &order, attempt, EXECUTION_MAX).await);
             log(connection, execution, &outcome);
             outcome
         }
@@ -61,10 +61,12 @@ async fn withdraw(agent: &Agent, execution: Execution) {
     }
 }
 
-/// What became of an earlier attempt is not known here, or it would not be asked for again: it may be another agent's.
-async fn fulfill(package: &dyn Package, order: &Order, attempt: i32, longest: Duration) -> Outcome {
+async fn fulfill(package: &dyn Package, order: &Order, attempt: Attempt, longest: Duration) -> Outcome {
     let failed = |class, message: String| Outcome::Failed(Failure::new(class, message));
-    let writing = if attempt > 1 { package.fulfill_again(order) } else { package.fulfill(order) };
+    let writing = match attempt {
+        Attempt::First => package.fulfill(order),
+        Attempt::Again => package.fulfill_again(order),
+    };
     match tokio::time::timeout(longest, AssertUnwindSafe(writing).catch_unwind()).await {
         Ok(Ok(outcome)) => outcome,
         // A panic is a mistake in the package. The order must not stay in flight for ever because of it.
@@ -176,7 +178,7 @@ mod tests {
             expired: false,
             generated_at: provost_domain::Timestamp::from_millis(0),
         };
-        let outcome = fulfill(&Silent, &order, 1, Duration::from_millis(20)).await;
+        let outcome = fulfill(&Silent, &order, Attempt::First, Duration::from_millis(20)).await;
         let message = "the managed system did not finish within 20ms";
         assert_eq!(outcome, Outcome::Failed(Failure::new(FailureClass::Transport, message)));
     }

@@ -9,7 +9,7 @@ use crate::agent::{ANSWER_TIMEOUT, Agent, LONG_POLL, VERSION};
 use crate::connections::Connection;
 use crate::flight::Arrival;
 use crate::journal::{Entry, Execution};
-use crate::package::{Outcome, failure};
+use crate::package::{Attempt, Outcome, failure};
 use provost_contract::from_wire;
 use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
 use provost_contract::types::v1 as wire;
@@ -118,7 +118,7 @@ async fn accept(
 
 /// Looks at one order: is it here already?
 fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option<Arrived> {
-    let LeasedOrder { order, attempt, lease_expires_at } = leased;
+    let LeasedOrder { order, attempt, lease_expires_at, lane_written } = leased;
     let order = order.unwrap_or_default();
     let Ok(order_id) = order.order_id.parse::<OrderId>() else {
         tracing::error!(order_id = order.order_id, "an order without a usable id; it is left to its lease");
@@ -131,7 +131,10 @@ fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option
         tracing::info!(%order_id, attempt, "an order came back while it is being written");
         return None;
     }
-    let task = read(connection, order).unwrap_or_else(|outcome| {
+    // What became of an earlier attempt is not known here, or it would not be offered again: it may be another
+    // agent's. Where other orders wrote in between, there is nothing to compare with.
+    let kind = if attempt > 1 && !lane_written { Attempt::Again } else { Attempt::First };
+    let task = read(connection, order, kind).unwrap_or_else(|outcome| {
         log(&connection.name, execution, &outcome);
         Task::Tell(outcome)
     });
@@ -179,11 +182,11 @@ async fn consult(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Result
 }
 
 /// The order, or what there is to report when it makes no sense here.
-fn read(connection: &Connection, order: wire::Order) -> Result<Task, Outcome> {
+fn read(connection: &Connection, order: wire::Order, attempt: Attempt) -> Result<Task, Outcome> {
     let order = from_wire::order("order", order)
         .map_err(|wrong| Outcome::Failed(failure::invalid(format!("the agent cannot read the order: {wrong}"))))?;
     if order.connection == *connection.name {
-        return Ok(Task::Write(Box::new(order)));
+        return Ok(Task::Write(Box::new(order), attempt));
     }
     let message = format!("the order is for connection '{}', not for '{}'", order.connection, connection.name);
     Err(Outcome::Failed(failure::invalid(message)))

@@ -133,6 +133,7 @@ impl State {
             order: Some(to_wire::order(order)),
             attempt,
             lease_expires_at: Some(to_wire::timestamp(provost_domain::Timestamp::from_millis(expires))),
+            lane_written: false,
         };
         while let Some(id) = self.redeliver.pop_front() {
             let (order, attempt, _) = &self.leased[&id];

@@ -13,6 +13,7 @@ pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod history;
 mod insert;
+pub(crate) mod lane;
 mod ledger;
 pub(crate) mod list;
 mod migration;

@@ -6,7 +6,7 @@
 use crate::model::note::LEDGER;
 use crate::model::{Note, record, retry};
 use crate::store::agents::{self, Presence};
-use crate::store::{Batch, Ledger, Rings, claim, entries};
+use crate::store::{Batch, Ledger, Rings, claim, entries, lane};
 use crate::verbs::each::ITEMS_MAX;
 use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
 use provost_contract::{NAME_MAX, Violations, printable, to_wire};
@@ -107,6 +107,10 @@ impl Ledger {
         let event = Event::Leased { lease: lease.clone() };
         let mut batch = Batch::of(&transaction, front.iter().map(|full| full.entry.clone()), now);
         let was_offered = !front.is_empty();
+        // Only an order that was begun before is compared with what it says that it found.
+        let again: Vec<_> =
+            front.iter().filter(|full| full.entry.standing.attempts > 0).map(|full| full.entry.id).collect();
+        let written = lane::written_since(&transaction, &again).await?;
         let mut leased = Vec::with_capacity(front.len());
         for full in front {
             if let Some(failure) = retry::lost(&full.entry, now) {
@@ -125,6 +129,7 @@ impl Ledger {
                 order: Some(full.order),
                 attempt: record::count(full.entry.standing.attempts + 1),
                 lease_expires_at: Some(to_wire::timestamp(lease.until)),
+                lane_written: written.contains(&full.entry.id),
             });
         }
         let rings = batch.save().await?;
