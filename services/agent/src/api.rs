@@ -1,6 +1,7 @@
 //! What the agent's own operator can ask it.
 
 use crate::agent::{Agent, VERSION};
+use crate::journal::Trouble;
 use provost_contract::agent::v1 as wire;
 use provost_contract::agent::v1::agent_service_server::AgentService;
 use provost_contract::to_wire;
@@ -23,6 +24,7 @@ impl AgentService for Api {
     ) -> Result<Response<wire::GetStatusResponse>, Status> {
         let agent = &self.0;
         let unreported = agent.journal.unreported_count().await.map_err(Fault::internal)?;
+        let Trouble { problem, held, set_aside } = agent.journal.trouble();
         Ok(Response::new(wire::GetStatusResponse {
             agent_id: agent.id.clone(),
             version: VERSION.to_owned(),
@@ -31,6 +33,9 @@ impl AgentService for Api {
             unreported,
             fulfillment_seen_at: agent.fulfillment_seen.at().map(to_wire::timestamp),
             generator_seen_at: agent.generator_seen.at().map(to_wire::timestamp),
+            journal_problem: problem,
+            results_held: held,
+            journal_set_aside: set_aside,
         }))
     }
 

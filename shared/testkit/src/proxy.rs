@@ -1,4 +1,7 @@
 //! A proxy that loses answers: the request reaches the server, and who asked never learns what became of it.
+//!
+//! The server never sees a connection end before it has answered all that was asked over it: a server may leave out of
+//! its own log what it did for somebody who is gone, and its log is what tests count by.
 
 use anyhow::{Context, Result};
 use std::io;
@@ -7,12 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Answers that follow each other this closely are all lost: requests may be under way side by side, and the one
+/// A server that was silent for so long has answered everything. Requests may be under way side by side, and the one
 /// that is meant may not be the first to be answered.
-const QUIET: Duration = Duration::from_millis(30);
-/// The longest wait for a server that does not answer what it is to be cut off from.
+const QUIET: Duration = Duration::from_millis(100);
+/// The longest wait for the first answer that is to be lost.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// What happens to the answer.
@@ -28,6 +32,8 @@ pub enum Loss {
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+    /// Nobody gets through while it is so.
+    closed: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
 
@@ -54,19 +60,23 @@ impl Proxy {
         let address = listener.local_addr()?;
         let state = Arc::<Mutex<State>>::default();
         let shared = Arc::clone(&state);
+        let (closed, is_closed) = watch::channel(false);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let of_connection = Arc::clone(&shared);
+                if *is_closed.borrow() {
+                    continue;
+                }
+                let (of_connection, is_closed) = (Arc::clone(&shared), is_closed.clone());
                 let connection = tokio::spawn(async move {
                     // Whichever side ends it, the other end is closed too; a test sees it by what it asked for.
-                    let _ = pass(client, server, &of_connection).await;
+                    let _ = pass(client, server, &of_connection, is_closed).await;
                 });
                 let mut state = lock(&shared);
                 state.connections.retain(|connection| !connection.is_finished());
                 state.connections.push(connection);
             }
         });
-        Ok(Self { address, state, accepting })
+        Ok(Self { address, state, closed, accepting })
     }
 
     /// Where it listens.
@@ -78,6 +88,22 @@ impl Proxy {
     /// it is the next request of all.
     pub fn lose_answer_to(&self, request: &[u8], loss: Loss) {
         lock(&self.state).armed = Some((request.to_vec(), loss));
+    }
+
+    /// Cuts every connection off, and lets nobody through any more: as if the server were gone. Returns when the
+    /// server has answered all that had reached it; those answers are lost.
+    pub async fn close(&self) {
+        self.closed.send_replace(true);
+        let connections = std::mem::take(&mut lock(&self.state).connections);
+        for connection in connections {
+            // One that broke has ended too.
+            let _ = connection.await;
+        }
+    }
+
+    /// Lets everybody through again.
+    pub fn open(&self) {
+        self.closed.send_replace(false);
     }
 
     /// How many answers were lost.
@@ -95,7 +121,12 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, server: SocketAddr, state: &Mutex<State>) -> io::Result<()> {
+async fn pass(
+    mut client: TcpStream,
+    server: SocketAddr,
+    state: &Mutex<State>,
+    mut is_closed: watch::Receiver<bool>,
+) -> io::Result<()> {
     let mut server = TcpStream::connect(server).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -105,16 +136,16 @@ async fn pass(mut client: TcpStream, server: SocketAddr, state: &Mutex<State>) -
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
-                let part = asked.get(..read?).unwrap_or_default();
+                let part = asked.get(..read.unwrap_or(0)).unwrap_or_default();
                 if part.is_empty() {
-                    return Ok(());
+                    return answered_all(&mut server, QUIET * 5).await;
                 }
                 tail.extend_from_slice(part);
                 let (loss, beginning) = take(state, &tail);
                 tail.drain(..tail.len().saturating_sub(beginning));
                 server.write_all(part).await?;
                 if let Some(loss) = loss {
-                    return lose(client, server, loss).await;
+                    return lose(client, server, loss, &mut is_closed).await;
                 }
             }
             read = server.read(&mut answered) => {
@@ -122,9 +153,19 @@ async fn pass(mut client: TcpStream, server: SocketAddr, state: &Mutex<State>) -
                 if part.is_empty() {
                     return Ok(());
                 }
-                client.write_all(part).await?;
+                if client.write_all(part).await.is_err() {
+                    return answered_all(&mut server, QUIET * 5).await;
+                }
             }
+            () = until(&mut is_closed) => return answered_all(&mut server, QUIET * 5).await,
         }
+    }
+}
+
+/// Waits until nobody gets through any more; for ever, when the proxy ends before.
+async fn until(is_closed: &mut watch::Receiver<bool>) {
+    if is_closed.wait_for(|is_closed| *is_closed).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -140,18 +181,36 @@ fn take(state: &Mutex<State>, asked: &[u8]) -> (Option<Loss>, usize) {
     (state.armed.take().map(|(_, loss)| loss), 0)
 }
 
-async fn lose(mut client: TcpStream, mut server: TcpStream, loss: Loss) -> io::Result<()> {
-    let mut lost = vec![0; 64 * 1024];
-    let mut patience = ANSWER_MAX;
+async fn lose(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    loss: Loss,
+    is_closed: &mut watch::Receiver<bool>,
+) -> io::Result<()> {
+    answered_all(&mut server, ANSWER_MAX).await?;
+    if loss == Loss::Silence {
+        // What the client says from now on reaches nobody.
+        let mut unheard = vec![0; 4 * 1024];
+        let ignored = async {
+            while client.read(&mut unheard).await? > 0 {}
+            Ok(())
+        };
+        return tokio::select! {
+            ended = ignored => ended,
+            () = until(is_closed) => Ok(()),
+        };
+    }
+    Ok(())
+}
+
+/// Waits until the server is silent; what it says is lost.
+async fn answered_all(server: &mut TcpStream, first: Duration) -> io::Result<()> {
+    let (mut lost, mut patience) = (vec![0; 64 * 1024], first);
     while let Ok(read) = tokio::time::timeout(patience, server.read(&mut lost)).await {
         if read? == 0 {
             break;
         }
         patience = QUIET;
-    }
-    if loss == Loss::Silence {
-        // What the client says from now on reaches nobody.
-        while client.read(&mut lost).await? > 0 {}
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use crate::journal::Execution;
 use crate::package::{Attempt, Outcome, Package};
 use futures::FutureExt;
 use provost_domain::{Failure, FailureClass, Order};
-use provost_service_kit::channel::Backoff;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ pub(super) async fn execute(agent: &Agent, connection: &str, package: &dyn Packa
     let mut newest = execution;
     loop {
         newest = agent.flight.newest(execution.order_id).unwrap_or(newest);
-        journal(agent, newest, outcome.clone()).await;
+        agent.journal.keep(&entry(agent, newest, outcome.clone())).await;
         // While the result was journaled, the order may have come back under a newer attempt.
         if agent.flight.land(newest) {
             break;
@@ -89,16 +88,6 @@ fn bounded(mut outcome: Outcome) -> Outcome {
         text.push('…');
     }
     outcome
-}
-
-/// Journals the result; tries until it is on disk, for what happened must not be forgotten.
-async fn journal(agent: &Agent, execution: Execution, outcome: Outcome) {
-    let entry = entry(agent, execution, outcome);
-    let mut backoff = Backoff::default();
-    while let Err(error) = agent.journal.record(&entry).await {
-        tracing::error!(%error, order_id = %execution.order_id, attempt = execution.attempt, "a result cannot be journaled; trying again");
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
 }
 
 /// Never the failure's words: they may quote attribute values, and identities are people.

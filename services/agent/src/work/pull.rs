@@ -14,6 +14,7 @@ use provost_contract::from_wire;
 use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
 use provost_contract::types::v1 as wire;
 use provost_domain::OrderId;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,18 +23,23 @@ use tonic::Status;
 
 /// How long to wait for more slots when one became free.
 const GATHER: Duration = Duration::from_millis(5);
+/// How often to try a journal that cannot be written.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Takes and writes the orders of one connection until `stop`.
 pub(crate) async fn run(agent: Arc<Agent>, connection: Connection, stop: CancellationToken) -> anyhow::Result<()> {
     let slots = Arc::new(Semaphore::new(connection.concurrency as usize));
     let mut patience = Patience::new("fulfillment");
     while let Some(free) = stop.run_until_cancelled(free_slots(&slots)).await {
+        if stop.run_until_cancelled(journal_writable(&agent)).await.is_none() {
+            break;
+        }
         let began = Instant::now();
         let Some(pulled) = stop.run_until_cancelled(pull(&agent, &connection, free.len())).await else { break };
         match pulled {
             Ok(orders) => {
                 patience.answered();
-                accept(&agent, &connection, orders, began, free).await;
+                accept(&agent, &connection, orders, began, free, &stop).await;
             }
             Err(status) => {
                 drop(free);
@@ -44,6 +50,13 @@ pub(crate) async fn run(agent: Arc<Agent>, connection: Connection, stop: Cancell
         }
     }
     Ok(())
+}
+
+/// Waits until the journal can be written: what is not begun here may be begun by another agent.
+async fn journal_writable(agent: &Agent) {
+    while !agent.journal.is_writable().await {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// All slots that are free; waits for the first, and a moment for those that follow it.
@@ -75,6 +88,9 @@ async fn pull(agent: &Agent, connection: &Connection, free: usize) -> Result<Vec
     Ok(response.into_inner().orders)
 }
 
+/// The results of orders, newest attempt last.
+type Known = HashMap<OrderId, Vec<Entry>>;
+
 /// An order that arrived and is not being written yet.
 struct Arrived {
     execution: Execution,
@@ -87,23 +103,19 @@ async fn accept(
     leased: Vec<LeasedOrder>,
     began: Instant,
     free: Vec<OwnedSemaphorePermit>,
+    stop: &CancellationToken,
 ) {
     let arrived: Vec<_> = leased.into_iter().filter_map(|leased| arrive(agent, connection, leased)).collect();
     let executions: Vec<_> = arrived.iter().map(|arrived| arrived.execution).collect();
     if executions.is_empty() {
         return;
     }
-    let to_do = match consult(agent, arrived, began).await {
-        Ok(to_do) => to_do,
-        Err(error) => {
-            tracing::error!(%error, orders = executions.len(), "the journal cannot be used; orders are left to their leases");
-            for execution in executions {
-                agent.flight.land(execution);
-            }
-            // Not at once again: the disk needs somebody.
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            return;
+    let Some(to_do) = stop.run_until_cancelled(intended(agent, arrived, began)).await else {
+        tracing::warn!(orders = executions.len(), "orders that could not be journaled are left to their leases");
+        for execution in executions {
+            agent.flight.land(execution);
         }
+        return;
     };
     let mut slots = free.into_iter();
     for Arrived { execution, task } in to_do {
@@ -141,17 +153,42 @@ fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option
     Some(Arrived { execution, task })
 }
 
-/// Asks what is known of the orders of a pull that began then, and notes those that are about to be executed.
+/// What there is to do, once it is in the journal. Holds the orders, their leases renewed, while the journal cannot be
+/// written: given up, each would count as a lost try.
+async fn intended(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Vec<Arrived> {
+    let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
+    let known = loop {
+        match known(agent, &orders, began).await {
+            Ok(known) => break known,
+            Err(error) => {
+                tracing::error!(%error, orders = orders.len(), "the journal cannot be read; trying again");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    };
+    let to_do = to_do(agent, arrived, &known);
+    let executions: Vec<_> = to_do.iter().map(|arrived| arrived.execution).collect();
+    while !executions.is_empty() && agent.journal.intend(&executions, agent.clock.now()).await.is_err() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    to_do
+}
+
+/// What is known of the orders of a pull that began then.
 ///
 /// Asked after they were taken into flight: what is not flying has its result in the journal, or none. Or its
 /// report was acknowledged while the pull was under way: such a result is looked for second, for it was put
 /// there before the journal forgot it.
-async fn consult(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Result<Vec<Arrived>, sqlx::Error> {
-    let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
-    let mut results = agent.journal.results_of(&orders).await?;
-    for entry in agent.acknowledged.since(began, &orders) {
+async fn known(agent: &Agent, orders: &[OrderId], began: Instant) -> Result<Known, sqlx::Error> {
+    let mut results = agent.journal.results_of(orders).await?;
+    for entry in agent.acknowledged.since(began, orders) {
         results.entry(entry.execution.order_id).or_default().push(entry);
     }
+    Ok(results)
+}
+
+/// Those that are about to be executed, or told of.
+fn to_do(agent: &Agent, arrived: Vec<Arrived>, results: &Known) -> Vec<Arrived> {
     let mut to_do = Vec::new();
     for Arrived { execution, task } in arrived {
         let Execution { order_id, attempt } = execution;
@@ -174,11 +211,7 @@ async fn consult(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Result
         };
         to_do.push(Arrived { execution, task });
     }
-    let executions: Vec<_> = to_do.iter().map(|arrived| arrived.execution).collect();
-    if !executions.is_empty() {
-        agent.journal.intend(&executions, agent.clock.now()).await?;
-    }
-    Ok(to_do)
+    to_do
 }
 
 /// The order, or what there is to report when it makes no sense here.

@@ -57,6 +57,8 @@ pub struct State {
     /// Renewals are refused: the lease is somebody else's.
     pub leases_lost: bool,
     pub lease: Duration,
+    /// Said of every attempt after the first.
+    pub lane_written: bool,
     /// `max_orders` of every pull.
     pub pulls: Vec<i32>,
     pub tasks: VecDeque<ExportTask>,
@@ -133,7 +135,7 @@ impl State {
             order: Some(to_wire::order(order)),
             attempt,
             lease_expires_at: Some(to_wire::timestamp(provost_domain::Timestamp::from_millis(expires))),
-            lane_written: false,
+            lane_written: attempt > 1 && self.lane_written,
         };
         while let Some(id) = self.redeliver.pop_front() {
             let (order, attempt, _) = &self.leased[&id];

@@ -1,0 +1,179 @@
+//! The judge: compares the ledger's orders with what slapd's own log says that it did.
+//!
+//! Knows what an order means for the directory, and nothing of how it gets there.
+
+use crate::suite::{account_dn, group_dn};
+use provost_contract::types::v1 as types;
+use provost_contract::types::v1::value::Kind;
+use provost_testkit::{Audited, AuditedEffect, Slapd};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) orders: usize,
+    pub(crate) executed: usize,
+    pub(crate) replaced: usize,
+    /// Of the accounts, as the log has them.
+    pub(crate) effects: usize,
+    pub(crate) lost: Vec<String>,
+    pub(crate) doubled: Vec<String>,
+    pub(crate) out_of_order: Vec<String>,
+    pub(crate) unordered: Vec<String>,
+}
+
+/// One thing that happens to an account; no two orders mean the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Effect {
+    Created { dn: String },
+    Titled { dn: String, title: String },
+    Joined { dn: String, group: String },
+    Left { dn: String, group: String },
+    Deleted { dn: String },
+}
+
+impl Effect {
+    fn dn(&self) -> &str {
+        match self {
+            Self::Created { dn }
+            | Self::Titled { dn, .. }
+            | Self::Joined { dn, .. }
+            | Self::Left { dn, .. }
+            | Self::Deleted { dn } => dn,
+        }
+    }
+}
+
+/// Compares.
+pub(crate) fn judge(records: &[types::OrderRecord], log: &[Audited]) -> Verdict {
+    let expected = expected(records);
+    let seen = seen(log);
+    let mut verdict = Verdict { orders: records.len(), effects: seen.len(), ..Verdict::default() };
+    for record in records {
+        verdict.executed += usize::from(is_executed(record));
+        verdict.replaced += usize::from(record.state() == types::ProvisioningState::Inactive);
+    }
+    let mut places: HashMap<&Effect, Vec<usize>> = HashMap::new();
+    for (place, effect) in seen.iter().enumerate() {
+        places.entry(effect).or_default().push(place);
+    }
+    for (effect, expected) in &expected {
+        let (sequence, id, must) = (expected.sequence, &expected.id, expected.must);
+        match places.get(effect).map_or(0, Vec::len) {
+            0 if !must => {}
+            0 => verdict.lost.push(format!("order {id} (number {sequence}) is executed, and never was: {effect:?}")),
+            1 => {}
+            times => verdict.doubled.push(format!("order {id} (number {sequence}), {times} times: {effect:?}")),
+        }
+    }
+    // Within a lane what an earlier order did stands before what a later one did.
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    for effect in &seen {
+        let Some(Expected { sequence, id, .. }) = expected.get(effect) else {
+            verdict.unordered.push(format!("{effect:?}"));
+            continue;
+        };
+        let last = last.entry(effect.dn()).or_default();
+        if *sequence < *last {
+            verdict.out_of_order.push(format!("order {id} (number {sequence}) after number {last}: {effect:?}"));
+        }
+        *last = (*last).max(*sequence);
+    }
+    verdict
+}
+
+/// Whose effect it is.
+struct Expected {
+    sequence: i64,
+    id: String,
+    /// It must be there. Not of an order that was replaced after an attempt of which nobody knows what became.
+    must: bool,
+}
+
+fn is_executed(record: &types::OrderRecord) -> bool {
+    matches!(record.state(), types::ProvisioningState::Executed | types::ProvisioningState::Verified)
+}
+
+/// What orders should have done.
+fn expected(records: &[types::OrderRecord]) -> BTreeMap<Effect, Expected> {
+    let done = |record: &&types::OrderRecord| is_executed(record) || record.attempts > 0;
+    let mut executed: Vec<_> = records.iter().filter(done).collect();
+    executed.sort_by_key(|record| record.sequence);
+    let mut effects = BTreeMap::new();
+    let mut memberships: HashMap<String, BTreeSet<String>> = HashMap::new();
+    for record in executed {
+        let Some(order) = &record.order else { continue };
+        let dn = account_dn(&order.target_key);
+        let held = memberships.entry(dn.clone()).or_default();
+        let mut add = |effect| {
+            let (sequence, id, must) = (record.sequence, order.order_id.clone(), is_executed(record));
+            effects.insert(effect, Expected { sequence, id, must });
+        };
+        match order.kind() {
+            types::OrderKind::Addition => add(Effect::Created { dn: dn.clone() }),
+            types::OrderKind::Deletion => {
+                for group in std::mem::take(held) {
+                    add(Effect::Left { dn: dn.clone(), group });
+                }
+                add(Effect::Deleted { dn: dn.clone() });
+            }
+            _ => {}
+        }
+        for change in &order.changes {
+            for value in texts(change.proposed.as_ref()) {
+                match (change.property.as_str(), change.operation()) {
+                    ("title", _) if order.kind() == types::OrderKind::Update => {
+                        add(Effect::Titled { dn: dn.clone(), title: value });
+                    }
+                    ("groups", types::ChangeOperation::Remove) => {
+                        held.remove(&group_dn(&value));
+                        add(Effect::Left { dn: dn.clone(), group: group_dn(&value) });
+                    }
+                    ("groups", _) => {
+                        held.insert(group_dn(&value));
+                        add(Effect::Joined { dn: dn.clone(), group: group_dn(&value) });
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    effects
+}
+
+fn texts(value: Option<&types::Value>) -> Vec<String> {
+    match value.and_then(|value| value.kind.as_ref()) {
+        Some(Kind::StringValue(text)) => vec![text.clone()],
+        Some(Kind::ListValue(list)) => list.values.iter().flat_map(|item| texts(Some(item))).collect(),
+        _ => vec![],
+    }
+}
+
+/// What the log says of accounts, in its order.
+fn seen(log: &[Audited]) -> Vec<Effect> {
+    let mut seen = Vec::new();
+    let (people, groups) = (format!(",ou=people,{}", Slapd::SUFFIX), format!(",ou=groups,{}", Slapd::SUFFIX));
+    for Audited { dn, effect } in log {
+        let dn = dn.clone();
+        match effect {
+            AuditedEffect::Added(_) if dn.ends_with(&people) => seen.push(Effect::Created { dn }),
+            AuditedEffect::Deleted if dn.ends_with(&people) => seen.push(Effect::Deleted { dn }),
+            AuditedEffect::Modified(steps) if dn.ends_with(&people) => {
+                let titles = steps.iter().filter(|step| step.attribute == "title" && step.operation != "delete");
+                let titles = titles.flat_map(|step| step.values.iter().cloned());
+                seen.extend(titles.map(|title| Effect::Titled { dn: dn.clone(), title }));
+            }
+            AuditedEffect::Modified(steps) if dn.ends_with(&groups) => {
+                for step in steps.iter().filter(|step| step.attribute == "member") {
+                    let members = step.values.iter().cloned();
+                    seen.extend(members.map(|member| match step.operation.as_str() {
+                        "delete" => Effect::Left { dn: member, group: dn.clone() },
+                        _ => Effect::Joined { dn: member, group: dn.clone() },
+                    }));
+                }
+            }
+            _ => {}
+        }
+    }
+    seen
+}
