@@ -27,6 +27,7 @@ fn notes(scene: &Scene, order: &Order) -> Vec<(i32, String)> {
     told.collect()
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn full_disk_begins_nothing_new_and_keeps_what_is_in_hand_until_there_is_room() {
     let (scene, slapd) = (Scene::new().await, Slapd::start_audited().await);
@@ -81,6 +82,7 @@ async fn full_disk_begins_nothing_new_and_keeps_what_is_in_hand_until_there_is_r
     assert_eq!(written, 1);
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_on_a_full_disk_what_was_in_hand_is_looked_up_and_not_written_again() {
     let (scene, slapd) = (Scene::new().await, Slapd::start_audited().await);
