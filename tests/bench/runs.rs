@@ -25,8 +25,8 @@ fn tiny_benchmark_gives_every_figure() {
         assert!(text.contains(&format!("{engine}, 60 people")), "{text}");
     }
     for what in ["account additions", "account changes", "group memberships"] {
-        let line = text.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_else(|| panic!("no {what}\n{text}"));
+        let line = text.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_default();
         let figures: Vec<f64> = line.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
-        assert!(figures.len() == 3 && figures.iter().all(|figure| *figure > 0.0), "{what}{line}");
+        assert!(figures.len() == 3 && figures.iter().all(|figure| *figure > 0.0), "{what}{line}\n{text}");
     }
 }

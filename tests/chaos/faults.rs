@@ -1,7 +1,7 @@
 //! What goes wrong, one after the other, and how it is mended again.
 
 use crate::dice::Dice;
-use crate::suite::{AGENTS, Suite};
+use crate::suite::Suite;
 use provost_testkit::Loss;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ impl Faults {
             // The limit on files that stands for it can be set from outside on Linux only.
             Fault::DiskIsFull if cfg!(not(target_os = "linux")) => {}
             Fault::DiskIsFull => {
-                let agent = suite.process(AGENTS[self.dice.place(AGENTS.len())]);
+                let agent = suite.process(if self.dice.percent(50) { "agent-1" } else { "agent-2" });
                 agent.fill_disk(true).await;
                 sleep(self.dice.millis(1_000..4_000)).await;
                 // Some die of it, so to speak: what they held in hand is gone then.

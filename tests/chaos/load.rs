@@ -51,15 +51,14 @@ impl Load {
     pub(crate) async fn start(suite: Arc<Suite>, dice: Dice, lanes: usize) -> Result<(Self, Running)> {
         let (states, stop) = (States::default(), CancellationToken::new());
         tokio::spawn(follow(Arc::clone(&suite), Arc::clone(&states)));
-        tokio::spawn(approve(Arc::clone(&suite)));
+        tokio::spawn(attend(Arc::clone(&suite)));
         let lanes = (0..lanes).map(|number| Lane::new(format!("p{number}"))).collect();
         let submitter = Submitter { suite: Arc::clone(&suite), states: Arc::clone(&states), dice, lanes, orders: 0 };
         let submitting = tokio::spawn(submitter.run(stop.clone()));
         Ok((Self { suite, states }, Running { stop, submitting }))
     }
 
-    /// Waits until every order is settled, unblocking what failed for good meanwhile. Those that are not, when the
-    /// time is over.
+    /// Waits until every order is settled. Those that are not, when the time is over.
     pub(crate) async fn settle(&self, longest: Duration) -> Vec<String> {
         let end = Instant::now() + longest;
         loop {
@@ -73,15 +72,6 @@ impl Load {
             };
             if left.is_empty() || Instant::now() >= end {
                 return left.iter().map(told).collect();
-            }
-            let errored = |record: &&types::OrderRecord| record.state() == types::ProvisioningState::Errored;
-            let ids: Vec<String> = left.iter().filter(errored).map(id).take(1_000).collect();
-            if !ids.is_empty()
-                && let Ok(mut orders) = self.suite.orders()
-            {
-                let request = ledger::UnblockOrdersRequest { order_ids: ids, comment: "all is mended".into() };
-                // Looked at again in any case.
-                let _ = orders.unblock_orders(request).await;
             }
             sleep(MOMENT).await;
         }
@@ -153,12 +143,27 @@ async fn follow_on(suite: &Suite, states: &States, cursor: &mut i64) -> Result<(
     Ok(())
 }
 
-/// Approves whatever waits for it, for ever.
-async fn approve(suite: Arc<Suite>) {
+/// What people do, for ever: approve whatever waits for it, and unblock what failed for good.
+async fn attend(suite: Arc<Suite>) {
     loop {
         let _ = approve_all(&suite).await;
-        sleep(MOMENT * 2).await;
+        let _ = unblock_all(&suite).await;
+        sleep(MOMENT * 4).await;
     }
+}
+
+async fn unblock_all(suite: &Suite) -> Result<()> {
+    let mut orders = suite.orders()?;
+    let states = vec![types::ProvisioningState::Errored.into()];
+    let filter = Some(ledger::OrderFilter { states, ..Default::default() });
+    let request = ledger::ListOrdersRequest { filter, page_size: 1000, ..Default::default() };
+    let errored = orders.list_orders(request).await?.into_inner().orders;
+    if !errored.is_empty() {
+        let order_ids = errored.iter().map(id).collect();
+        let request = ledger::UnblockOrdersRequest { order_ids, comment: "what failed is mended".into() };
+        orders.unblock_orders(request).await?;
+    }
+    Ok(())
 }
 
 async fn approve_all(suite: &Suite) -> Result<()> {

@@ -177,3 +177,116 @@ fn seen(log: &[Audited]) -> Vec<Effect> {
     }
     seen
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing)]
+    use super::*;
+    use provost_testkit::AuditedStep;
+
+    fn text(text: &str) -> types::Value {
+        types::Value { kind: Some(Kind::StringValue(text.to_owned())) }
+    }
+
+    fn record(sequence: i64, kind: types::OrderKind, changes: &[(&str, &str)]) -> types::OrderRecord {
+        let change = |(property, value): &(&str, &str)| {
+            let is_group = *property == "groups";
+            let list = types::ListValue { values: vec![text(value)] };
+            let add = types::ChangeOperation::Add;
+            types::Change {
+                property: (*property).to_owned(),
+                operation: if is_group { add } else { types::ChangeOperation::Set }.into(),
+                proposed: Some(if is_group { types::Value { kind: Some(Kind::ListValue(list)) } } else { text(value) }),
+                ..Default::default()
+            }
+        };
+        let order = types::Order {
+            order_id: format!("o{sequence}"),
+            kind: kind.into(),
+            target_key: "ada".into(),
+            changes: changes.iter().map(change).collect(),
+            ..Default::default()
+        };
+        let state = types::ProvisioningState::Executed.into();
+        types::OrderRecord { order: Some(order), sequence, state, attempts: 1, ..Default::default() }
+    }
+
+    fn records() -> Vec<types::OrderRecord> {
+        use types::OrderKind::{Addition, Deletion, Update};
+        vec![
+            record(1, Addition, &[("title", "New"), ("groups", "everyone")]),
+            record(2, Update, &[("title", "Second")]),
+            record(3, Update, &[("title", "Third")]),
+            record(4, Deletion, &[]),
+        ]
+    }
+
+    fn audited(dn: &str, effect: AuditedEffect) -> Audited {
+        Audited { dn: dn.to_owned(), effect }
+    }
+
+    fn step(dn: &str, operation: &str, attribute: &str, value: &str) -> Audited {
+        let values = BTreeSet::from([value.to_owned()]);
+        let step = AuditedStep { operation: operation.to_owned(), attribute: attribute.to_owned(), values };
+        audited(dn, AuditedEffect::Modified(vec![step]))
+    }
+
+    /// What slapd does for those orders.
+    fn log() -> Vec<Audited> {
+        let (ada, everyone) = (account_dn("ada"), group_dn("everyone"));
+        vec![
+            audited(&ada, AuditedEffect::Added(BTreeMap::new())),
+            step(&everyone, "add", "member", &ada),
+            step(&ada, "add", "title", "Second"),
+            step(&ada, "add", "title", "Third"),
+            step(&everyone, "delete", "member", &ada),
+            audited(&ada, AuditedEffect::Deleted),
+        ]
+    }
+
+    /// How many were lost, doubled, out of order, and ordered by nobody.
+    fn wrong(records: &[types::OrderRecord], log: &[Audited]) -> [usize; 4] {
+        let verdict = judge(records, log);
+        [verdict.lost, verdict.doubled, verdict.out_of_order, verdict.unordered].map(|which| which.len())
+    }
+
+    #[test]
+    fn orders_that_were_written_once_in_order_are_well() {
+        assert_eq!(wrong(&records(), &log()), [0, 0, 0, 0]);
+        let verdict = judge(&records(), &log());
+        assert_eq!((verdict.orders, verdict.executed, verdict.effects), (4, 4, 6));
+    }
+
+    #[test]
+    fn every_breach_is_found() {
+        for place in 0..log().len() {
+            let mut lost = log();
+            lost.remove(place);
+            assert_eq!(wrong(&records(), &lost), [1, 0, 0, 0], "{place}");
+        }
+        let mut doubled = log();
+        doubled.insert(3, doubled[2].clone());
+        assert_eq!(wrong(&records(), &doubled), [0, 1, 0, 0]);
+        let mut swapped = log();
+        swapped.swap(2, 3);
+        assert_eq!(wrong(&records(), &swapped), [0, 0, 1, 0]);
+        let mut late = log();
+        late.push(late[2].clone());
+        assert_eq!(wrong(&records(), &late), [0, 1, 1, 0]);
+        let mut strange = log();
+        strange.push(step(&account_dn("ada"), "replace", "title", "Nobody's"));
+        assert_eq!(wrong(&records(), &strange), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn order_that_was_replaced_may_have_been_written_only_if_it_was_begun() {
+        let mut records = records();
+        records[1].state = types::ProvisioningState::Inactive.into();
+        assert_eq!(wrong(&records, &log()), [0, 0, 0, 0]);
+        let mut without = log();
+        without.remove(2);
+        assert_eq!(wrong(&records, &without), [0, 0, 0, 0]);
+        records[1].attempts = 0;
+        assert_eq!(wrong(&records, &log()), [0, 0, 0, 1]);
+    }
+}

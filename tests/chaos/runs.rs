@@ -1,6 +1,6 @@
 //! A short chaos: every kind of fault, and what slapd's own log says afterwards.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use provost_testkit::binary;
 use std::process::Command;

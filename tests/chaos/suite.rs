@@ -61,23 +61,24 @@ impl Suite {
         let at: BTreeMap<&'static str, SocketAddr> = programs.map(|name| (name, free_address())).collect();
         configure(folder.path(), &at, &database, proxy.address())?;
         let mut processes = BTreeMap::new();
-        for name in SERVICES.into_iter().chain(AGENTS) {
+        for (name, address) in at {
             let program = if SERVICES.contains(&name) { name } else { "agent" };
             let mut command = Command::new(binary(program));
             command.args(["--config", &format!("{name}.toml")]).current_dir(folder.path());
             // Agents' disks get full.
             let command = if program == "agent" { Process::spared(&command) } else { command };
-            processes.insert(name, Process::start(command, at[name]).await);
+            processes.insert(name, Process::start(command, address).await);
         }
         Ok(Self { postgres, slapd, proxy, processes, _folder: folder })
     }
 
+    #[expect(clippy::panic, reason = "the names are those of the constants above")]
     pub(crate) fn process(&self, name: &str) -> &Process {
-        &self.processes[name]
+        self.processes.get(name).unwrap_or_else(|| panic!("there is no process {name}"))
     }
 
     fn channel(&self, name: &str) -> Result<Channel> {
-        Ok(channel::to(&self.process(name).url())?)
+        channel::to(&self.process(name).url())
     }
 
     pub(crate) fn orders(&self) -> Result<OrderServiceClient<Channel>> {

@@ -217,7 +217,7 @@ async fn answered_all(server: &mut TcpStream, first: Duration) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
