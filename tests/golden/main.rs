@@ -2,7 +2,7 @@
 //! anybody can read (`scenarios`), and played on the real services with a clock that the story sets.
 //!
 //! `GOLDEN=leaver cargo test -p provost-tests --test golden` plays the scenarios whose file name holds
-//! `leaver`; `GOLDEN=pending/` those that wait in `pending` for the software to do what they say.
+//! `leaver`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -37,17 +37,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
-/// All scenarios of a folder, by file name, or what is wrong with them.
-fn scenarios(name: &str) -> Vec<Result<Scenario, String>> {
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(folder().join(name)) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        // What waits for nothing has no folder.
-        Err(_) => return vec![],
-    };
+/// All scenarios, by file name, or what is wrong with them.
+fn scenarios() -> Vec<Result<Scenario, String>> {
+    let entries = std::fs::read_dir(folder().join("scenarios")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     let read = |file: PathBuf| {
-        let name = format!("{name}/{}", file.file_name().unwrap().to_string_lossy());
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
         scenario::scenario(&folder(), &name, &text).map_err(|wrong| format!("{name}, {wrong}"))
     };
@@ -57,10 +54,7 @@ fn scenarios(name: &str) -> Vec<Result<Scenario, String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_goes_as_it_is_told() {
     let wanted = std::env::var("GOLDEN").unwrap_or_default();
-    let mut all = scenarios("scenarios");
-    if wanted.starts_with("pending/") {
-        all = scenarios("pending");
-    }
+    let mut all = scenarios();
     all.retain(|one| one.as_ref().map_or(true, |scenario| scenario.file.contains(&wanted)));
     assert!(!all.is_empty(), "no scenario is named '{wanted}'");
     let count = all.len();
@@ -86,14 +80,8 @@ async fn every_scenario_goes_as_it_is_told() {
 
 #[test]
 fn every_row_of_the_checklist_is_shown_by_a_scenario() {
-    let all = scenarios("scenarios");
+    let all = scenarios();
     let covered: Vec<u32> = all.iter().flatten().flat_map(|scenario| scenario.covers.iter().copied()).collect();
     let missing: Vec<String> = ROWS.iter().filter(|row| !covered.contains(row)).map(ToString::to_string).collect();
     assert!(missing.is_empty(), "no scenario covers the rows {}", missing.join(", "));
-}
-
-#[test]
-fn what_is_pending_can_be_read() {
-    let wrong: Vec<String> = scenarios("pending").into_iter().filter_map(Result::err).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -231,7 +231,7 @@ impl Player {
     }
 
     async fn generate(&self, force_review: bool, waive_review: bool, force_thresholds: bool) -> Result<Answer> {
-        let request = pb::GenerateOrdersRequest { force_review, waive_review, force_thresholds };
+        let request = pb::GenerateOrdersRequest { force_review, waive_review, force_thresholds, ..Default::default() };
         generated_words(&self.suite.generator().generate_orders(request_as(PERSON, request)).await?.into_inner())
     }
 

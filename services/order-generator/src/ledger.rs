@@ -12,7 +12,6 @@ use provost_contract::fulfillment::v1::{
 use provost_contract::types::v1::{ItemResult, Order};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
 use provost_service_kit::{Fault, FaultKind, caller};
-use std::collections::BTreeMap;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
@@ -98,11 +97,15 @@ impl Ledger {
         }
     }
 
-    /// How many orders there are of each resource type and state.
-    pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, i32), i64>, Fault> {
-        let request = caller::request_as(ACTOR, CountOrdersRequest { filter: None });
-        let counts = self.orders().count_orders(request).await.map_err(fault)?.into_inner().counts;
-        Ok(counts.into_iter().map(|count| ((count.resource_type, count.state), count.count)).collect())
+    /// The cursor of the newest event of the order feed.
+    pub(crate) async fn newest_cursor(&self) -> Result<i64, Fault> {
+        let request = caller::request_as(ACTOR, CountOrdersRequest { filter: None, only_cursor: true });
+        let answer = self.orders().count_orders(request).await.map_err(fault)?.into_inner();
+        answer.newest_cursor.ok_or_else(|| {
+            let older =
+                "fulfillment is older than this order generator and does not say how far its feed is; upgrade it first";
+            Fault::new(FaultKind::Unavailable, older)
+        })
     }
 
     /// The agents that have pulled orders.

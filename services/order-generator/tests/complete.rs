@@ -421,7 +421,7 @@ async fn compute_and_generate_say_what_they_lack_and_run_alone() {
         let second = suite.generate().await;
         assert_eq!(second.submitted, 0, "{}: generating twice submits nothing new", engine.name);
         assert_ne!(first.generation_run, second.generation_run);
-        let both = GenerateOrdersRequest { force_review: true, waive_review: true, force_thresholds: false };
+        let both = GenerateOrdersRequest { force_review: true, waive_review: true, ..Default::default() };
         assert_eq!(suite.generator().generate_orders(both).await.unwrap_err().code(), Code::InvalidArgument);
     }
 }

@@ -19,6 +19,7 @@ pub mod start;
 pub mod telemetry;
 pub mod wake;
 
+mod allocator;
 mod calls;
 mod lenient;
 

@@ -45,8 +45,11 @@ impl OrderService for Orders {
         &self,
         request: Request<CountOrdersRequest>,
     ) -> Result<Response<CountOrdersResponse>, Status> {
-        let CountOrdersRequest { filter } = request.into_inner();
-        Ok(Response::new(CountOrdersResponse { counts: self.0.count(filter).await? }))
+        let CountOrdersRequest { filter, only_cursor } = request.into_inner();
+        // Before the counts: what happens in between is counted, and comes after the cursor.
+        let newest_cursor = Some(self.0.newest_cursor().await?);
+        let counts = if only_cursor { vec![] } else { self.0.count(filter).await? };
+        Ok(Response::new(CountOrdersResponse { counts, newest_cursor }))
     }
 
     async fn watch_orders(

@@ -88,6 +88,16 @@ pub(crate) async fn after(
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// The cursor of the newest line of the whole ledger; 0 before the first.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn newest(connection: &impl ConnectionTrait) -> Result<i64, Fault> {
+    let row = Sql::new("SELECT MAX(cursor) AS newest FROM order_history").one(connection).await?;
+    let newest: Option<Option<i64>> = row.map(|row| row.try_get("", "newest")).transpose()?;
+    Ok(newest.flatten().unwrap_or_default())
+}
+
 fn read(row: &QueryResult) -> Result<HistoryEntry, DbErr> {
     Ok(HistoryEntry {
         cursor: row.try_get("", "cursor")?,

@@ -57,6 +57,14 @@ impl Ledger {
         Ok(counts.collect())
     }
 
+    /// The cursor of the newest event of the feed; 0 before the first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn newest_cursor(&self) -> Result<i64, Fault> {
+        history::newest(self.read()).await
+    }
+
     /// The agents that have called.
     ///
     /// # Errors

@@ -157,7 +157,7 @@ async fn lists_are_filtered_and_paged() {
             ..Default::default()
         };
         assert_eq!(world.list(all.clone()).await.len(), 25);
-        let request = CountOrdersRequest { filter: Some(all) };
+        let request = CountOrdersRequest { filter: Some(all), ..Default::default() };
         let counts = world.orders().count_orders(request).await.unwrap().into_inner().counts;
         let shown: Vec<_> = counts.iter().map(|c| (c.resource_type.as_str(), c.count, c.in_flight)).collect();
         assert_eq!(shown, [("AppAccount", 24, 4), ("Other", 1, 1)]);
@@ -183,7 +183,8 @@ async fn wrong_lists_name_what_is_wrong() {
         });
         let status = list(ListOrdersRequest { filter: names, ..Default::default() }).await;
         assert!(status.message().contains("filter.resource_types") && status.message().contains("filter.owner_key"));
-        let status = world.orders().count_orders(CountOrdersRequest { filter: states }).await.unwrap_err();
+        let status =
+            world.orders().count_orders(CountOrdersRequest { filter: states, ..Default::default() }).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         let status = world.orders().get_order(GetOrderRequest { order_id: new_id() }).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound);

@@ -10,6 +10,7 @@ use crate::verbs::compute::{Whom, compute, these};
 use crate::verbs::generate::generate;
 use crate::verbs::held_orders::{Held, held_orders};
 use crate::verbs::plan::plan;
+use crate::verbs::regenerate::Which;
 use futures::{Stream, TryStreamExt};
 use provost_contract::generator::v1 as wire;
 use provost_contract::generator::v1::order_generator_service_server::OrderGeneratorService;
@@ -42,11 +43,13 @@ impl OrderGeneratorService for Api {
         request: Request<wire::GenerateOrdersRequest>,
     ) -> Result<Response<wire::GenerateOrdersResponse>, Status> {
         let Caller { actor } = Caller::of(&request);
-        let wire::GenerateOrdersRequest { force_review, waive_review, force_thresholds } = request.into_inner();
+        let wire::GenerateOrdersRequest { force_review, waive_review, force_thresholds, incremental } =
+            request.into_inner();
+        let which = if incremental { Which::Changed } else { Which::All };
         let options = Options { force_review, waive_review, force_thresholds, approved: vec![] };
         let (generator, run) = (Arc::clone(&self.generator), new_id().to_string());
         let generating = tokio::spawn(async move {
-            let generated = generate(&generator, &run, &options, &actor, &|_, _| {}).await?;
+            let generated = generate(&generator, &run, which, &options, &actor, &|_, _| {}).await?;
             let blocked = generated.is_blocked(&options);
             Ok::<_, Fault>(generated_to_wire(run, generated, blocked))
         });

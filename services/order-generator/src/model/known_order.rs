@@ -5,6 +5,7 @@ use super::comparison::{Comparisons, Items};
 use provost_domain::{
     BlockCause, Change, ChangeOperation, InactiveReason, OrderId, OrderKind, Owner, ProvisioningState, Timestamp, Value,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// An order, as last heard of.
@@ -28,7 +29,7 @@ pub struct KnownOrder {
     pub changes: Vec<Change>,
     /// Why it had to be reviewed; empty when nobody looks at it before it is written.
     pub block_causes: Vec<BlockCause>,
-    /// What it asks for, as `Order::fingerprint` says it.
+    /// What it asks for, as `Order::fingerprint` says it; empty once it was verified, when nothing is compared with it.
     pub fingerprint: String,
     /// When it was decided.
     pub generated_at: Timestamp,
@@ -73,15 +74,7 @@ impl KnownOrder {
 
     /// It can be replaced or cancelled.
     pub(crate) fn gives_way(&self) -> bool {
-        match self.state {
-            ProvisioningState::Errored | ProvisioningState::AwaitingApproval | ProvisioningState::Error => true,
-            ProvisioningState::Pending => !self.in_flight,
-            ProvisioningState::None
-            | ProvisioningState::Transmitted
-            | ProvisioningState::Verified
-            | ProvisioningState::Inactive
-            | ProvisioningState::Executed => false,
-        }
+        gives_way(self.state, self.in_flight)
     }
 
     /// An export that began after the order was executed does not show what it set `property` to,
@@ -100,7 +93,8 @@ impl KnownOrder {
         self.inactive_reason == Some(InactiveReason::Declined)
     }
 
-    fn counts(&self) -> bool {
+    /// It was not replaced or cancelled.
+    pub(crate) fn counts(&self) -> bool {
         !matches!(self.inactive_reason, Some(InactiveReason::Superseded | InactiveReason::Cancelled))
     }
 
@@ -140,6 +134,19 @@ impl KnownOrder {
             OrderKind::Addition | OrderKind::Association => current.is_some() && readable.all(shown),
             OrderKind::Update => current.is_some() && readable.peek().is_some() && readable.all(shown),
         }
+    }
+}
+
+/// An order in this state, that an agent holds or does not, can be replaced or cancelled.
+pub(crate) const fn gives_way(state: ProvisioningState, in_flight: bool) -> bool {
+    match state {
+        ProvisioningState::Errored | ProvisioningState::AwaitingApproval | ProvisioningState::Error => true,
+        ProvisioningState::Pending => !in_flight,
+        ProvisioningState::None
+        | ProvisioningState::Transmitted
+        | ProvisioningState::Verified
+        | ProvisioningState::Inactive
+        | ProvisioningState::Executed => false,
     }
 }
 
@@ -217,19 +224,20 @@ pub(crate) fn last_sent<'a>(lane: &'a [KnownOrder], property: &str) -> Option<Op
 /// What the system will show once everything under way has arrived; `None` when there is (or will
 /// be) no resource. Orders count in their order: what is verified was seen, and takes back to what
 /// synchronization shows whatever older orders said of the same.
-pub(crate) fn overlay<'a>(
-    current: Option<&BTreeMap<String, Value>>,
+pub(crate) fn overlay<'a, 'c>(
+    current: Option<&'c BTreeMap<String, Value>>,
     lane: impl IntoIterator<Item = &'a KnownOrder>,
     comparisons: Comparisons<'_>,
-) -> Option<BTreeMap<String, Value>> {
-    let mut values = current.cloned();
+) -> Option<Cow<'c, BTreeMap<String, Value>>> {
+    // Nothing is on its way to most resources, and then what is there is what will be.
+    let mut values = current.map(Cow::Borrowed);
     for order in lane {
         match (order.state, order.kind) {
             (ProvisioningState::Verified, OrderKind::Addition | OrderKind::Association | OrderKind::Deletion) => {
-                values = current.cloned();
+                values = current.map(Cow::Borrowed);
             }
             (ProvisioningState::Verified, OrderKind::Update) => {
-                let Some(values) = &mut values else { continue };
+                let Some(Cow::Owned(values)) = &mut values else { continue };
                 for Change { property, .. } in &order.changes {
                     match current.and_then(|current| current.get(property)) {
                         Some(value) => values.insert(property.clone(), value.clone()),
@@ -240,7 +248,7 @@ pub(crate) fn overlay<'a>(
             _ if !order.is_under_way() => {}
             (_, OrderKind::Deletion) => values = None,
             _ => order.changes.iter().for_each(|change| {
-                apply(values.get_or_insert_with(BTreeMap::new), change, comparisons);
+                apply(values.get_or_insert_with(Cow::default).to_mut(), change, comparisons);
             }),
         }
     }

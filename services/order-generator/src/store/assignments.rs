@@ -2,6 +2,7 @@
 //! type. Kept in a form in which equal ones are equal, so that only differences are written.
 
 use super::compact;
+pub(crate) use super::compact::Depth;
 use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
 use crate::model::assign::Assignment;
@@ -9,8 +10,8 @@ use futures::{Stream, TryStreamExt};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    StreamTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, StreamTrait,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -32,6 +33,14 @@ impl Body {
     /// When the bytes are not an assignment's.
     pub(crate) fn read(&self) -> Result<Assignment, Fault> {
         compact::from_bytes(&self.0)
+    }
+
+    /// So much of the assignment.
+    ///
+    /// # Errors
+    /// When the bytes are not an assignment's.
+    pub(crate) fn read_to(&self, depth: Depth) -> Result<Assignment, Fault> {
+        compact::read(&self.0, depth)
     }
 }
 
@@ -64,6 +73,11 @@ pub(crate) async fn known_owners(connection: &impl ConnectionTrait) -> Result<Ve
         .await?;
     found.extend(having);
     Ok(found)
+}
+
+/// How many owners there are of whom something is kept.
+pub(crate) async fn count_owners(connection: &impl ConnectionTrait) -> Result<usize, DbErr> {
+    Ok(usize::try_from(owner::Entity::find().count(connection).await?).unwrap_or(usize::MAX))
 }
 
 /// All assignments.

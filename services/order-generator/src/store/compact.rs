@@ -27,19 +27,56 @@ pub(crate) fn to_bytes(assignment: &Assignment) -> Vec<u8> {
     writer.bytes
 }
 
+/// How much of an assignment is read. What is left out is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All of it.
+    Whole,
+    /// Whatever an order says: all but the properties.
+    Order,
+    /// What tells whether an order is needed, and of which kind: neither the properties, nor the changes, nor the
+    /// arguments, nor why.
+    Glance,
+}
+
 /// The inverse of [`to_bytes`]; reads JSON, too.
 ///
 /// # Errors
 /// When the bytes are not an assignment's.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Assignment, Fault> {
+    read(bytes, Depth::Whole)
+}
+
+/// As [`from_bytes`], so much of it.
+///
+/// # Errors
+/// When the bytes are not an assignment's.
+pub(crate) fn read(bytes: &[u8], depth: Depth) -> Result<Assignment, Fault> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => {
             let mut reader = Reader { bytes: rest, texts: Vec::new(), prefix: String::new() };
-            let assignment = reader.assignment();
+            let assignment = reader.assignment(depth);
             assignment.filter(|_| reader.bytes.is_empty()).ok_or_else(|| wrong("they are cut off, or go on"))
         }
-        Some((b'{', _)) => serde_json::from_slice(bytes).map_err(Fault::internal),
+        Some((b'{', _)) => {
+            let mut assignment: Assignment = serde_json::from_slice(bytes).map_err(Fault::internal)?;
+            depth.leave_out(&mut assignment);
+            Ok(assignment)
+        }
         _ => Err(wrong("they are of an unknown version")),
+    }
+}
+
+impl Depth {
+    fn leave_out(self, assignment: &mut Assignment) {
+        if self != Self::Whole {
+            assignment.properties.clear();
+        }
+        if self == Self::Glance {
+            assignment.why.clear();
+            assignment.arguments.clear();
+            assignment.wanted.iter_mut().for_each(|wanted| wanted.changes.clear());
+        }
     }
 }
 
@@ -278,18 +315,19 @@ impl<'a> Writer<'a> {
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    texts: Vec<String>,
+    /// What was read in full, and whether the prefix comes before it.
+    texts: Vec<(bool, &'a str)>,
     prefix: String,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         self.bytes = rest;
         Some(*first)
     }
 
-    fn take(&mut self, length: u64) -> Option<&[u8]> {
+    fn take(&mut self, length: u64) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(usize::try_from(length).ok()?)?;
         self.bytes = rest;
         Some(taken)
@@ -317,16 +355,23 @@ impl Reader<'_> {
         Some(std::array::from_fn(|place| byte >> place & 1 == 1))
     }
 
-    fn text(&mut self) -> Option<String> {
+    /// A text as it was read in full, and whether the prefix comes before it.
+    fn read_text(&mut self) -> Option<(bool, &'a str)> {
         let kind = self.number()?;
-        if kind >= KNOWN {
-            return self.texts.get(usize::try_from(kind - KNOWN).ok()?).cloned();
+        match kind {
+            NEW | NEW_AFTER_PREFIX => {
+                let length = self.number()?;
+                let new = (kind == NEW_AFTER_PREFIX, str::from_utf8(self.take(length)?).ok()?);
+                self.texts.push(new);
+                Some(new)
+            }
+            _ => self.texts.get(usize::try_from(kind - KNOWN).ok()?).copied(),
         }
-        let length = self.number()?;
-        let rest = str::from_utf8(self.take(length)?).ok()?.to_owned();
-        let text = if kind == NEW_AFTER_PREFIX { format!("{}{rest}", self.prefix) } else { rest };
-        self.texts.push(text.clone());
-        Some(text)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let (is_after_prefix, text) = self.read_text()?;
+        Some(if is_after_prefix { [self.prefix.as_str(), text].concat() } else { text.to_owned() })
     }
 
     fn all<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
@@ -387,7 +432,7 @@ impl Reader<'_> {
         ProvisioningState::from_number(i32::try_from(self.number()?).ok()?)
     }
 
-    fn assignment(&mut self) -> Option<Assignment> {
+    fn assignment(&mut self, depth: Depth) -> Option<Assignment> {
         let owner = Owner { entity_type: self.text()?, key: self.text()?, display_name: self.text()? };
         let resource_type = self.text()?;
         self.prefix = prefix_of(&resource_type);
@@ -396,15 +441,17 @@ impl Reader<'_> {
         let [linked, ours, proposed, found, orphaned, leaving, has_failed, is_wanted, is_correlated] = self.flags()?;
         let (workflow, state) = (self.workflow()?, self.state()?);
         let (confidence, decided) = (u32::try_from(self.number()?).ok()?, self.signed()?);
-        let why = self.all(Self::reason)?;
-        let properties = self.all(|reader| Some((reader.text()?, reader.property()?)))?.into_iter().collect();
-        let arguments: BTreeMap<_, _> =
-            self.all(|reader| Some((reader.text()?, reader.text()?)))?.into_iter().collect();
+        let is_glance = depth == Depth::Glance;
+        let why = self.all_or_skip(is_glance, Self::reason, Self::skip_reason)?;
+        let property = |reader: &mut Self| Some((reader.text()?, reader.property()?));
+        let properties = self.all_or_skip(depth != Depth::Whole, property, Self::skip_property)?.into_iter().collect();
+        let argument = |reader: &mut Self| Some((reader.text()?, reader.text()?));
+        let arguments: BTreeMap<_, _> = self.all_or_skip(is_glance, argument, Self::skip_reason)?.into_iter().collect();
         let failure = if has_failed { Some(self.failure()?) } else { None };
         let wanted = if is_wanted {
             Some(Wanted {
                 kind: OrderKind::from_number(i32::try_from(self.number()?).ok()?)?,
-                changes: self.all(Self::change)?,
+                changes: self.all_or_skip(is_glance, Self::change, Self::skip_change)?,
             })
         } else {
             None
@@ -441,6 +488,75 @@ impl Reader<'_> {
             decided,
             leaving,
         })
+    }
+
+    /// Reads so many items, or passes them over.
+    fn all_or_skip<T>(
+        &mut self,
+        is_skipped: bool,
+        read: impl Fn(&mut Self) -> Option<T>,
+        skip: impl Fn(&mut Self) -> Option<()>,
+    ) -> Option<Vec<T>> {
+        match is_skipped {
+            true => self.skip_all(skip).map(|()| Vec::new()),
+            false => self.all(read),
+        }
+    }
+
+    fn skip_all(&mut self, skip: impl Fn(&mut Self) -> Option<()>) -> Option<()> {
+        let count = self.number()?;
+        (0..count).try_for_each(|_| skip(self))
+    }
+
+    fn skip_text(&mut self) -> Option<()> {
+        self.read_text().map(|_| ())
+    }
+
+    /// A reason, or an argument: two texts.
+    fn skip_reason(&mut self) -> Option<()> {
+        self.skip_text()?;
+        self.skip_text()
+    }
+
+    fn skip_value(&mut self) -> Option<()> {
+        match self.number()? {
+            // Of a list, a value cannot be none; a text that is cut off is noticed where it ends.
+            0 | 3 | 4 => Some(()),
+            1 => self.skip_text(),
+            2 | 5 => self.number().map(|_| ()),
+            6 => {
+                let length = self.number()?;
+                self.take(length).map(|_| ())
+            }
+            7 => self.skip_all(Self::skip_value),
+            _ => None,
+        }
+    }
+
+    /// A property, with its name.
+    fn skip_property(&mut self) -> Option<()> {
+        self.skip_text()?;
+        let [_, is_there, is_as_before, has_more] = self.flags()?;
+        (self.number()?, self.number()?);
+        for _ in 0..1 + usize::from(!is_there) + usize::from(!is_as_before) {
+            self.skip_value()?;
+        }
+        self.skip_all(Self::skip_reason)?;
+        if has_more {
+            for _ in 0..3 {
+                self.skip_all(Self::skip_value)?;
+            }
+            self.skip_all(|reader| reader.number().map(|_| ()))?;
+        }
+        Some(())
+    }
+
+    fn skip_change(&mut self) -> Option<()> {
+        self.skip_text()?;
+        (self.number()?, self.number()?);
+        self.skip_value()?;
+        self.skip_value()?;
+        self.skip_all(Self::skip_reason)
     }
 
     fn failure(&mut self) -> Option<RuleFailure> {
@@ -635,15 +751,23 @@ mod tests {
             let bytes = to_bytes(&assignment);
             prop_assert_eq!(from_bytes(&bytes).unwrap(), assignment.clone());
             prop_assert_eq!(to_bytes(&assignment.clone()), bytes.clone());
-            prop_assert!(from_bytes(&bytes[..cut.index(bytes.len())]).is_err());
+            for depth in [Depth::Whole, Depth::Order, Depth::Glance] {
+                let mut wanted = assignment.clone();
+                depth.leave_out(&mut wanted);
+                prop_assert_eq!(read(&bytes, depth).unwrap(), wanted.clone());
+                prop_assert_eq!(read(&serde_json::to_vec(&assignment).unwrap(), depth).unwrap(), wanted);
+                prop_assert!(read(&bytes[..cut.index(bytes.len())], depth).is_err());
+            }
             prop_assert_eq!(from_bytes(&serde_json::to_vec(&assignment).unwrap()).unwrap(), assignment);
         }
 
         #[test]
         fn bytes_of_something_else_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             // Whatever they are: an answer, and no panic.
-            let _ = from_bytes(&[&[VERSION], bytes.as_slice()].concat());
-            let _ = from_bytes(&bytes);
+            for depth in [Depth::Whole, Depth::Order, Depth::Glance] {
+                let _ = read(&[&[VERSION], bytes.as_slice()].concat(), depth);
+                let _ = read(&bytes, depth);
+            }
         }
     }
 

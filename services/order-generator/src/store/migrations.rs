@@ -3,6 +3,7 @@
 mod held_orders;
 mod incremental;
 mod requests;
+mod ungenerated;
 
 use held_orders::HeldOrders;
 use incremental::Incremental;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(requests::Requests),
             Box::new(HeldOrders),
             Box::new(Incremental),
+            Box::new(ungenerated::Ungenerated),
         ]
     }
 }

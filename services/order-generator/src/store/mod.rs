@@ -26,6 +26,7 @@ pub(crate) mod resources;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
 pub(crate) mod texts;
+pub(crate) mod ungenerated;
 
 pub(crate) use migrations::Migrator;
 

@@ -1,12 +1,14 @@
 //! The projection of the ledger: each order's record, as fulfillment's feed last showed it. Order
 //! state lives in fulfillment; this is a copy that may lag, and never decides anything there.
 
+use super::assignments::OwnerKey;
+use super::dependencies::by_type;
 use super::entity::order::{Column, Entity, Model};
 use crate::model::generate::LaneKey;
 use futures::TryStreamExt;
 use prost::Message;
 use provost_contract::from_wire;
-use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, ProvisioningState};
+use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, Owner, ProvisioningState};
 use provost_domain::{Lane, Timestamp};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -14,12 +16,23 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Statement, StreamTrait,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Columns that an upsert writes.
 const COLUMNS: usize = 16;
 /// Why orders no longer count: replaced, or cancelled.
 const GONE: [i32; 2] = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
+/// In which states an order may be cancelled, or others may wait for it.
+const OPEN: [i32; 6] = [
+    ProvisioningState::Pending as i32,
+    ProvisioningState::Transmitted as i32,
+    ProvisioningState::Errored as i32,
+    ProvisioningState::AwaitingApproval as i32,
+    ProvisioningState::Error as i32,
+    ProvisioningState::Executed as i32,
+];
+/// In which states an order was written.
+const WRITTEN: [i32; 2] = [ProvisioningState::Executed as i32, ProvisioningState::Verified as i32];
 /// In which states synchronized data can show an order.
 const WAITING: [i32; 5] = [
     ProvisioningState::Pending as i32,
@@ -94,9 +107,9 @@ pub(crate) async fn save(
             }
         }
     }
-    let rows: Vec<Model> = newest.into_values().collect();
-    for chunk in rows.chunks(engine.rows_per_statement(COLUMNS)) {
-        Entity::insert_many(chunk.iter().cloned().map(IntoActiveModel::into_active_model))
+    let mut rows = newest.into_values().map(IntoActiveModel::into_active_model).peekable();
+    while rows.peek().is_some() {
+        Entity::insert_many(rows.by_ref().take(engine.rows_per_statement(COLUMNS)))
             .on_conflict(
                 OnConflict::column(Column::OrderId)
                     .update_columns([
@@ -254,7 +267,7 @@ pub(crate) async fn that_count_of(
     connection: &impl ConnectionTrait,
     engine: Engine,
     lanes: &[String],
-) -> Result<Vec<OrderRecord>, Fault> {
+) -> Result<Vec<Counting>, DbErr> {
     let backend = ConnectionTrait::get_database_backend(connection);
     let mut found = Vec::new();
     for chunk in lanes.chunks(engine.rows_per_statement(1)) {
@@ -262,11 +275,41 @@ pub(crate) async fn that_count_of(
         let sql = that_count_in(&format!(" AND lane IN ({places})"));
         let values = chunk.iter().map(|lane| lane.as_str().into());
         let rows = Entity::find().from_raw_sql(Statement::from_sql_and_values(backend, sql, values));
-        for row in rows.all(connection).await? {
-            found.push(read(&row)?);
-        }
+        let counting = |row: Model| Counting { lane: row.lane, state: row.state, record: row.record };
+        found.extend(rows.all(connection).await?.into_iter().map(counting));
     }
     Ok(found)
+}
+
+/// An order that the role model looks at, not yet decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counting {
+    pub(crate) lane: String,
+    pub(crate) state: i32,
+    record: Vec<u8>,
+}
+
+impl Counting {
+    /// It is verified.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.state == ProvisioningState::Verified as i32
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// When the row is damaged.
+    pub(crate) fn whole(&self) -> Result<OrderRecord, Fault> {
+        OrderRecord::decode(self.record.as_slice()).map_err(Fault::internal)
+    }
+
+    /// All of it but what it changes, which is most: nothing asks for that in a lane of nothing but verified orders.
+    ///
+    /// # Errors
+    /// When the row is damaged.
+    pub(crate) fn brief(&self) -> Result<Brief, Fault> {
+        Brief::decode(self.record.as_slice()).map_err(Fault::internal)
+    }
 }
 
 fn that_count_in(lanes: &str) -> String {
@@ -375,6 +418,148 @@ pub(crate) async fn waiting_in(
         }
     }
     Ok(found)
+}
+
+/// Whether there is any order.
+pub(crate) async fn any(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let first = Entity::find().select_only().column(Column::OrderId).limit(1);
+    Ok(first.into_tuple::<String>().one(connection).await?.is_some())
+}
+
+/// Of these resource types, those of which something was written.
+pub(crate) async fn written<'a>(
+    connection: &impl ConnectionTrait,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<HashSet<String>, DbErr> {
+    let mut found = HashSet::new();
+    for name in names {
+        for state in WRITTEN {
+            let first = written_sql(name, state);
+            if first.into_tuple::<String>().one(connection).await?.is_some() {
+                found.insert(name.to_owned());
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn written_sql(resource_type: &str, state: i32) -> sea_orm::Select<Entity> {
+    let of_type = Entity::find().select_only().column(Column::OrderId).filter(Column::State.eq(state));
+    of_type.filter(Column::ResourceType.eq(resource_type)).limit(1)
+}
+
+/// Whose orders are open.
+pub(crate) async fn owners_of_open(
+    connection: &(impl ConnectionTrait + StreamTrait),
+) -> Result<BTreeSet<OwnerKey>, DbErr> {
+    let query = Entity::find().select_only().columns([Column::OwnerType, Column::OwnerKey]);
+    let query = query.filter(Column::State.is_in(OPEN)).into_tuple::<OwnerKey>();
+    query.stream(connection).await?.try_collect().await
+}
+
+/// Of these owners, those who have open orders, and the lanes of these.
+pub(crate) async fn open_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    owners: &[&OwnerKey],
+) -> Result<BTreeMap<OwnerKey, BTreeSet<String>>, DbErr> {
+    let mut found: BTreeMap<OwnerKey, BTreeSet<String>> = BTreeMap::new();
+    for (entity_type, keys) in by_type(owners) {
+        for chunk in keys.chunks(engine.rows_per_statement(1) - OPEN.len() - 1) {
+            let rows: Vec<(String, String)> = open_of_sql(entity_type, chunk).into_tuple().all(connection).await?;
+            for (key, lane) in rows {
+                found.entry((entity_type.to_owned(), key)).or_default().insert(lane);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn open_of_sql(entity_type: &str, keys: &[&str]) -> sea_orm::Select<Entity> {
+    let query = Entity::find().select_only().columns([Column::OwnerKey, Column::Lane]);
+    let query = query.filter(Column::OwnerType.eq(entity_type)).filter(Column::OwnerKey.is_in(keys.iter().copied()));
+    query.filter(Column::State.is_in(OPEN))
+}
+
+/// An order as its record says it, but for whatever it changes: a hundred thousand are read at once.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Brief {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) order: Option<BriefOrder>,
+    #[prost(int32, tag = "2")]
+    pub(crate) state: i32,
+    /// There when an agent holds it; who, and until when, is passed over.
+    #[prost(message, optional, tag = "8")]
+    pub(crate) lease: Option<Held>,
+    #[prost(message, optional, tag = "13")]
+    pub(crate) executed_at: Option<prost_types::Timestamp>,
+}
+
+/// What a lane is judged by.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct BriefOrder {
+    #[prost(string, tag = "1")]
+    pub(crate) order_id: String,
+    #[prost(int32, tag = "2")]
+    pub(crate) kind: i32,
+    #[prost(string, tag = "3")]
+    pub(crate) resource_type: String,
+    #[prost(string, tag = "4")]
+    pub(crate) connector: String,
+    #[prost(string, tag = "6")]
+    pub(crate) entity_type: String,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) owner: Option<Owner>,
+    #[prost(string, tag = "8")]
+    pub(crate) target_key: String,
+    #[prost(message, optional, tag = "21")]
+    pub(crate) generated_at: Option<prost_types::Timestamp>,
+}
+
+/// An agent holds it.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct Held {}
+
+/// Shows `each` the orders that count of all lanes in which one is open, oldest first.
+pub(crate) async fn in_open_lanes(
+    connection: &(impl ConnectionTrait + StreamTrait),
+    mut each: impl FnMut(Brief) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let open = Entity::find().select_only().column(Column::Lane).filter(Column::State.is_in(OPEN)).into_query();
+    let query = Entity::find()
+        .select_only()
+        .column(Column::Record)
+        .filter(Column::Lane.in_subquery(open))
+        .filter(Column::InactiveReason.is_not_in(GONE))
+        .order_by_asc(Column::Sequence);
+    let mut rows = query.into_tuple::<Vec<u8>>().stream(connection).await?;
+    while let Some(record) = rows.try_next().await? {
+        each(Brief::decode(record.as_slice()).map_err(Fault::internal)?)?;
+    }
+    Ok(())
+}
+
+/// Of these lanes, the orders that count, oldest first in each lane.
+pub(crate) async fn briefs_of(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    lanes: &[String],
+) -> Result<Vec<Brief>, Fault> {
+    let mut found = Vec::new();
+    for chunk in lanes.chunks(engine.rows_per_statement(1) - GONE.len()) {
+        let records: Vec<Vec<u8>> = briefs_of_sql(chunk).into_tuple().all(connection).await?;
+        for record in records {
+            found.push(Brief::decode(record.as_slice()).map_err(Fault::internal)?);
+        }
+    }
+    Ok(found)
+}
+
+fn briefs_of_sql(lanes: &[String]) -> sea_orm::Select<Entity> {
+    let query = Entity::find().select_only().column(Column::Record);
+    let query = query.filter(Column::Lane.is_in(lanes.iter().map(String::as_str)));
+    query.filter(Column::InactiveReason.is_not_in(GONE)).order_by_asc(Column::Sequence)
 }
 
 /// The orders of a generation run, in no order.

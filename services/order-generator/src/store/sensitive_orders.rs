@@ -5,7 +5,7 @@
 use super::entity::order::{Column as OrderColumn, Entity as OrderEntity};
 use super::entity::sensitive_order::{Column, Entity, Model};
 use prost::Message;
-use provost_contract::types::v1::{InactiveReason, Order as WireOrder, ProvisioningState};
+use provost_contract::types::v1::{InactiveReason, Order as WireOrder, OrderRecord, ProvisioningState};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
@@ -14,6 +14,8 @@ use std::collections::HashMap;
 
 /// Columns that an insert writes.
 const COLUMNS: usize = 2;
+/// Why orders no longer count: replaced, or cancelled.
+const GONE: [i32; 2] = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
 
 /// What is to be kept of an order: its id, and its content.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,13 +61,30 @@ pub(crate) async fn these(
 /// Forgets those of orders that are verified, replaced or cancelled, and of orders that the ledger
 /// never took. Call it when the projection has caught up.
 pub(crate) async fn forget(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let gone = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
     let compared = OrderEntity::find()
         .select_only()
         .column(OrderColumn::OrderId)
         .filter(OrderColumn::State.ne(ProvisioningState::Verified as i32))
-        .filter(OrderColumn::InactiveReason.is_not_in(gone))
+        .filter(OrderColumn::InactiveReason.is_not_in(GONE))
         .into_query();
     Entity::delete_many().filter(Column::OrderId.not_in_subquery(compared)).exec(connection).await?;
+    Ok(())
+}
+
+/// Forgets those of the orders that these records show verified, replaced or cancelled: nothing becomes of them any
+/// more.
+pub(crate) async fn forget_ended(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    records: &[OrderRecord],
+) -> Result<(), DbErr> {
+    let has_ended = |record: &&OrderRecord| {
+        record.state == ProvisioningState::Verified as i32 || GONE.contains(&record.inactive_reason)
+    };
+    let ended = records.iter().filter(has_ended).filter_map(|record| record.order.as_ref());
+    let ids: Vec<&str> = ended.map(|order| order.order_id.as_str()).collect();
+    for chunk in ids.chunks(engine.rows_per_statement(1)) {
+        Entity::delete_many().filter(Column::OrderId.is_in(chunk.iter().copied())).exec(connection).await?;
+    }
     Ok(())
 }

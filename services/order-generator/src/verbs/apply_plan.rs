@@ -7,6 +7,7 @@ use super::compute::{Keep, ROLE_MODEL, catalog};
 use super::generate::{self, by_kind, wait_for, wire_messages};
 use super::plan::{Head, Plan, digest, of_catalog};
 use super::planned;
+use super::regenerate::Left;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::generate::{Intent, verdicts};
@@ -91,13 +92,21 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
         return Ok(Outcome { generated, blocked: true, already, left_out, message });
     }
     plan.everybody.keep(generator).await?;
+    let until = generate::newest(generator).await?;
     let total = chosen.intents.len();
     let written = plan.written(&chosen.intents, wire_messages);
-    generate::submit(generator, &applied.actor, total, written, &mut generated, &|_, _| {}).await?;
+    let refused = generate::submit(generator, &applied.actor, total, written, &mut generated, &|_, _| {}).await?;
     generate::cancel(generator, &chosen.cancel, &mut generated).await?;
     wait_for(generator).await?;
     let is_whole = applied.part.is_all() && applied.head.shown.is_all();
-    generate::note(generator, &plan.head.id, &applied.actor, &options, &generated, is_whole).await?;
+    // Whatever was left out waits for the next generation.
+    let left = is_whole.then(|| Left {
+        until,
+        again: plan.survey.owners_of(&refused.ids),
+        everybody_again: refused.are_more,
+        linked: Some(plan.survey.linked()),
+    });
+    generate::note(generator, &plan.head.id, &applied.actor, &options, &generated, left).await?;
     tracing::info!(
         generation_run = plan.head.id,
         actor = applied.actor,
@@ -239,8 +248,8 @@ impl Chosen {
     /// The thresholds that it breaks.
     fn breaches(&self, plan: &Plan) -> Vec<Breach> {
         let survey = &plan.survey;
-        let provisioned = &survey.decided.provisioned;
-        let verdicts = verdicts(&survey.loaded.catalog, &survey.standings, provisioned, &self.intents);
+        let inventory = &survey.decided.inventory;
+        let verdicts = verdicts(&survey.loaded.catalog, &survey.standings, inventory, &self.intents);
         verdicts.iter().filter_map(|verdict| verdict.breach()).map(generate::breach).collect()
     }
 }

@@ -10,6 +10,7 @@ use super::catch_up::catch_up;
 use super::inputs::{Batch, Claimed, Kept, Person, Scope};
 use super::permissions::owner_type;
 use super::planning::Planning;
+use super::regenerate::{self, Outlook};
 use super::texts::Texts;
 use super::verify::{Candidates, verifications, verify};
 use super::world::{Ground, Known, Taken, World};
@@ -293,6 +294,8 @@ pub(crate) struct Found {
     dependencies: Option<(Option<Dependencies>, Option<Dependencies>)>,
     /// What waits for a person, when something does or did: as it is kept, and by now.
     items: Option<(HashMap<String, String>, Vec<Item>)>,
+    /// What generation has to know.
+    outlook: Outlook,
     /// What a plan is made from.
     pub(crate) planning: Option<Planning>,
 }
@@ -323,7 +326,9 @@ pub(crate) async fn compute_in_memory(
         Scope::Everybody => run.strays(done).await?,
         Scope::These(_) => {
             // What nobody has any more is looked at by itself.
-            let released = std::mem::take(&mut run.released);
+            let mut released = std::mem::take(&mut run.released);
+            // Who was looked at already is not its own rival.
+            released.retain(|owner| !run.computation.found.contains_key(owner));
             run.all(released.into_iter().collect(), done).await?;
             run.whoever_else_claims(done).await?;
         }
@@ -386,7 +391,8 @@ struct Run<'a> {
 impl Run<'_> {
     /// Computes for these owners, in pieces beside each other, as if nobody claimed what another one claims.
     async fn all(&mut self, owners: Vec<OwnerKey>, done: &Done) -> Result<(), Fault> {
-        let beside = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        // One more than there are cores: while a piece waits for the database, another one computes.
+        let beside = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
         let total = owners.len() as u64;
         let (generator, ground) = (self.generator, self.ground);
         let mut owners = owners.into_iter();
@@ -394,22 +400,21 @@ impl Run<'_> {
             let chunk: Vec<OwnerKey> = owners.by_ref().take(OWNERS_PER_PIECE).collect();
             (!chunk.is_empty()).then_some(chunk)
         });
+        let keep = self.keep;
         let pieces = chunks.map(|chunk| async move {
             let mut batch = Batch::evaluated(generator, ground, chunk).await?;
             batch.settle_each();
-            batch.assigned(generator, Taken::new()).await
+            looked_at(batch.assigned(generator, Taken::new()).await?, keep).await
         });
         let mut running = stream::iter(pieces).buffered(beside);
         let mut so_far = 0;
-        while let Some(batch) = running.try_next().await? {
-            so_far += batch.people.len() as u64;
+        while let Some(people) = running.try_next().await? {
+            so_far += people.len() as u64;
             done(so_far, total);
-            for person in batch.people {
-                let before = batch.previous.get(&person.key);
-                self.released.extend(released(ground, before, &person.assignments));
-                let before = person.kept.dependencies.as_ref().map(|kept| kept.claims.clone()).unwrap_or_default();
-                self.claims.push((person.key.clone(), person.claimed.clone(), before));
-                self.take(&batch.world, person)?;
+            for Looked { key, released, claimed, claimed_before, found } in people {
+                self.released.extend(released);
+                self.claims.push((key.clone(), claimed, claimed_before));
+                self.computation.found.insert(key, found);
             }
         }
         Ok(())
@@ -430,12 +435,6 @@ impl Run<'_> {
             strays.extend(unclaimed.map(|key| (name.clone(), key)));
         }
         self.all(strays, done).await
-    }
-
-    fn take(&mut self, world: &World, person: Person) -> Result<(), Fault> {
-        let found = Found::of(world, &person, self.keep)?;
-        self.computation.found.insert(person.key, found);
-        Ok(())
     }
 
     /// Computes too for whoever has or claims what one of those has, claims, or claimed before.
@@ -474,24 +473,46 @@ impl Run<'_> {
         let mut batch = Batch::evaluated(self.generator, self.ground, contested).await?;
         let taken = batch.settle_together();
         let batch = batch.assigned(self.generator, taken).await?;
-        for person in batch.people {
-            self.take(&batch.world, person)?;
+        for Looked { key, found, .. } in looked_at(batch, self.keep).await? {
+            self.computation.found.insert(key, found);
         }
         Ok(())
     }
 }
 
+/// What stays of an owner that was looked at.
+struct Looked {
+    key: OwnerKey,
+    found: Found,
+    /// What the owner had and no longer has.
+    released: Vec<OwnerKey>,
+    /// What the owner has or claims, and had or claimed before.
+    claimed: Claimed,
+    claimed_before: BTreeSet<Need>,
+}
+
+/// What stays of the owners of a batch. Everything else of it goes, on a thread that may be kept waiting.
+async fn looked_at(batch: Batch, keep: Keep) -> Result<Vec<Looked>, Fault> {
+    let look = move || {
+        let ground = batch.world.shared_ground();
+        let looked = |person: Person| {
+            let previous = batch.previous.get(&person.key);
+            let found = Found::of(&batch.world, &person, previous, keep)?;
+            let released = released(ground, previous, &person.assignments);
+            let claimed_before = person.kept.dependencies.map(|kept| kept.claims).unwrap_or_default();
+            Ok(Looked { key: person.key, found, released, claimed: person.claimed, claimed_before })
+        };
+        batch.people.into_iter().map(looked).collect()
+    };
+    tokio::task::spawn_blocking(look).await.map_err(Fault::internal)?
+}
+
 /// What was somebody's and is not any more.
-fn released(
-    ground: &Ground,
-    before: Option<&BTreeMap<String, Assignment>>,
-    now: &[Assignment],
-) -> impl Iterator<Item = OwnerKey> {
+fn released(ground: &Ground, before: Option<&BTreeMap<String, Assignment>>, now: &[Assignment]) -> Vec<OwnerKey> {
     let key = |one: &Assignment| (one.entity_type.clone(), one.target_key.clone());
     let now: HashSet<OwnerKey> = now.iter().map(key).collect();
-    let before: Vec<OwnerKey> = before.into_iter().flat_map(BTreeMap::values).map(key).collect();
-    let is_released = |key: &OwnerKey| !now.contains(key) && ground.looks_for_strays(&key.0);
-    before.into_iter().filter(is_released).collect::<Vec<_>>().into_iter()
+    let before = before.into_iter().flat_map(BTreeMap::values).map(key);
+    before.filter(|key| !now.contains(key) && ground.looks_for_strays(&key.0)).collect()
 }
 
 impl Computation {
@@ -504,7 +525,12 @@ impl Computation {
 }
 
 impl Found {
-    fn of(world: &World, person: &Person, keep: Keep) -> Result<Self, Fault> {
+    fn of(
+        world: &World,
+        person: &Person,
+        previous: Option<&BTreeMap<String, Assignment>>,
+        keep: Keep,
+    ) -> Result<Self, Fault> {
         let Kept { owner, assignments, dependencies, items } = &person.kept;
         let mut found = Self::default();
         if keep != Keep::Differences {
@@ -522,15 +548,16 @@ impl Found {
         let mut here: HashSet<String> = HashSet::new();
         for assignment in &person.assignments {
             found.counts.count(assignment);
-            let body = Body::of(assignment);
             let place = assignment.place();
-            if assignments.get(&place) != Some(&body) {
-                found.assignments.push((place.clone(), Some(body)));
+            // Compared as they were read: that is quicker than to write them all only to see that they are the same.
+            if previous.and_then(|previous| previous.get(&place)) != Some(assignment) {
+                found.assignments.push((place.clone(), Some(Body::of(assignment))));
             }
             here.insert(place);
         }
         let gone = assignments.keys().filter(|name| !here.contains(*name));
         found.assignments.extend(gone.map(|name| (name.clone(), None)));
+        found.outlook = Outlook::of(world.ground().catalog(), previous, person, !found.assignments.is_empty());
         let computed_from = person.dependencies(world.ground().now);
         if computed_from != *dependencies {
             found.dependencies = Some((dependencies.clone(), computed_from));
@@ -646,6 +673,8 @@ async fn save(
         }
         Answers::Nothing { orders } => orders,
     };
+    let outlooks = computation.found.iter().map(|(owner, found)| (owner, &found.outlook));
+    regenerate::note(&transaction, engine, ground.texts.are_whole(), outlooks).await?;
     // What is kept is an input too: whoever got something else is looked at once more, until it stays.
     changes::note(&generator.database, &transaction, unsettled(computation)).await?;
     let (started_at, ended_at) = (ground.now, generator.clock.now());

@@ -6,29 +6,26 @@
 
 use super::catch_up::catch_up;
 use super::compute::{Done, ROLE_MODEL, catalog};
-use super::known::{Lanes, lanes};
-use super::pieces::{self, Orders, Pieces};
+use super::pieces::Orders;
 use super::planned;
+use super::regenerate::{Left, Which, Whose};
+use super::survey::Survey;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::ledger::batches;
-use crate::model::assign::Assignment;
-use crate::model::generate::{self as model, Decided, Ground, Intent, Look, Run, Standing};
-use crate::store::assignments::{self, Body};
+use crate::model::generate::{self as model, Intent, Run};
 use crate::store::computations::{self, Breach, Generated, Options};
 use crate::store::{held_orders, orders, sensitive_orders};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, TryStreamExt};
 use provost_contract::fulfillment::v1::SubmitOrdersRequest;
 use provost_contract::generator::v1::PlannedOrder;
 use provost_contract::to_wire;
 use provost_contract::types::v1::OrderRecord;
 use provost_domain::OrderId;
-use provost_service_kit::{Fault, new_id};
-use std::collections::{BTreeMap, HashMap};
+use provost_service_kit::Fault;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// Assignments that one piece of work looks at.
-const ASSIGNMENTS_PER_PIECE: usize = 2_000;
 /// Why the ledger is asked to cancel an order.
 const NOT_NEEDED: &str = "no longer needed: the role model or the managed system changed";
 
@@ -40,6 +37,7 @@ const NOT_NEEDED: &str = "no longer needed: the role model or the managed system
 pub(crate) async fn generate(
     generator: &Generator,
     run: &str,
+    which: Which,
     options: &Options,
     actor: &str,
     done: &Done,
@@ -48,13 +46,14 @@ pub(crate) async fn generate(
         return Err(Fault::invalid("waive_review", "contradicts force_review"));
     }
     let loaded = catalog(generator).await?;
-    generator.alone(ROLE_MODEL, generate_alone(generator, loaded, run, options, actor, done)).await
+    generator.alone(ROLE_MODEL, generate_alone(generator, loaded, run, which, options, actor, done)).await
 }
 
 async fn generate_alone(
     generator: &Generator,
     loaded: Arc<Loaded>,
     run_id: &str,
+    which: Which,
     options: &Options,
     actor: &str,
     done: &Done,
@@ -71,20 +70,31 @@ async fn generate_alone(
         Some(_) => {}
     }
     catch_up(generator).await?;
-    sensitive_orders::forget(generator.database.write()).await?;
+    let whose = Whose::read(generator, which, options).await?;
+    let mut left = Left { until: newest(generator).await?, ..Left::default() };
     let (force_review, waive_review) = (options.force_review, options.waive_review);
     let run = Run { id: run_id.to_owned(), force_review, waive_review, now: generator.clock.now() };
-    let survey = Survey::of_what_is_kept(generator, loaded, run).await?;
+    let survey = match &whose {
+        Whose::Everybody => {
+            sensitive_orders::forget(generator.database.write()).await?;
+            let survey = Survey::of_everybody(generator, loaded, run).await?;
+            left.linked = Some(survey.linked());
+            survey
+        }
+        Whose::These { owners, linked } => Survey::of_these(generator, loaded, run, owners, linked).await?,
+    };
     let mut generated = survey.summary();
     let blocked = generated.is_blocked(options);
     if blocked {
         hold(generator, &survey, options, actor, &generated).await?;
     } else {
         let total = survey.decided.new.len();
-        submit(generator, actor, total, survey.stored(generator, wire_messages), &mut generated, done).await?;
+        let written = survey.stored(generator, wire_messages);
+        let refused = submit(generator, actor, total, written, &mut generated, done).await?;
+        (left.again, left.everybody_again) = (survey.owners_of(&refused.ids), refused.are_more);
         cancel(generator, &survey.decided.cancel, &mut generated).await?;
         wait_for(generator).await?;
-        note(generator, run_id, actor, options, &generated, true).await?;
+        note(generator, run_id, actor, options, &generated, Some(left)).await?;
     }
     tracing::info!(
         generation_run = run_id,
@@ -95,109 +105,15 @@ async fn generate_alone(
         options.waive_review,
         options.force_thresholds,
         blocked,
+        everybody = whose == Whose::Everybody,
         "orders generated"
     );
     Ok(generated)
 }
 
-/// What a generation decided, and from what.
-pub(crate) struct Survey {
-    pub(crate) loaded: Arc<Loaded>,
-    pub(super) run: Arc<Run>,
-    pub(crate) standings: Arc<Vec<Standing>>,
-    pub(crate) decided: Decided,
-}
-
-type Looked = Vec<(Standing, Option<Look>)>;
-
-impl Survey {
-    /// Surveys the assignments that the last computation kept. They are read and forgotten piece by piece.
-    async fn of_what_is_kept(generator: &Generator, loaded: Arc<Loaded>, run: Run) -> Result<Self, Fault> {
-        let (lanes, run) = (Arc::new(lanes(generator).await?), Arc::new(run));
-        let texts = assignments::pieces(generator.database.read(), ASSIGNMENTS_PER_PIECE).await?;
-        let looked = texts.map(|texts| {
-            let (loaded, lanes, run) = (Arc::clone(&loaded), Arc::clone(&lanes), Arc::clone(&run));
-            async move {
-                let texts = texts?;
-                let look = move || {
-                    let assignments = texts.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
-                    Ok::<_, Fault>(look(&loaded, &lanes, &run, assignments.iter()))
-                };
-                tokio::task::spawn_blocking(look).await.map_err(Fault::internal)?
-            }
-        });
-        let looked: Vec<Looked> = looked.buffered(pieces::beside()).try_collect().await?;
-        Self::decide(loaded, lanes, run, looked.into_iter().flatten().collect()).await
-    }
-
-    /// Surveys assignments in memory, under these lanes: a standing of each, and those that may need an order by
-    /// the place of their standing.
-    pub(super) async fn of(
-        loaded: Arc<Loaded>,
-        run: Run,
-        lanes: Lanes,
-        standings: Vec<Standing>,
-        in_need: Arc<HashMap<usize, Assignment>>,
-    ) -> Result<Self, Fault> {
-        let (lanes, run) = (Arc::new(lanes), Arc::new(run));
-        let parts = (Arc::clone(&loaded), Arc::clone(&lanes), Arc::clone(&run));
-        let looking = tokio::task::spawn_blocking(move || {
-            let (loaded, lanes, run) = parts;
-            let ground = Ground::new(&loaded.catalog, &lanes, &run);
-            let look = |(place, standing): (usize, Standing)| {
-                let look = in_need.get(&place).and_then(|one| ground.look(0, one, OrderId::new(new_id())));
-                (standing, look)
-            };
-            standings.into_iter().enumerate().map(look).collect()
-        });
-        let looked: Looked = looking.await.map_err(Fault::internal)?;
-        Self::decide(loaded, lanes, run, looked).await
-    }
-
-    async fn decide(loaded: Arc<Loaded>, lanes: Arc<Lanes>, run: Arc<Run>, looked: Looked) -> Result<Self, Fault> {
-        let deciding = tokio::task::spawn_blocking(move || {
-            let (mut standings, mut looks) = (Vec::with_capacity(looked.len()), Vec::new());
-            for (standing, look) in looked {
-                looks.extend(look.map(|look| look.at(standings.len())));
-                standings.push(standing);
-            }
-            let decided = Ground::new(&loaded.catalog, &lanes, &run).decide(&standings, looks);
-            Self { loaded, run, standings: Arc::new(standings), decided }
-        });
-        deciding.await.map_err(Fault::internal)
-    }
-
-    /// What there is to say of it before anything is submitted.
-    pub(super) fn summary(&self) -> Generated {
-        Generated {
-            duplicates: self.decided.known.len() as i64,
-            breaches: self.decided.breaches().into_iter().map(breach).collect(),
-            by_kind: by_kind(&self.decided.new),
-            notes: self.decided.notes.clone(),
-            ..Generated::default()
-        }
-    }
-
-    /// What `make` makes of the new orders, piece by piece, from the assignments that were kept.
-    fn stored<'a, T: Send + 'static>(
-        &'a self,
-        generator: &'a Generator,
-        make: fn(Orders) -> T,
-    ) -> impl Stream<Item = Result<T, Fault>> + Send + 'a {
-        let pieces = Pieces { loaded: &self.loaded, run: &self.run, standings: &self.standings };
-        pieces.stored(generator, &self.decided.new, make)
-    }
-}
-
-/// Looks at assignments; those of resource types that the catalog does not have are passed over.
-fn look<'a>(loaded: &Loaded, lanes: &Lanes, run: &Run, assignments: impl Iterator<Item = &'a Assignment>) -> Looked {
-    let ground = Ground::new(&loaded.catalog, lanes, run);
-    let one = |assignment: &Assignment| {
-        let standing = Standing::of(&loaded.catalog, assignment)?;
-        let look = standing.needs_a_look().then(|| ground.look(0, assignment, OrderId::new(new_id()))).flatten();
-        Some((standing, look))
-    };
-    assignments.filter_map(one).collect()
+/// The newest computation: what was noted up to it, a generation that begins now sees.
+pub(super) async fn newest(generator: &Generator) -> Result<i64, Fault> {
+    Ok(computations::newest_sequence(generator.database.read()).await?.unwrap_or_default())
 }
 
 pub(super) fn breach(breach: model::Breach) -> Breach {
@@ -227,6 +143,16 @@ pub(super) fn wire_messages(orders: Orders) -> Written {
     Written { orders: orders.len(), sensitive, messages: batches(orders) }
 }
 
+/// Orders that the ledger refused.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// Their ids.
+    pub(super) ids: HashSet<String>,
+    /// There were more than the ledger named.
+    pub(super) are_more: bool,
+}
+
+/// Submits orders; what the ledger refused comes back.
 pub(super) async fn submit(
     generator: &Generator,
     actor: &str,
@@ -234,8 +160,9 @@ pub(super) async fn submit(
     written: impl Stream<Item = Result<Written, Fault>>,
     generated: &mut Generated,
     done: &Done,
-) -> Result<(), Fault> {
+) -> Result<Refused, Fault> {
     let mut written = std::pin::pin!(written);
+    let mut refused = Refused::default();
     let mut sent = 0;
     while let Some(Written { orders, messages, sensitive }) = written.try_next().await? {
         // Before the ledger knows them: what dies in between is forgotten by the next generation.
@@ -249,10 +176,12 @@ pub(super) async fn submit(
         if let Some(error) = first.filter(|_| generated.rejection.is_empty()) {
             generated.rejection.clone_from(&error.message);
         }
+        refused.are_more |= answer.rejected > answer.rejections.len() as i64;
+        refused.ids.extend(answer.rejections.into_iter().map(|rejection| rejection.order_id));
         sent += orders as u64;
         done(sent, total as u64);
     }
-    Ok(())
+    Ok(refused)
 }
 
 pub(super) async fn cancel(generator: &Generator, orders: &[OrderId], generated: &mut Generated) -> Result<(), Fault> {
@@ -263,18 +192,20 @@ pub(super) async fn cancel(generator: &Generator, orders: &[OrderId], generated:
     Ok(())
 }
 
-/// Notes a generation. A whole one makes old what an earlier one held back.
+/// Notes a generation. One of all that is to be generated leaves something to the next one, and makes old what an
+/// earlier one held back.
 pub(super) async fn note(
     generator: &Generator,
     run_id: &str,
     actor: &str,
     options: &Options,
     generated: &Generated,
-    is_whole: bool,
+    left: Option<Left>,
 ) -> Result<(), Fault> {
     let transaction = generator.database.begin().await?;
-    if is_whole {
+    if let Some(left) = left {
         held_orders::clear(&transaction).await?;
+        left.keep(&transaction, generator.database.engine(), options).await?;
     }
     computations::note_generation(&transaction, run_id, generator.clock.now(), actor, options, generated).await?;
     Ok(transaction.commit().await?)

@@ -1,14 +1,15 @@
 //! The projection of the ledger, as the model wants to see it: what is known of each lane's orders.
 
 use crate::generator::Generator;
-use crate::model::generate::{LaneKey, lane_of_order};
-use crate::model::known_order::KnownOrder;
-use crate::store::{orders, sensitive_orders};
+use crate::model::generate::{Afoot, LaneId, LaneKey, Newest, OwnerId, lane_of_order, unknown_key};
+use crate::model::known_order::{self, KnownOrder};
+use crate::store::orders::{self, Brief, BriefOrder, Counting};
+use crate::store::sensitive_orders;
 use provost_contract::from_wire;
 use provost_contract::types::v1 as wire;
-use provost_domain::{InactiveReason, Order, ProvisioningState};
+use provost_domain::{InactiveReason, Order, OrderKind, Owner, ProvisioningState, Timestamp};
 use provost_service_kit::Fault;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of each lane's orders, oldest first.
 pub(crate) type Lanes = BTreeMap<LaneKey, Vec<KnownOrder>>;
@@ -19,22 +20,105 @@ pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
     in_lanes(orders::that_count(generator.database.read()).await?, contents)
 }
 
-/// Reads what is known of these lanes.
+/// Reads what is known of these lanes. Of a lane in which every order is verified, as most are, no more than whose
+/// they were: nothing asks what they changed.
 pub(crate) async fn lanes_of(generator: &Generator, lanes: &[LaneKey]) -> Result<Lanes, Fault> {
     let (connection, engine) = (generator.database.read(), generator.database.engine());
     let lanes: Vec<String> = lanes.iter().map(orders::lane_text).collect();
-    let records = orders::that_count_of(connection, engine, &lanes).await?;
+    let rows = orders::that_count_of(connection, engine, &lanes).await?;
+    let open: HashSet<&str> = rows.iter().filter(|row| !row.is_verified()).map(|row| row.lane.as_str()).collect();
+    let (whole, quiet): (Vec<&Counting>, Vec<&Counting>) =
+        rows.iter().partition(|row| open.contains(row.lane.as_str()));
+    let records = whole.into_iter().map(Counting::whole).collect::<Result<Vec<_>, Fault>>()?;
     let ids: Vec<&str> =
         records.iter().filter_map(|record| record.order.as_ref()).map(|order| order.order_id.as_str()).collect();
     let contents = sensitive_orders::these(connection, engine, &ids).await?;
-    in_lanes(records, contents)
+    let mut lanes = in_lanes(records, contents)?;
+    for row in quiet {
+        let (lane, known) = verified(row.brief()?)?;
+        lanes.entry(lane).or_default().push(known);
+    }
+    Ok(lanes)
+}
+
+/// A verified order, without what it changed.
+fn verified(brief: Brief) -> Result<(LaneKey, KnownOrder), Fault> {
+    let Brief { order, executed_at, .. } = brief;
+    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key, generated_at } =
+        order.unwrap_or_default();
+    let wire::Owner { entity_type: owner_type, key: owner_key, display_name } = owner.unwrap_or_default();
+    let owner = Owner { entity_type: owner_type, key: owner_key, display_name };
+    let key = match target_key.as_str() {
+        "" => unknown_key(&resource_type, &owner.entity_type, &owner.key),
+        _ => target_key,
+    };
+    let known = KnownOrder {
+        id: order_id.parse().map_err(|_| strange(format!("the order id '{order_id}'")))?,
+        kind: OrderKind::from_number(kind).ok_or_else(|| strange(format!("the order kind {kind}")))?,
+        owner,
+        resource_type: resource_type.into(),
+        state: ProvisioningState::Verified,
+        inactive_reason: None,
+        in_flight: false,
+        changes: vec![],
+        block_causes: vec![],
+        fingerprint: String::new(),
+        generated_at: from_wire::timestamp(&generated_at.unwrap_or_default()),
+        executed_at: executed_at.as_ref().map(from_wire::timestamp),
+    };
+    Ok(((connector, entity_type, key), known))
+}
+
+fn strange(what: String) -> Fault {
+    Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"))
+}
+
+/// What is afoot in all lanes.
+pub(crate) async fn all_afoot(generator: &Generator) -> Result<Afoot, Fault> {
+    let mut afoot = Afoot::default();
+    orders::in_open_lanes(generator.database.read(), |brief| add(&mut afoot, brief, |_| true)).await?;
+    Ok(afoot)
+}
+
+/// What is afoot in these lanes, as rows name them; of what can be cancelled, that of these owners.
+pub(crate) async fn afoot_in(
+    generator: &Generator,
+    lanes: &[String],
+    owners: &HashSet<OwnerId>,
+) -> Result<Afoot, Fault> {
+    let mut afoot = Afoot::default();
+    for brief in orders::briefs_of(generator.database.read(), generator.database.engine(), lanes).await? {
+        add(&mut afoot, brief, |owner| owners.contains(&owner))?;
+    }
+    Ok(afoot)
+}
+
+fn add(afoot: &mut Afoot, brief: Brief, is_theirs: impl Fn(OwnerId) -> bool) -> Result<(), Fault> {
+    let Brief { order, state, lease, .. } = brief;
+    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key, .. } =
+        order.unwrap_or_default();
+    let owner = owner.unwrap_or_default();
+    let id = order_id.parse().map_err(|_| strange(format!("the order id '{order_id}'")))?;
+    let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
+    let kind = OrderKind::from_number(kind).ok_or_else(|| strange(format!("the order kind {kind}")))?;
+    let key = match target_key.as_str() {
+        "" => unknown_key(&resource_type, &owner.entity_type, &owner.key),
+        _ => target_key,
+    };
+    let lane = LaneId::named(&connector, &entity_type, &key);
+    afoot.add(lane, Newest { id, kind, state });
+    let owner = OwnerId::named(&owner.entity_type, &owner.key);
+    if known_order::gives_way(state, state == ProvisioningState::Pending && lease.is_some()) && is_theirs(owner) {
+        afoot.add_giving_way(lane, owner, id);
+    }
+    Ok(())
 }
 
 fn in_lanes(records: Vec<wire::OrderRecord>, mut contents: HashMap<String, wire::Order>) -> Result<Lanes, Fault> {
     let mut lanes = Lanes::new();
     for record in records {
-        let (order, known) = known(complete(record, &mut contents))?;
-        lanes.entry(lane_of_order(&order)).or_default().push(known);
+        let (lane, known) = in_lane(complete(record, &mut contents))?;
+        lanes.entry(lane).or_default().push(known);
     }
     Ok(lanes)
 }
@@ -60,8 +144,53 @@ fn whole(told: wire::Order, content: Option<wire::Order>) -> wire::Order {
 
 /// One order: what was submitted, and what is known of it.
 pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fault> {
+    let (order, standing) = read(record)?;
+    let known = standing.known(order.clone());
+    Ok((order, known))
+}
+
+/// One order among very many: its lane, and what is known of it.
+pub(crate) fn in_lane(record: wire::OrderRecord) -> Result<(LaneKey, KnownOrder), Fault> {
+    let (order, standing) = read(record)?;
+    Ok((lane_of_order(&order), standing.known(order)))
+}
+
+/// Where an order stands.
+struct Standing {
+    state: ProvisioningState,
+    inactive_reason: Option<InactiveReason>,
+    is_leased: bool,
+    executed_at: Option<Timestamp>,
+}
+
+impl Standing {
+    fn known(self, order: Order) -> KnownOrder {
+        let Self { state, inactive_reason, is_leased, executed_at } = self;
+        // Most lanes hold one order, which was verified: what it asked for is compared with nothing any more.
+        let is_compared = state != ProvisioningState::Verified;
+        let fingerprint = if is_compared { order.fingerprint() } else { String::new() };
+        let Order { id, kind, owner, resource_type, changes, block_causes, generated_at, .. } = order;
+        KnownOrder {
+            id,
+            kind,
+            owner,
+            resource_type: resource_type.into(),
+            state,
+            inactive_reason,
+            // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.
+            // Taking it for live is safe: what comes after it waits in its lane.
+            in_flight: state == ProvisioningState::Pending && is_leased,
+            changes,
+            block_causes,
+            fingerprint,
+            generated_at,
+            executed_at,
+        }
+    }
+}
+
+fn read(record: wire::OrderRecord) -> Result<(Order, Standing), Fault> {
     let wire::OrderRecord { order, state, inactive_reason, lease, executed_at, .. } = record;
-    let strange = |what: String| Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"));
     let order = from_wire::order("order", order.unwrap_or_default()).map_err(|wrong| strange(wrong.to_string()))?;
     let state = ProvisioningState::from_number(state).ok_or_else(|| strange(format!("the state {state}")))?;
     let inactive_reason = match wire::InactiveReason::try_from(inactive_reason) {
@@ -71,23 +200,8 @@ pub(crate) fn known(record: wire::OrderRecord) -> Result<(Order, KnownOrder), Fa
         Ok(wire::InactiveReason::Superseded) => Some(InactiveReason::Superseded),
         Ok(wire::InactiveReason::Unspecified) | Err(_) => None,
     };
-    let known = KnownOrder {
-        id: order.id,
-        kind: order.kind,
-        owner: order.owner.clone(),
-        resource_type: order.resource_type.as_str().into(),
-        state,
-        inactive_reason,
-        // Whether the lease is still live is not known here: agents renew it without the feed's knowledge.
-        // Taking it for live is safe: what comes after it waits in its lane.
-        in_flight: state == ProvisioningState::Pending && lease.is_some(),
-        changes: order.changes.clone(),
-        block_causes: order.block_causes.clone(),
-        fingerprint: order.fingerprint(),
-        generated_at: order.generated_at,
-        executed_at: executed_at.as_ref().map(from_wire::timestamp),
-    };
-    Ok((order, known))
+    let executed_at = executed_at.as_ref().map(from_wire::timestamp);
+    Ok((order, Standing { state, inactive_reason, is_leased: lease.is_some(), executed_at }))
 }
 
 #[cfg(test)]
@@ -95,7 +209,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use provost_contract::to_wire;
-    use provost_domain::{OrderId, OrderKind, Owner, Period, Timestamp};
+    use provost_domain::{OrderId, Period};
 
     fn record() -> wire::OrderRecord {
         let order = Order {
@@ -134,6 +248,21 @@ mod tests {
         assert!(!known(record.clone()).unwrap().1.in_flight);
         record.lease = Some(wire::Lease { agent_id: "a".into(), attempt: 1, expires_at: None });
         assert!(known(record).unwrap().1.in_flight);
+    }
+
+    #[test]
+    fn of_verified_orders_nothing_is_left_out_but_what_they_changed() {
+        let mut record = record();
+        record.state = wire::ProvisioningState::Verified.into();
+        record.executed_at = Some(to_wire::timestamp(Timestamp::from_millis(7)));
+        record.order.as_mut().unwrap().changes = vec![wire::Change { property: "title".into(), ..Default::default() }];
+        let brief = verified(prost::Message::decode(prost::Message::encode_to_vec(&record).as_slice()).unwrap());
+        record.order.as_mut().unwrap().changes.clear();
+        assert_eq!(brief.unwrap(), in_lane(record).unwrap());
+        let wrong = |order| verified(Brief { order: Some(order), ..Brief::default() }).unwrap_err().to_string();
+        assert!(wrong(BriefOrder { order_id: "x".into(), ..Default::default() }).contains("the order id 'x'"));
+        let kind = BriefOrder { order_id: uuid::Uuid::nil().to_string(), kind: 9, ..Default::default() };
+        assert!(wrong(kind).contains("the order kind 9"));
     }
 
     #[test]

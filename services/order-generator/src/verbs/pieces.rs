@@ -5,7 +5,7 @@ use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::generate::{Intent, Run, Standing, write};
-use crate::store::assignments::{self, AssignmentKey};
+use crate::store::assignments::{self, AssignmentKey, Depth};
 use futures::{Stream, StreamExt, stream};
 use provost_domain::Order;
 use provost_service_kit::Fault;
@@ -57,7 +57,7 @@ impl<'a> Pieces<'a> {
                     let mut orders = Orders::with_capacity(intents.len());
                     for (intent, text) in intents.into_iter().zip(texts) {
                         let Some(text) = text else { continue };
-                        let order = write(&loaded.catalog, &run, &intent, text.read()?);
+                        let order = write(&loaded.catalog, &run, &intent, text.read_to(Depth::Order)?);
                         orders.extend(order.map(|order| (intent, order)));
                     }
                     Ok(make(orders))

@@ -4,11 +4,12 @@
 //! reading takes.
 
 use super::compute::{Done, Everybody, Keep, ROLE_MODEL, catalog};
-use super::generate::{Survey, to_cancel};
+use super::generate::to_cancel;
 use super::known::{Lanes, lanes};
 use super::pieces::{Orders, Pieces};
 use super::planned::{self, Names};
 use super::planning::{Shift, Thing};
+use super::survey::Survey;
 use crate::catalogs::{File, Loaded};
 use crate::generator::Generator;
 use crate::model::assign::Assignment;

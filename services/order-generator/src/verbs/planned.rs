@@ -2,7 +2,7 @@
 //!
 //! The rule that must hold: confidential values are left out, here, before anything is kept or sent.
 
-use super::generate::Survey;
+use super::survey::Survey;
 use crate::generator::Generator;
 use crate::model::generate::Intent;
 use crate::model::plan::{Action, Fingerprints, Mark};

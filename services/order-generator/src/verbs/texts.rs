@@ -260,6 +260,11 @@ impl Texts {
         Ok(())
     }
 
+    /// Nothing that is kept is by the current catalog.
+    pub(crate) const fn are_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// Whether this is an owner, and not something whose text depends on others.
     pub(crate) fn is_owner((entity_type, _): &OwnerKey) -> bool {
         !entity_type.starts_with(HOLDER)

@@ -4,11 +4,11 @@
 //! more, and its order is verified all the same.
 
 use super::catch_up::catch_up;
-use super::known::known;
+use super::known::{complete, in_lane};
 use super::world::Ground;
 use crate::generator::Generator;
 use crate::model::comparison::Comparisons;
-use crate::model::generate::{LaneKey, lane_of_order};
+use crate::model::generate::LaneKey;
 use crate::model::known_order::KnownOrder;
 use crate::model::verify;
 use crate::store::resources::{self, Properties, Reading};
@@ -86,8 +86,7 @@ async fn shown(
     let mut lanes: BTreeMap<LaneKey, Vec<KnownOrder>> = BTreeMap::new();
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for record in records {
-        let (order, known) = known(super::known::complete(record, &mut contents))?;
-        let lane = lane_of_order(&order);
+        let (lane, known) = in_lane(complete(record, &mut contents))?;
         keys.entry(lane.1.clone()).or_default().push(lane.2.clone());
         lanes.entry(lane).or_default().push(known);
     }

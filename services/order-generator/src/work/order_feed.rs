@@ -2,7 +2,7 @@
 //! event takes effect once.
 
 use crate::generator::Generator;
-use crate::store::orders;
+use crate::store::{orders, sensitive_orders};
 use provost_contract::fulfillment::v1::WatchOrdersResponse;
 use provost_contract::types::v1::OrderRecord;
 use provost_service_kit::{Fault, feed};
@@ -36,7 +36,9 @@ async fn take(generator: &Generator, events: Vec<WatchOrdersResponse>) -> Result
             records.extend(record);
         }
     }
-    orders::save(&transaction, generator.database.engine(), to, &records).await?;
+    let engine = generator.database.engine();
+    orders::save(&transaction, engine, to, &records).await?;
+    sensitive_orders::forget_ended(&transaction, engine, &records).await?;
     feed::advance(&transaction, FEED, from, to).await?;
     generator.orders.announce(&transaction).await?;
     transaction.commit().await?;

@@ -9,7 +9,7 @@
 //! - an order goes to nobody before what it depends on is written; it is cancelled when that ends
 //!   without being replaced, and refused when that is over already;
 //! - each event goes to the feed with a growing cursor and the order as it stands then, where a
-//!   sensitive change is there without its values;
+//!   sensitive change is there without its values; it says how far the feed is;
 //! - answers come per item, and everything acknowledged is in the feed soon after.
 
 use super::free_port_listener;
@@ -396,9 +396,13 @@ impl OrderService for Ledger {
 
     async fn count_orders(
         &self,
-        _request: Request<wire::CountOrdersRequest>,
+        request: Request<wire::CountOrdersRequest>,
     ) -> Result<Response<wire::CountOrdersResponse>, Status> {
         self.present().await?;
+        let newest_cursor = Some(self.book.lock().unwrap().feed.len() as i64);
+        if request.into_inner().only_cursor {
+            return Ok(Response::new(wire::CountOrdersResponse { counts: vec![], newest_cursor }));
+        }
         let mut counts: BTreeMap<(String, i32), i64> = BTreeMap::new();
         self.read(|orders| {
             for held in orders {
@@ -406,7 +410,7 @@ impl OrderService for Ledger {
             }
         });
         let count = |((resource_type, state), count)| wire::OrderCount { resource_type, state, count, in_flight: 0 };
-        Ok(Response::new(wire::CountOrdersResponse { counts: counts.into_iter().map(count).collect() }))
+        Ok(Response::new(wire::CountOrdersResponse { counts: counts.into_iter().map(count).collect(), newest_cursor }))
     }
 
     type WatchOrdersStream = Pin<Box<dyn Stream<Item = Result<wire::WatchOrdersResponse, Status>> + Send>>;

@@ -94,7 +94,7 @@ impl Story {
 
     /// How many orders there are, by resource type and state.
     pub(super) async fn counts(&self, filter: OrderFilter) -> Result<Vec<OrderCount>, Failure> {
-        let request = self.clients.request(CountOrdersRequest { filter: Some(filter) });
+        let request = self.clients.request(CountOrdersRequest { filter: Some(filter), ..Default::default() });
         let answer = self.clients.orders().count_orders(request).await;
         Ok(self.clients.answer(Service::Fulfillment, answer)?.counts)
     }

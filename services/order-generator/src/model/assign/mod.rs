@@ -24,6 +24,7 @@ use provost_domain::{
     Change, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value, WorkflowState,
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What the role model wants of one resource.
@@ -275,11 +276,12 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
         Some(expected) if due.contains(now) => Some(situation.have(expected)),
         // Once nothing is left to take away, that is said at once: the next run finds it settled.
         Some(expected) if due.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
+        Some(expected) if due.is_future(now) => lost().or_else(|| Some(situation.again(expected))),
         Some(_) | None => lost(),
     }
 }
 
-impl<'a> Situation<'a, '_> {
+impl<'a, 'r> Situation<'a, 'r> {
     /// An earlier computation wanted the owner to have it, and it may exist.
     fn is_ours(&self) -> bool {
         self.previous.is_some_and(Assignment::is_ours)
@@ -317,7 +319,7 @@ impl<'a> Situation<'a, '_> {
 
     /// The resource once everything under way has arrived. What was written and did not come, and what a person
     /// decided to write anew, is no longer under way.
-    fn coming(&self, key: &str) -> Option<BTreeMap<String, Value>> {
+    fn coming(&self, key: &str) -> Option<Cow<'r, BTreeMap<String, Value>>> {
         let write_at = self.write_at(key);
         let is_under_way = |order: &&KnownOrder| {
             !(order.had_to_show(self.seen_at) && write_at.is_some_and(|at| order.generated_at <= at))
@@ -376,6 +378,12 @@ impl<'a> Situation<'a, '_> {
             properties,
             ..self.base(key, Wish::Unknown)
         }
+    }
+
+    /// What was had before is gone, and there will be one again.
+    fn again(&self, expected: &ExpectedResource) -> Assignment {
+        let linked = (self.resource)(&expected.target_key).is_some();
+        Assignment { linked, ..self.waiting(expected, Wish::Later) }
     }
 
     fn waiting(&self, expected: &ExpectedResource, wish: Wish) -> Assignment {

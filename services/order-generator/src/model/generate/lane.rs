@@ -1,9 +1,53 @@
 //! Lanes: the orders of one target resource, and of nobody else's.
 
-use provost_domain::Order;
+use provost_domain::{Order, Owner};
+use sha2::{Digest, Sha256};
 
 /// What tells lanes apart: connector, entity type, target key.
 pub type LaneKey = (String, String, String);
+
+/// A lane, in few bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(u128);
+
+/// An owner, in few bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(u128);
+
+/// The first bytes of a SHA-256: whoever may choose a key cannot choose one that passes for another.
+fn hash(parts: &[&str]) -> u128 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        // No UTF-8 text holds it: the parts cannot run into each other.
+        hash.update([0xff]);
+    }
+    u128::from_be_bytes(hash.finalize().first_chunk().copied().unwrap_or_default())
+}
+
+impl LaneId {
+    /// Of a lane.
+    pub fn of((connector, entity_type, key): &LaneKey) -> Self {
+        Self::named(connector, entity_type, key)
+    }
+
+    /// Of the lane of this key.
+    pub fn named(connector: &str, entity_type: &str, key: &str) -> Self {
+        Self(hash(&[connector, entity_type, key]))
+    }
+}
+
+impl OwnerId {
+    /// Of an owner.
+    pub fn of(owner: &Owner) -> Self {
+        Self::named(&owner.entity_type, &owner.key)
+    }
+
+    /// Of the owner of this key.
+    pub fn named(entity_type: &str, key: &str) -> Self {
+        Self(hash(&[entity_type, key]))
+    }
+}
 
 /// The lane of an order. One without a key is in a lane of its owner's own.
 pub fn lane_of_order(order: &Order) -> LaneKey {

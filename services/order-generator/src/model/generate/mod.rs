@@ -3,12 +3,13 @@
 //!
 //! Three steps, so that a hundred thousand people need not be in memory at once: a [`Standing`] of every
 //! assignment, which is small; a [`Look`] at each assignment that may need an order, which leaves an
-//! [`Intent`]; and, once [`Ground::decide`] has said which of them go out, the orders, one by one.
+//! [`Intent`]; and, once [`decide`] has said which of them go out, the orders, one by one.
 //!
 //! The rule that must hold: generating twice submits nothing new, and a generation that breaks a
 //! threshold submits nothing at all. What is not going to be written stands in nobody else's lane: the
 //! ledger would take it for news of the resource, and withdraw what was to be written.
 
+mod afoot;
 mod claimants;
 mod lane;
 mod order;
@@ -18,16 +19,17 @@ pub mod priority;
 mod tests;
 mod thresholds;
 
-pub use lane::{LaneKey, lane_of_order, unknown_key};
+pub use afoot::{Afoot, Newest};
+pub use lane::{LaneId, LaneKey, OwnerId, lane_of_order, unknown_key};
 pub use order::{Intent, Look};
-pub use thresholds::{Breach, Counted, Verdict, verdicts};
+pub use thresholds::{Breach, Counted, Inventory, Verdict, verdicts};
 
 use super::assign::{Assignment, Wish, place};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
-use provost_domain::{Order, OrderId, Owner, ProvisioningState, Timestamp, WorkflowState};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use provost_domain::{Order, OrderId, Owner, Timestamp, WorkflowState};
+use std::collections::{BTreeMap, HashSet};
 
 /// How a generation was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl Standing {
             linked: assignment.linked && !assignment.found,
             ours: assignment.is_ours(),
             is_kept: is_lost && assignment.wanted.is_none() && assignment.workflow == WorkflowState::Declined,
-            needs_a_look: assignment.wanted.is_some() || assignment.failure.is_some() || assignment.wish == Wish::Past,
+            needs_a_look: may_need_an_order(assignment),
         })
     }
 
@@ -116,6 +118,18 @@ impl Standing {
         self.owner_type.as_deref().unwrap_or(&kind.owner)
     }
 
+    /// The lane of the resource; none when it has no key.
+    pub fn lane(&self, catalog: &Catalog) -> Option<LaneKey> {
+        let kind = catalog.resource_types().get(self.kind).filter(|_| !self.target_key.is_empty())?;
+        Some((kind.connector.to_string(), kind.target.to_string(), self.target_key.to_string()))
+    }
+
+    /// Its owner: entity type and key.
+    pub fn owner(&self, catalog: &Catalog) -> Option<(String, String)> {
+        let kind = catalog.resource_types().get(self.kind)?;
+        Some((self.owner_type(kind).to_owned(), self.owner_key.to_string()))
+    }
+
     /// Its resource type.
     pub fn resource_type<'c>(&self, catalog: &'c Catalog) -> Option<&'c ResourceType> {
         catalog.resource_types().get(self.kind)
@@ -128,10 +142,11 @@ impl Standing {
     }
 }
 
-/// What every decision of one generation is made from.
+/// What every look of one generation is made from.
 pub struct Ground<'a> {
     catalog: &'a Catalog,
-    /// The lanes in which the ledger has orders, each oldest first, as [`lane_of_order`] says.
+    /// The lanes in which the ledger has orders, each oldest first, as [`lane_of_order`] says: at least those of
+    /// [`lanes_of_assignment`] of whatever is looked at.
     lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>,
     run: &'a Run,
 }
@@ -145,8 +160,8 @@ pub struct Decided {
     pub known: Vec<Intent>,
     /// Open orders that are no longer needed.
     pub cancel: Vec<OrderId>,
-    /// Of each resource type, by its place, whether anything of it was ever written.
-    pub provisioned: Vec<bool>,
+    /// What thresholds count against.
+    pub inventory: Inventory,
     /// Each threshold with anything to count, whether it holds or not.
     pub verdicts: Vec<Verdict>,
     /// What else is worth a sentence.
@@ -172,56 +187,63 @@ impl<'a> Ground<'a> {
         order::look(self, resource_type, place, assignment, id)
     }
 
-    /// Decides which orders go out and which are cancelled. `standings` are those of all assignments,
-    /// and a look's place is its assignment's in them.
-    pub fn decide(&self, standings: &[Standing], looks: Vec<Look>) -> Decided {
-        let claimants = Claimants::of(self.catalog, standings);
-        let (mut new, mut known) = (Vec::new(), Vec::new());
-        let mut needed = Needed::new();
-        for look in looks {
-            let Some(standing) = standings.get(look.place()) else { continue };
-            let Some((intent, lane)) = look.decide(|| claimants.leave_the_key_to(self.catalog, standing)) else {
-                continue;
-            };
-            if let (Some(lane), Some(kind)) = (lane, self.catalog.resource_types().get(standing.kind)) {
-                needed.entry(lane).or_default().insert((standing.owner_type(kind), &*standing.owner_key));
-            }
-            if intent.is_known { known.push(intent) } else { new.push(intent) }
-        }
-        let mut notes = Vec::new();
-        let prerequisites = prerequisites::Prerequisites { ground: self, standings };
-        let new = prerequisites.first(new, &mut notes);
-        let provisioned = self.provisioned();
-        let verdicts = thresholds::verdicts(self.catalog, standings, &provisioned, &new);
-        notes.extend(thresholds::first_loads(&verdicts));
-        Decided { cancel: self.unneeded(&needed), new, known, provisioned, verdicts, notes }
-    }
-
-    /// Of each resource type, whether anything of it was ever written.
-    fn provisioned(&self) -> Vec<bool> {
-        let is_written =
-            |order: &&KnownOrder| matches!(order.state, ProvisioningState::Executed | ProvisioningState::Verified);
-        let written: HashSet<&str> =
-            self.lanes.values().flatten().filter(is_written).map(|order| &*order.resource_type).collect();
-        self.catalog.resource_types().iter().map(|kind| written.contains(&*kind.name)).collect()
-    }
-
-    /// Open orders that nobody needs any more. That somebody else needs an order on the resource keeps
-    /// nobody's.
-    fn unneeded(&self, needed: &Needed<'_>) -> Vec<OrderId> {
-        let unneeded = self.lanes.iter().flat_map(|(key, lane)| {
-            let of = needed.get(key);
-            let is_needed = move |owner: &Owner| {
-                of.is_some_and(|of| of.contains(&(owner.entity_type.as_str(), owner.key.as_str())))
-            };
-            lane.iter().filter(move |order| !is_needed(&order.owner))
-        });
-        unneeded.filter(|order| order.gives_way()).map(|order| order.id).collect()
-    }
-
     fn lane(&self, key: &LaneKey) -> &'a [KnownOrder] {
         self.lanes.get(key).map_or(&[][..], Vec::as_slice)
     }
+}
+
+/// Whether an assignment may need an order; else nobody has to look at it.
+pub fn may_need_an_order(assignment: &Assignment) -> bool {
+    assignment.wanted.is_some() || assignment.failure.is_some() || assignment.wish == Wish::Past
+}
+
+/// What an assignment says of a resource to whoever claims it too: the resource's entity type and key, and whether a
+/// rule gave it.
+pub fn claim<'a>(catalog: &'a Catalog, assignment: &'a Assignment) -> Option<(&'a str, &'a str, bool)> {
+    let has_a_say = claimants::has_a_say(assignment.wish) && !assignment.target_key.is_empty();
+    let kind = catalog.resource_type(&assignment.resource_type).filter(|_| has_a_say)?;
+    Some((&kind.target, &assignment.target_key, assignment.is_ours()))
+}
+
+/// Decides which orders go out and which are cancelled. `standings` are those of all assignments, or of all of some
+/// owners and of whoever claims what they claim; a look's place is its assignment's in them. What is afoot is so of
+/// all lanes, or of those of the standings and of whatever else is on its way for those owners.
+pub fn decide(
+    catalog: &Catalog,
+    standings: &[Standing],
+    looks: Vec<Look>,
+    afoot: &Afoot,
+    inventory: Inventory,
+) -> Decided {
+    let asking = looks.iter().filter(|look| look.asks_for_claimants()).filter_map(|look| standings.get(look.place()));
+    let claimants = Claimants::of(catalog, standings, asking);
+    let (mut new, mut known) = (Vec::with_capacity(looks.len()), Vec::new());
+    let mut needed: HashSet<(LaneId, OwnerId)> = HashSet::new();
+    for look in looks {
+        let Some(standing) = standings.get(look.place()) else { continue };
+        let Some((intent, lane)) = look.decide(|| claimants.leave_the_key_to(catalog, standing)) else { continue };
+        if let (Some(lane), Some(kind)) = (lane, catalog.resource_types().get(standing.kind)) {
+            needed.insert((lane, OwnerId::named(standing.owner_type(kind), &standing.owner_key)));
+        }
+        if intent.is_known { known.push(intent) } else { new.push(intent) }
+    }
+    let mut notes = Vec::new();
+    let prerequisites = prerequisites::Prerequisites { catalog, afoot, standings };
+    let new = prerequisites.first(new, &mut notes);
+    let verdicts = thresholds::verdicts(catalog, standings, &inventory, &new);
+    notes.extend(thresholds::first_loads(&verdicts));
+    Decided { cancel: afoot.unneeded(&needed), new, known, inventory, verdicts, notes }
+}
+
+/// The lanes in which an order of an assignment may be: its resource's, and its owner's own, in which it is as long
+/// as the key is nobody's or somebody else's.
+pub fn lanes_of_assignment(catalog: &Catalog, assignment: &Assignment) -> Vec<LaneKey> {
+    let Some(kind) = catalog.resource_type(&assignment.resource_type) else { return vec![] };
+    let Owner { entity_type, key, .. } = &assignment.owner;
+    let own = (assignment.failure.is_some() || assignment.target_key.is_empty())
+        .then(|| unknown_key(&kind.name, entity_type, key));
+    let keys = own.into_iter().chain([assignment.target_key.clone()]).filter(|key| !key.is_empty());
+    keys.map(|key| (kind.connector.to_string(), kind.target.to_string(), key)).collect()
 }
 
 /// The order of an intent, from its assignment.
@@ -229,9 +251,6 @@ pub fn write(catalog: &Catalog, run: &Run, intent: &Intent, assignment: Assignme
     let resource_type = catalog.resource_type(&assignment.resource_type)?;
     order::order(catalog, run, resource_type, assignment, intent)
 }
-
-/// Whose orders are needed in each lane: entity type and key.
-type Needed<'a> = HashMap<LaneKey, HashSet<(&'a str, &'a str)>>;
 
 /// Turns assignments into orders, all at once. `new_id` gives the ids.
 pub fn generate(
@@ -247,7 +266,11 @@ pub fn generate(
     let (assignments, standings): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     let in_need = assignments.iter().zip(&standings).enumerate().filter(|(_, (_, standing))| standing.needs_a_look());
     let looks = in_need.filter_map(|(place, (assignment, _))| ground.look(place, assignment, new_id())).collect();
-    let decided = ground.decide(&standings, looks);
+    let inventory = Inventory {
+        linked: Inventory::linked(catalog, &standings),
+        provisioned: Inventory::provisioned(catalog, lanes),
+    };
+    let decided = decide(catalog, &standings, looks, &Afoot::in_lanes(lanes), inventory);
     let order = |intent: &Intent| write(catalog, run, intent, (*assignments.get(intent.place)?).clone());
     Generation {
         orders: decided.new.iter().filter_map(order).collect(),

@@ -1,6 +1,6 @@
 //! One assignment's order: what it is, whether the ledger has it already, and why it waits for a review.
 
-use super::{Assignment, Catalog, Ground, LaneKey, Run, Wish, lane, priority};
+use super::{Assignment, Catalog, Ground, LaneId, Run, Wish, lane, priority};
 use crate::model::catalog::{CONFIDENT, ResourceType};
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{BlockCause, InactiveReason, Order, OrderId, OrderKind, ProvisioningState};
@@ -51,7 +51,7 @@ impl Intent {
 }
 
 /// An intent, and the lane in which the ledger has orders already.
-type Found = (Intent, Option<LaneKey>);
+type Found = (Intent, Option<LaneId>);
 
 /// What one look at an assignment found. Who has its key is known only once all were looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,18 +59,24 @@ pub struct Look {
     place: usize,
     held: Option<Found>,
     /// What it is when somebody else has the key; none when that makes no difference.
-    otherwise: Option<Option<Found>>,
+    otherwise: Option<Box<Option<Found>>>,
 }
 
 impl Look {
-    pub(super) const fn place(&self) -> usize {
+    /// The place of the assignment.
+    pub const fn place(&self) -> usize {
         self.place
+    }
+
+    /// Who else has its key makes a difference.
+    pub const fn asks_for_claimants(&self) -> bool {
+        self.otherwise.is_some()
     }
 
     /// The same, at another place.
     #[must_use]
     pub fn at(mut self, place: usize) -> Self {
-        let founds = [self.held.as_mut(), self.otherwise.as_mut().and_then(Option::as_mut)];
+        let founds = [self.held.as_mut(), self.otherwise.as_deref_mut().and_then(Option::as_mut)];
         founds.into_iter().flatten().for_each(|(intent, _)| intent.place = place);
         self.place = place;
         self
@@ -78,7 +84,7 @@ impl Look {
 
     pub(super) fn decide(self, holds_key: impl FnOnce() -> bool) -> Option<Found> {
         match self.otherwise {
-            Some(otherwise) if !holds_key() => otherwise,
+            Some(otherwise) if !holds_key() => *otherwise,
             _ => self.held,
         }
     }
@@ -93,8 +99,8 @@ pub(super) fn look(
 ) -> Option<Look> {
     let found = |holds_key: bool| found(ground, resource_type, place, assignment, id, holds_key);
     let makes_a_difference = assignment.failure.is_some() || assignment.wish == Wish::Past;
-    let look = Look { place, held: found(true), otherwise: makes_a_difference.then(|| found(false)) };
-    (look.held.is_some() || look.otherwise.as_ref().is_some_and(Option::is_some)).then_some(look)
+    let look = Look { place, held: found(true), otherwise: makes_a_difference.then(|| Box::new(found(false))) };
+    (look.held.is_some() || look.otherwise.as_deref().is_some_and(Option::is_some)).then_some(look)
 }
 
 fn found(
@@ -144,7 +150,7 @@ fn found(
     // Only here, where something is compared, does the order have to be written out.
     let order = order(ground.catalog, ground.run, resource_type, assignment.clone(), &intent)?;
     intent.is_known = is_known(orders, &order);
-    Some((intent, Some(lane)))
+    Some((intent, Some(LaneId::of(&lane))))
 }
 
 /// An Error is never written. Where the key is somebody else's, it stays out of their lane.

@@ -4,9 +4,7 @@
 //! The rule that must hold: an order that waits, waits for one that the ledger has or gets with it, and
 //! that may yet be written. What could wait for ever is left for a later generation instead.
 
-use super::{Catalog, Ground, Intent, OrderId, Standing, Wish};
-use crate::model::catalog::ResourceType;
-use crate::model::known_order;
+use super::{Afoot, Catalog, Intent, LaneId, OrderId, Standing, Wish};
 use provost_domain::{OrderKind, ProvisioningState};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,7 +12,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 type Held<'a> = (usize, &'a str);
 
 pub(super) struct Prerequisites<'a> {
-    pub(super) ground: &'a Ground<'a>,
+    pub(super) catalog: &'a Catalog,
+    pub(super) afoot: &'a Afoot,
     pub(super) standings: &'a [Standing],
 }
 
@@ -75,7 +74,7 @@ impl Prerequisites<'_> {
     /// for the deletion of what depends on theirs. Those that could wait for ever are left out, with a note
     /// where a person's decision holds them. The ledger wants prerequisites before what depends on them.
     pub(super) fn first(&self, mut intents: Vec<Intent>, notes: &mut Vec<String>) -> Vec<Intent> {
-        let catalog = self.ground.catalog;
+        let catalog = self.catalog;
         let Some(needs) = Needs::of(catalog) else { return intents };
         let kind_of = |intent: &Intent| self.standings.get(intent.place).map_or(0, |standing| standing.kind);
         intents.sort_by_key(|intent| {
@@ -184,9 +183,9 @@ impl Prerequisites<'_> {
 
     /// The newest order on a resource: its state, its id, and what it does.
     fn newest(&self, standing: &Standing) -> Option<(ProvisioningState, OrderId, OrderKind)> {
-        let kind: &ResourceType = self.ground.catalog.resource_types().get(standing.kind)?;
-        let lane = (kind.connector.to_string(), kind.target.to_string(), standing.target_key.to_string());
-        known_order::newest(self.ground.lane(&lane)).map(|newest| (newest.state, newest.id, newest.kind))
+        let kind = self.catalog.resource_types().get(standing.kind)?;
+        let newest = self.afoot.newest(LaneId::named(&kind.connector, &kind.target, &standing.target_key));
+        newest.map(|newest| (newest.state, newest.id, newest.kind))
     }
 }
 

@@ -251,7 +251,7 @@ fn whoever_comes_behind_a_review_waits_for_one_whatever_is_waived() {
     let second = updates("Account", "ada", "Head");
     let standing = Standing::of(&catalog, &second).expect("a known type");
     let look = ground.look(0, &second, OrderId::new(Uuid::nil())).expect("an order");
-    let decided = ground.decide(&[standing], vec![look]);
+    let decided = decide(&catalog, &[standing], vec![look], &Afoot::in_lanes(&ledger.lanes), Inventory::default());
     let [intent] = decided.new.as_slice() else { panic!("one intent: {decided:?}") };
     assert!(intent.block_causes.is_empty() && intent.is_queued);
     assert_eq!(intent.state(), S::AwaitingApproval);
@@ -445,7 +445,12 @@ fn thresholds_that_hold_are_told_too() {
     let ground = Ground::new(&catalog, &lanes, &run);
     let standings: Vec<Standing> = assignments.iter().filter_map(|one| Standing::of(&catalog, one)).collect();
     let look = |(place, one): (usize, &Assignment)| ground.look(place, one, OrderId::new(Uuid::nil()));
-    let decided = ground.decide(&standings, assignments.iter().enumerate().filter_map(look).collect());
+    let looks = assignments.iter().enumerate().filter_map(look).collect();
+    let inventory = Inventory {
+        linked: Inventory::linked(&catalog, &standings),
+        provisioned: Inventory::provisioned(&catalog, &lanes),
+    };
+    let decided = decide(&catalog, &standings, looks, &Afoot::in_lanes(&lanes), inventory);
     let [verdict] = decided.verdicts.as_slice() else { panic!("one verdict: {:?}", decided.verdicts) };
     assert_eq!((verdict.counted, verdict.count, verdict.limit), (Counted::Updates, 1, Some(1)));
     assert!(verdict.holds() && verdict.breach().is_none());

@@ -8,9 +8,11 @@
 //! Percents count against the linked resources of the type. For additions they do not apply until something of the
 //! type was written, since a first load is all additions; nor while nothing of it is seen.
 
-use super::{Catalog, Intent, Standing};
+use super::{Catalog, Intent, LaneKey, Standing};
 use crate::model::catalog::ResourceType;
-use provost_domain::OrderKind;
+use crate::model::known_order::KnownOrder;
+use provost_domain::{OrderKind, ProvisioningState};
+use std::collections::{BTreeMap, HashSet};
 
 /// What a threshold counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,17 +96,43 @@ struct Counts {
     is_provisioned: bool,
 }
 
-/// The verdict on each resource type and kind that has anything to count. `provisioned` says of each resource type, by its
-/// place, whether anything of it was ever written.
-pub fn verdicts(catalog: &Catalog, standings: &[Standing], provisioned: &[bool], new: &[Intent]) -> Vec<Verdict> {
-    let mut counts = vec![Counts::default(); catalog.resource_types().len()];
-    for (counts, is_provisioned) in counts.iter_mut().zip(provisioned) {
-        counts.is_provisioned = *is_provisioned;
-    }
-    for standing in standings.iter().filter(|standing| standing.linked) {
-        if let Some(counts) = counts.get_mut(standing.kind) {
-            counts.linked += 1;
+/// What limits count against, of each resource type, by its place in the catalog.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// How many resources are there and somebody's, whoever is generated for.
+    pub linked: Vec<usize>,
+    /// Whether anything was ever written.
+    pub provisioned: Vec<bool>,
+}
+
+impl Inventory {
+    /// How many resources are there and somebody's, when these are the standings of everybody.
+    pub fn linked(catalog: &Catalog, standings: &[Standing]) -> Vec<usize> {
+        let mut linked = vec![0; catalog.resource_types().len()];
+        for standing in standings.iter().filter(|standing| standing.linked) {
+            if let Some(linked) = linked.get_mut(standing.kind) {
+                *linked += 1;
+            }
         }
+        linked
+    }
+
+    /// Of which resource types something was written, as these lanes show it.
+    pub fn provisioned(catalog: &Catalog, lanes: &BTreeMap<LaneKey, Vec<KnownOrder>>) -> Vec<bool> {
+        let is_written =
+            |order: &&KnownOrder| matches!(order.state, ProvisioningState::Executed | ProvisioningState::Verified);
+        let written: HashSet<&str> =
+            lanes.values().flatten().filter(is_written).map(|order| &*order.resource_type).collect();
+        catalog.resource_types().iter().map(|kind| written.contains(&*kind.name)).collect()
+    }
+}
+
+/// The verdict on each resource type and kind that has anything to count.
+pub fn verdicts(catalog: &Catalog, standings: &[Standing], inventory: &Inventory, new: &[Intent]) -> Vec<Verdict> {
+    let mut counts = vec![Counts::default(); catalog.resource_types().len()];
+    let Inventory { linked, provisioned } = inventory;
+    for (counts, (linked, is_provisioned)) in counts.iter_mut().zip(linked.iter().zip(provisioned)) {
+        (counts.linked, counts.is_provisioned) = (*linked, *is_provisioned);
     }
     for intent in new {
         let Some(standing) = standings.get(intent.place) else { continue };

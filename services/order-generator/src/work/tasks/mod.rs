@@ -9,6 +9,7 @@ use crate::generator::Generator;
 use crate::store::jobs::{self, Run, RunState, TaskRun};
 use crate::store::to_json;
 use crate::verbs::compute::Whom;
+use crate::verbs::regenerate::Which;
 use provost_service_kit::{Fault, Wake};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -79,7 +80,8 @@ pub(crate) async fn execute(
         }
         Kind::Compute => model::compute(generator, Whom::Everybody, progress).await,
         Kind::ComputeChanged => model::compute(generator, Whom::Changed, progress).await,
-        Kind::Generate | Kind::GenerateChanged => model::generate(generator, run, progress).await,
+        Kind::Generate => model::generate(generator, run, Which::All, progress).await,
+        Kind::GenerateChanged => model::generate(generator, run, Which::Changed, progress).await,
         Kind::Fulfill => fulfill::fulfill(generator, run, progress).await,
         Kind::Verify => model::verify(generator, progress).await,
     }

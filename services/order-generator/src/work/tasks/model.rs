@@ -6,6 +6,7 @@ use crate::store::computations::{self, Computed, Generated, Options};
 use crate::store::jobs::{Run, RunState};
 use crate::verbs::compute::{Whom, compute as compute_role_model};
 use crate::verbs::generate::generate as generate_orders;
+use crate::verbs::regenerate::Which;
 use provost_service_kit::Fault;
 use std::future::Future;
 use std::time::Duration;
@@ -37,7 +38,12 @@ pub(super) async fn verify(generator: &Generator, progress: &Progress<'_>) -> Re
 }
 
 /// Generates the orders of a run.
-pub(super) async fn generate(generator: &Generator, run: &Run, progress: &Progress<'_>) -> Result<Outcome, Fault> {
+pub(super) async fn generate(
+    generator: &Generator,
+    run: &Run,
+    which: Which,
+    progress: &Progress<'_>,
+) -> Result<Outcome, Fault> {
     // Whoever resumed a blocked run let pass what this run had shown, and nothing that came since.
     let shown_before = match run.force_thresholds {
         true => computations::generation(generator.database.read(), &run.generation_run).await?,
@@ -50,7 +56,7 @@ pub(super) async fn generate(generator: &Generator, run: &Run, progress: &Progre
         approved: shown_before.map(|generated| generated.breaches).unwrap_or_default(),
     };
     let (done, so_far) = meter();
-    let generating = generate_orders(generator, &run.generation_run, &options, &run.started_by, &done);
+    let generating = generate_orders(generator, &run.generation_run, which, &options, &run.started_by, &done);
     let generated = shown(progress, "orders submitted", so_far, generating).await?;
     if generated.is_blocked(&options) {
         return Ok(Outcome::of(RunState::Blocked, breaches(&generated, &run.id)));

@@ -57,7 +57,8 @@ pub(super) async fn until_over(run_id: &str, session: &mut Session) -> Result<Ou
 async fn left_over(clients: &Clients) -> Option<String> {
     let states = vec![ProvisioningState::Errored.into(), ProvisioningState::Error.into()];
     let filter = Some(OrderFilter { states, ..OrderFilter::default() });
-    let answer = clients.orders().count_orders(clients.request(CountOrdersRequest { filter })).await;
+    let answer =
+        clients.orders().count_orders(clients.request(CountOrdersRequest { filter, ..Default::default() })).await;
     let counts = clients.answer(Service::Fulfillment, answer).ok()?.counts;
     let of = |state| counts.iter().filter(|count| count.state() == state).map(|count| count.count).sum::<i64>();
     let (errored, error) = (of(ProvisioningState::Errored), of(ProvisioningState::Error));

@@ -10,7 +10,9 @@ use provost_domain::ProvisioningState as State;
 use std::collections::BTreeMap;
 
 pub(super) async fn run(arguments: FilterArguments, session: &mut Session) -> Result<Outcome, Failure> {
-    let request = session.clients.request(CountOrdersRequest { filter: Some(OrderFilter::from(arguments)) });
+    let request = session
+        .clients
+        .request(CountOrdersRequest { filter: Some(OrderFilter::from(arguments)), ..Default::default() });
     let answer = session.clients.orders().count_orders(request).await;
     let counts = session.clients.answer(Service::Fulfillment, answer)?.counts;
     if session.is_json() {

@@ -20,7 +20,7 @@ use crate::model::known_order::KnownOrder;
 use crate::model::verify;
 use proptest::prelude::*;
 use provost_domain::{
-    BlockCause, ChangeOperation, InactiveReason, Order, OrderId, OrderKind, Owner, Period, ProvisioningState,
+    BlockCause, Change, ChangeOperation, InactiveReason, Order, OrderId, OrderKind, Owner, Period, ProvisioningState,
     RuleFailure, Timestamp, Value, WorkflowState,
 };
 use std::collections::BTreeMap;

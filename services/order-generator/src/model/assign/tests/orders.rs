@@ -727,6 +727,83 @@ fn any_rules() -> impl Strategy<Value = BTreeMap<&'static str, Given>> {
     )
 }
 
+/// What somebody does by hand in the managed system.
+#[derive(Clone, Debug)]
+enum Deed {
+    Rename(usize, &'static str),
+    Link(usize, &'static str),
+    Unlink(usize, &'static str),
+    Delete(usize),
+    /// An account that no rule gives anybody.
+    Make,
+}
+
+impl Deed {
+    /// Does it, to the account of one of `owners`.
+    fn done(&self, accounts: &mut BTreeMap<String, Values>, owners: &[&str]) {
+        let chosen = |place: &usize| owners.get(place % owners.len().max(1)).copied().unwrap_or_default();
+        let links = |account: &Values| account.get("groups").map(|held| held.items().to_vec()).unwrap_or_default();
+        match self {
+            Self::Rename(place, title) => {
+                let account = accounts.get_mut(chosen(place));
+                account.map(|account| account.insert("title".into(), Value::from(*title)));
+            }
+            Self::Link(place, group) => {
+                if let Some(account) = accounts.get_mut(chosen(place)) {
+                    let mut held = links(account);
+                    held.retain(|link| *link != Value::from(*group));
+                    held.push(Value::from(*group));
+                    account.insert("groups".into(), Value::List(held));
+                }
+            }
+            Self::Unlink(place, group) => {
+                if let Some(account) = accounts.get_mut(chosen(place)) {
+                    let mut held = links(account);
+                    held.retain(|link| *link != Value::from(*group));
+                    account.insert("groups".into(), Value::List(held));
+                }
+            }
+            Self::Delete(place) => {
+                accounts.remove(chosen(place));
+            }
+            Self::Make => {
+                accounts.insert("service".into(), [("login".to_owned(), Value::from("service"))].into());
+            }
+        }
+    }
+}
+
+fn any_deed() -> impl Strategy<Value = Deed> {
+    let group = || prop::sample::select(vec!["a", "b", "c", "d"]);
+    prop_oneof![
+        (0..5_usize, prop::sample::select(vec!["Emperor", "Clerk", ""]))
+            .prop_map(|(place, title)| Deed::Rename(place, title)),
+        (0..5_usize, group()).prop_map(|(place, group)| Deed::Link(place, group)),
+        (0..5_usize, group()).prop_map(|(place, group)| Deed::Unlink(place, group)),
+        (0..5_usize).prop_map(Deed::Delete),
+        Just(Deed::Make),
+    ]
+}
+
+impl Given {
+    /// The rules give the same.
+    fn says_what(&self, other: &Self) -> bool {
+        self.title == other.title && self.groups == other.groups
+    }
+}
+
+/// The change writes what a rule gives anew, or takes away what one no longer gives.
+fn is_of_rules(change: &Change, was: &Given, is: &Given) -> bool {
+    let items = || change.proposed.iter().flat_map(|value| value.items());
+    let has = |given: &Given, item: &Value| given.groups.iter().any(|group| Value::from(*group) == *item);
+    match (change.property.as_str(), change.operation) {
+        ("title", ChangeOperation::Set) => was.title != is.title,
+        ("groups", ChangeOperation::Add) => items().all(|item| has(is, item) && !has(was, item)),
+        ("groups", ChangeOperation::Remove) => items().all(|item| has(was, item) && !has(is, item)),
+        _ => false,
+    }
+}
+
 proptest! {
     /// Whatever changes: once everything ordered has arrived, nothing more is wanted, the systems
     /// show what the rules say, and what nobody of ours gave is untouched.
@@ -746,6 +823,43 @@ proptest! {
             }
             prop_assert_eq!(world.accounts.len(), rules.len() + 1);
             prop_assert_eq!(world.accounts.get("service"), Some(&stranger));
+        }
+    }
+
+    /// Whatever people do by hand in the system: while no rule changes nothing is ordered, and once one does,
+    /// just what it gives anew or no longer gives.
+    #[test]
+    fn nothing_is_touched_that_no_rule_asked_for(
+        before in any_rules(),
+        after in any_rules(),
+        by_hand in proptest::collection::vec(any_deed(), 0..6),
+    ) {
+        let mut world = World::new("Free");
+        world.run(&before);
+        let theirs: Vec<&str> = before.keys().copied().collect();
+        by_hand.iter().for_each(|deed| deed.done(&mut world.accounts, &theirs));
+        let left = world.accounts.clone();
+        world.synchronize();
+        prop_assert_eq!(world.run(&before).orders, vec![]);
+        prop_assert_eq!(&world.accounts, &left);
+        let orders = world.run(&after).orders;
+        for order in &orders {
+            let key = order.target_key.as_str();
+            match (before.get(key), after.get(key)) {
+                (Some(_), None) => prop_assert_eq!(order.kind, OrderKind::Deletion),
+                (Some(was), Some(is)) => {
+                    prop_assert!(!is.says_what(was), "no rule changed: {:?}", order);
+                    let of_rules = |change: &Change| is_of_rules(change, was, is);
+                    let is_whole = order.kind == OrderKind::Addition && !left.contains_key(key);
+                    prop_assert!(is_whole || order.changes.iter().all(of_rules), "{order:?}");
+                }
+                (None, Some(_)) => {
+                    prop_assert_ne!(order.kind, OrderKind::Deletion);
+                    let is_removal = |change: &Change| change.operation == ChangeOperation::Remove;
+                    prop_assert!(!order.changes.iter().any(is_removal), "{order:?}");
+                }
+                (None, None) => prop_assert!(false, "nobody's: {order:?}"),
+            }
         }
     }
 

@@ -1,0 +1,78 @@
+//! What is afoot in the ledger, at a glance: of each lane its newest order, and whatever can still be cancelled.
+//!
+//! A hundred thousand people have orders by the hundred thousand, and what these change is more than fits into
+//! memory. Whether one goes out is said by a look beside its lane; what is said of all of them together needs no
+//! more than stands here.
+
+use super::lane::{LaneId, LaneKey, OwnerId};
+use crate::model::known_order::KnownOrder;
+use provost_domain::{OrderId, OrderKind, ProvisioningState};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// The newest order of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Its id.
+    pub id: OrderId,
+    /// What it does.
+    pub kind: OrderKind,
+    /// Where it stands.
+    pub state: ProvisioningState,
+}
+
+/// An order that can be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct GivingWay {
+    lane: LaneId,
+    owner: OwnerId,
+    id: OrderId,
+}
+
+/// What is afoot in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Afoot {
+    newest: HashMap<LaneId, Newest>,
+    giving_way: Vec<GivingWay>,
+}
+
+impl Afoot {
+    /// What is afoot in these lanes, each oldest first.
+    pub fn in_lanes(lanes: &BTreeMap<LaneKey, Vec<KnownOrder>>) -> Self {
+        let mut afoot = Self::default();
+        for (lane, orders) in lanes {
+            let lane = LaneId::of(lane);
+            for order in orders {
+                let newest = Newest { id: order.id, kind: order.kind, state: order.state };
+                if order.counts() {
+                    afoot.add(lane, newest);
+                }
+                if order.gives_way() {
+                    afoot.add_giving_way(lane, OwnerId::of(&order.owner), order.id);
+                }
+            }
+        }
+        afoot
+    }
+
+    /// Adds an order that counts; those of one lane come oldest first.
+    pub fn add(&mut self, lane: LaneId, order: Newest) {
+        self.newest.insert(lane, order);
+    }
+
+    /// Adds an order that can be cancelled.
+    pub fn add_giving_way(&mut self, lane: LaneId, owner: OwnerId, id: OrderId) {
+        self.giving_way.push(GivingWay { lane, owner, id });
+    }
+
+    /// The newest order of a lane that was not replaced or cancelled.
+    pub(super) fn newest(&self, lane: LaneId) -> Option<&Newest> {
+        self.newest.get(&lane)
+    }
+
+    /// What can be cancelled and nobody needs any more. That somebody else needs an order on the resource keeps
+    /// nobody's.
+    pub(super) fn unneeded(&self, needed: &HashSet<(LaneId, OwnerId)>) -> Vec<OrderId> {
+        let unneeded = self.giving_way.iter().filter(|order| !needed.contains(&(order.lane, order.owner)));
+        unneeded.map(|order| order.id).collect()
+    }
+}
