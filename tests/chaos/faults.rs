@@ -65,11 +65,15 @@ impl Faults {
         let (mut injected, end) = (BTreeMap::new(), Instant::now() + time);
         // Each kind once, and then as it comes.
         let mut first: Vec<Fault> = KINDS.iter().map(|(fault, _)| *fault).collect();
-        while Instant::now() < end {
+        while Instant::now() < end || !first.is_empty() {
             sleep(self.dice.millis(100..700)).await;
             let fault = if first.is_empty() { self.choose() } else { first.swap_remove(self.dice.place(first.len())) };
             if self.verbose {
-                println!("{:>8.1} s left: {}", (end - Instant::now()).as_secs_f64(), fault.told());
+                println!(
+                    "{:>8.1} s left: {}",
+                    end.saturating_duration_since(Instant::now()).as_secs_f64(),
+                    fault.told()
+                );
             }
             self.one(fault).await;
             *injected.entry(fault.told()).or_default() += 1;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 #[test]
 fn short_chaos_loses_nothing_and_writes_nothing_twice() {
-    let output = Command::new(binary("chaos")).args(["--minutes", "0.6", "--seed", "7"]).output().unwrap();
+    let output = Command::new(binary("chaos")).args(["--minutes", "0.4", "--seed", "7"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let figure = |name: &str| -> usize {
@@ -25,7 +25,7 @@ fn short_chaos_loses_nothing_and_writes_nothing_twice() {
     ] {
         assert!(figure(kind) > 0, "{kind}");
     }
-    assert!(figure("executed") > 100 && figure("effects in slapd's own log") >= figure("executed"), "{text}");
+    assert!(figure("executed") > 50 && figure("effects in slapd's own log") >= figure("executed"), "{text}");
     assert_eq!(figure("orders submitted"), figure("orders settled"));
     for wrong in ["lost", "doubled", "out of order", "nobody ordered it"] {
         assert_eq!(figure(wrong), 0, "{wrong}");
