@@ -2,7 +2,7 @@
 
 DATA_DIR ?= .provost-demo
 
-.PHONY: help demo test test-deps lint fmt release-contract bench clean-data
+.PHONY: help demo test test-deps lint fmt release-contract bench chaos clean-data
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -32,6 +32,14 @@ release-contract: ## make the present proto/ the one that later checks compare w
 
 bench: test-deps ## throughput, each figure beside its measured limit
 	cargo run --release -q -p provost-tests --bin bench
+
+MINUTES ?= 3
+SEED ?=
+
+chaos: test-deps ## real processes under real faults, judged by slapd's own log (MINUTES=3 SEED=)
+	cargo build -q --bins -p provost-review -p provost-fulfillment -p provost-order-generator -p provost-agent \
+	    -p provost-tests
+	cargo run -q -p provost-tests --bin chaos -- --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 clean-data: ## remove the data directory of the demo
 	@[ ! -e "$(DATA_DIR)" ] || [ -f "$(DATA_DIR)/DEMO" ] || \

@@ -1,4 +1,4 @@
-//! `make bench`: the two figures, each beside a limit that is measured in the same run.
+//! `make bench`: the three figures, each beside a limit that is measured in the same run.
 //!
 //! 1. Orders per second through submit → pull → feedback, over real gRPC, with real agents whose package
 //!    does nothing; the limit is bare SQL doing the ledger's writes on the same engine. The agents'
@@ -6,9 +6,13 @@
 //! 2. People per second through compute and generate, over real gRPC; the limit is the bare
 //!    expression library evaluating the same expressions for the same people.
 //!
+//! 3. Changes per second into a real directory; the limit is OpenLDAP's own tools writing the same changes from one
+//!    LDIF.
+//!
 //! Ratios, not verdicts: nothing fails because the machine had a slow day.
 
 mod bare_sql;
+mod ldap;
 mod ledger;
 mod organisation;
 mod role_model;
@@ -43,6 +47,12 @@ struct Sizes {
     /// Only the generated organisations.
     #[arg(long)]
     only_scale: bool,
+    /// Accounts into the directory.
+    #[arg(long, default_value_t = 4_000)]
+    accounts: usize,
+    /// Only the directory.
+    #[arg(long)]
+    ldap: bool,
     /// Serves a part of the suite, for another process of the benchmark.
     #[arg(long, hide = true)]
     serve: Option<scale::Role>,
@@ -58,14 +68,33 @@ async fn main() -> Result<()> {
     if let Some(role) = sizes.serve {
         return scale::serve(role, sizes.database, sizes.ledger).await;
     }
+    if sizes.ldap {
+        return directory(sizes.accounts).await;
+    }
     let postgres = Postgres::start(PostgresOptions { fsync: true }).await;
     if !sizes.only_scale {
         ledger(&postgres, sizes.orders, sizes.agents).await?;
         println!();
         role_model(&postgres, sizes.people).await?;
         println!();
+        directory(sizes.accounts).await?;
+        println!();
     }
     at_scale(&postgres, &sizes).await
+}
+
+async fn directory(accounts: usize) -> Result<()> {
+    println!("Changes per second into OpenLDAP: {accounts} accounts with 7 attributes each, all in one group");
+    println!("{:<20} {:>10} {:>24} {:>7}", "", "package", "ldapadd, ldapmodify", "ratio");
+    for ldap::Measured { what, package, tool } in ldap::run(accounts).await? {
+        println!(
+            "{what:<20} {:>10.0} {:>24.0} {:>7.2}",
+            per_second(accounts, package),
+            per_second(accounts, tool),
+            tool.as_secs_f64() / package.as_secs_f64(),
+        );
+    }
+    Ok(())
 }
 
 async fn at_scale(postgres: &Postgres, sizes: &Sizes) -> Result<()> {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 #[test]
 fn tiny_benchmark_gives_every_figure() {
-    let sizes = ["--orders", "600", "--agents", "2", "--people", "120", "--scale", "60"];
+    let sizes = ["--orders", "600", "--agents", "2", "--people", "120", "--scale", "60", "--accounts", "60"];
     let output = Command::new(binary("bench")).args(sizes).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -23,5 +23,10 @@ fn tiny_benchmark_gives_every_figure() {
         });
         assert_eq!(figures.collect::<Vec<_>>(), lines, "{engine}\n{text}");
         assert!(text.contains(&format!("{engine}, 60 people")), "{text}");
+    }
+    for what in ["account additions", "account changes", "group memberships"] {
+        let line = text.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_default();
+        let figures: Vec<f64> = line.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
+        assert!(figures.len() == 3 && figures.iter().all(|figure| *figure > 0.0), "{what}{line}\n{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the agent's own operator can ask it.
 
 use crate::agent::{Agent, VERSION};
+use crate::journal::Trouble;
 use crate::slots::Busy;
 use provost_contract::agent::v1 as wire;
 use provost_contract::agent::v1::agent_service_server::AgentService;
@@ -38,6 +39,7 @@ impl AgentService for Api {
     ) -> Result<Response<wire::GetStatusResponse>, Status> {
         let agent = &self.0;
         let unreported = agent.journal.unreported_count().await.map_err(Fault::internal)?;
+        let Trouble { problem, held, set_aside } = agent.journal.trouble();
         Ok(Response::new(wire::GetStatusResponse {
             agent_id: agent.id.clone(),
             version: VERSION.to_owned(),
@@ -47,6 +49,9 @@ impl AgentService for Api {
             fulfillment_seen_at: agent.fulfillment_seen.at().map(to_wire::timestamp),
             generator_seen_at: agent.generator_seen.at().map(to_wire::timestamp),
             connections: agent.capacities.iter().map(|(name, capacity)| status(name, capacity.busy())).collect(),
+            journal_problem: problem,
+            results_held: held,
+            journal_set_aside: set_aside,
         }))
     }
 

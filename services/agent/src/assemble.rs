@@ -74,7 +74,7 @@ pub async fn assemble_with(
     runtime: Runtime,
     mut server: Server,
 ) -> anyhow::Result<Server> {
-    let journal = Journal::open(&config.journal_file()).await?;
+    let journal = Journal::open(&config.journal_file(), runtime.clock.now()).await?;
     for cut_off in journal.take_interrupted().await? {
         tracing::warn!(order_id = %cut_off.order_id, attempt = cut_off.attempt, "was cut off while it was written; it is offered again when its lease runs out");
     }

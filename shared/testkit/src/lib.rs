@@ -12,6 +12,8 @@
 //! | one empty database of every engine | `for engine in engines().await { … engine.url … }` |
 //! | a PostgreSQL of one's own, to stop or with fsync | `Postgres::start(PostgresOptions { fsync: true }).await`, then `stop`, `crash`, `restart` |
 //! | a directory server | `Slapd::start().await`, then `ldap_url`, `ldaps_url`, `ca_file`, `admin`, `add`, `search`, `stop`, `kill9`, `restart` |
+//! | what the directory really did | `Slapd::start_audited().await`, then `audit` |
+//! | answers that get lost on their way | `Proxy::start(server).await`, then `lose_answer_to` |
 //! | a built program | `Process::start(command, address).await`, then `kill9`, `terminate`, `restart`, `log` |
 //! | where the program is | `binary("fulfillment")` |
 //! | an address | `free_port()`, `free_address()` |
@@ -20,19 +22,23 @@
 #![warn(missing_docs)]
 #![expect(clippy::panic, reason = "test equipment: a failure here is the test's failure and ends it")]
 
+mod audit;
 mod engines;
 mod eventually;
 mod port;
 mod postgres;
 mod process;
+mod proxy;
 mod slapd;
 mod watchdog;
 
+pub use audit::{Audited, AuditedEffect, AuditedStep};
 pub use engines::{Engine, engines};
 pub use eventually::eventually;
 pub use port::{free_address, free_port};
 pub use postgres::{Postgres, PostgresOptions, TestDatabase};
 pub use process::{Process, binary};
+pub use proxy::{Loss, Proxy};
 pub use slapd::{Attributes, Slapd};
 
 /// The value, or the end of the test with the whole chain of causes.

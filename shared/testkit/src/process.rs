@@ -4,7 +4,7 @@ use crate::watchdog::{Kept, Watchdog, directory};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -43,6 +43,36 @@ impl Process {
     /// `http://…`, for a gRPC channel.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// As a full disk would, keeps it from writing anything into files, or lets it write again. A limit on the size of
+    /// files (`prlimit`, of util-linux), so the program must have been started by [`Self::spared`].
+    pub async fn fill_disk(&self, is_full: bool) {
+        let limit = if is_full { "--fsize=0:unlimited" } else { "--fsize=unlimited:unlimited" };
+        let pid = self.watchdog.lock().await.pid().context("the program was not started");
+        let status = pid.and_then(|pid| {
+            let arguments = ["--pid", &pid.to_string(), limit];
+            Command::new("prlimit").args(arguments).stderr(Stdio::null()).status().context("run prlimit")
+        });
+        // A program that has just ended has no limit to set, and none is needed.
+        crate::or_fail(status);
+    }
+
+    /// The command, so that it is not ended by the signal of a limit on files, and what it prints has none.
+    pub fn spared(command: &Command) -> Command {
+        let mut spared = Command::new("bash");
+        spared.args(["-c", r#"trap '' XFSZ; exec "$@" > >(cat) 2>&1"#]).arg(command.get_program());
+        spared.arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => spared.env(key, value),
+                None => spared.env_remove(key),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            spared.current_dir(folder);
+        }
+        spared
     }
 
     /// Ends it by SIGKILL.

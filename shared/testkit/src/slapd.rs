@@ -1,5 +1,6 @@
 //! A real OpenLDAP server on loopback, in a temporary directory.
 
+use crate::audit::{self, Audited};
 use crate::port::free_port;
 use crate::watchdog::{Kept, Watchdog, directory, find_program};
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub struct Slapd {
     port: u16,
     tls_port: u16,
     ca_file: PathBuf,
+    /// Its own log of what it did.
+    audit_file: PathBuf,
     watchdog: Mutex<Watchdog>,
 }
 
@@ -46,16 +50,25 @@ impl Slapd {
 
     /// Starts an empty directory server.
     pub async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// As [`Self::start`], and the server logs every change that it carries out.
+    pub async fn start_audited() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(audited: bool) -> Self {
         for _ in 1..STARTS_MAX {
             // Another process may have taken a port in between: try with the next.
-            if let Ok(slapd) = Self::try_start().await {
+            if let Ok(slapd) = Self::try_start(audited).await {
                 return slapd;
             }
         }
-        crate::or_fail(Self::try_start().await)
+        crate::or_fail(Self::try_start(audited).await)
     }
 
-    async fn try_start() -> Result<Self> {
+    async fn try_start(audited: bool) -> Result<Self> {
         let (port, tls_port) = (free_port(), free_port());
         let places = ["/usr/sbin", "/usr/libexec", "/usr/local/libexec", "/opt/homebrew/opt/openldap/libexec"];
         let mut command = Command::new(find_program("slapd", places.map(PathBuf::from), "slapd")?);
@@ -67,9 +80,11 @@ impl Slapd {
         watchdog.setup()?;
         let ca_file = watchdog.directory().join("ca.pem");
         write_certificates(watchdog.directory())?;
-        fs::write(watchdog.directory().join("slapd.conf"), configuration()?)?;
+        let audit_file = watchdog.directory().join("audit.ldif");
+        let audit = audited.then_some(audit_file.as_path());
+        fs::write(watchdog.directory().join("slapd.conf"), configuration(audit)?)?;
 
-        let slapd = Self { port, tls_port, ca_file, watchdog: Mutex::new(watchdog) };
+        let slapd = Self { port, tls_port, ca_file, audit_file, watchdog: Mutex::new(watchdog) };
         slapd.run().await?;
         slapd.add_base_entries().await?;
         Ok(slapd)
@@ -135,6 +150,19 @@ impl Slapd {
         let result = self.admin().await.search(dn, Scope::Base, "(objectClass=*)", vec!["*"]).await;
         let result = crate::or_fail(result.with_context(|| format!("read {dn}")));
         result.0.into_iter().next().map(|entry| sorted(SearchEntry::construct(entry).attrs))
+    }
+
+    /// Every change that the server has carried out since its first start, in order, by its own log. Only of one
+    /// that was started with [`Self::start_audited`].
+    pub fn audit(&self) -> Vec<Audited> {
+        let file = &self.audit_file;
+        let log = fs::read_to_string(file).with_context(|| format!("read the audit log {}", file.display()));
+        crate::or_fail(log.and_then(|log| audit::read(&log)))
+    }
+
+    /// Where it listens without TLS.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// Stops the server in order; its entries stay.
@@ -204,7 +232,7 @@ fn sorted(attributes: impl IntoIterator<Item = (String, Vec<String>)>) -> Attrib
     attributes.into_iter().map(|(name, values)| (name, values.into_iter().collect())).collect()
 }
 
-fn configuration() -> Result<String> {
+fn configuration(audit: Option<&Path>) -> Result<String> {
     let first_that_exists = |places: &[&str], what: &str| -> Result<PathBuf> {
         let found = places.iter().map(PathBuf::from).find(|place| place.exists());
         found.with_context(|| format!("{what} not found; run `make test-deps` (Debian package: slapd)"))
@@ -226,6 +254,9 @@ fn configuration() -> Result<String> {
     let modules = ["/usr/lib/ldap", "/usr/lib64/openldap", "/usr/lib/openldap"];
     if let Some(modules) = modules.iter().map(Path::new).find(|place| place.join("back_mdb.so").exists()) {
         writeln!(text, "modulepath {}\nmoduleload back_mdb", modules.display())?;
+        if audit.is_some() {
+            writeln!(text, "moduleload auditlog")?;
+        }
     }
     writeln!(
         text,
@@ -253,6 +284,9 @@ access to * by dn.exact="{agent}" write by * read"#,
         agent = Slapd::AGENT_DN,
         limit = Slapd::SIZE_LIMIT,
     )?;
+    if let Some(audit) = audit {
+        writeln!(text, "overlay auditlog\nauditlog {}", audit.display())?;
+    }
     Ok(text)
 }
 

@@ -97,6 +97,23 @@ pub(crate) fn occupied(order: &Order, differences: &[Difference]) -> Failure {
     }
 }
 
+/// An earlier attempt may have written the order or not, and what is there is neither what the order found nor what
+/// it sets. Names both sides, property by property.
+pub(crate) fn changed_since(order: &Order, differences: &[Difference]) -> Failure {
+    let sides: Vec<String> = differences.iter().map(Difference::to_string).collect();
+    let failure = conflict(format!(
+        "{} '{}' was changed by somebody else since an earlier attempt whose outcome is unknown: {}",
+        order.entity_type,
+        order.target_key,
+        sides.join("; ")
+    ))
+    .with_hint("it was left untouched: see who changed it, then synchronize, so that the order is planned anew");
+    match differences.first() {
+        Some(difference) => failure.with_property(&difference.property),
+        None => failure,
+    }
+}
+
 /// One property whose value in the managed system is not the ordered one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {

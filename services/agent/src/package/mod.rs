@@ -34,6 +34,24 @@ pub trait Package: Send + Sync {
 
     /// Carries out one order. Safe to ask again, also when the last time was cut off half way.
     async fn fulfill(&self, order: &Order) -> Outcome;
+
+    /// Carries out an order of which an earlier attempt may have been written, all of it or a part, or not: nobody
+    /// knows. What is there already is executed, what is untouched is written, and what is neither as the order found
+    /// it nor as it sets it is somebody else's: a conflict that a person sees.
+    ///
+    /// For a package that writes over nothing, the same as [`Self::fulfill`].
+    async fn fulfill_again(&self, order: &Order) -> Outcome {
+        self.fulfill(order).await
+    }
+}
+
+/// Whether an order may have been written before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// It was not.
+    First,
+    /// An earlier attempt was begun, and nobody knows what became of it.
+    Again,
 }
 
 /// What a package can do.

@@ -4,11 +4,10 @@ use super::pull::entry;
 use crate::agent::Agent;
 use crate::journal::Execution;
 use crate::package::failure::{self, Particulars, redacted};
-use crate::package::{Outcome, Package};
+use crate::package::{Attempt, Outcome, Package};
 use crate::slots::{Capacity, Signal};
 use futures::FutureExt;
 use provost_domain::{Failure, FailureClass, Order};
-use provost_service_kit::channel::Backoff;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ const TEXT_BYTES_MAX: usize = 4 * 1024;
 /// What there is to do for an order.
 pub(super) enum Task {
     /// Write it.
-    Write(Box<Order>),
+    Write(Box<Order>, Attempt),
     /// Tell this of it; nothing is written.
     Tell(Outcome),
 }
@@ -37,13 +36,13 @@ pub(super) async fn execute(
     task: Task,
 ) {
     let outcome = match task {
-        Task::Write(order) => {
+        Task::Write(order, attempt) => {
             if !agent.flight.begin(execution.order_id) {
                 return withdraw(agent, execution).await;
             }
             let began = Instant::now();
             capacity.begin();
-            let outcome = bounded(fulfill(package, &order, EXECUTION_MAX).await);
+            let outcome = bounded(fulfill(package, &order, attempt, EXECUTION_MAX).await);
             capacity.end(signal(&outcome), began, Instant::now());
             log(connection, execution, &outcome);
             outcome
@@ -53,7 +52,7 @@ pub(super) async fn execute(
     let mut newest = execution;
     loop {
         newest = agent.flight.newest(execution.order_id).unwrap_or(newest);
-        journal(agent, newest, outcome.clone()).await;
+        agent.journal.keep(&entry(agent, newest, outcome.clone())).await;
         // While the result was journaled, the order may have come back under a newer attempt.
         if agent.flight.land(newest) {
             break;
@@ -71,9 +70,13 @@ async fn withdraw(agent: &Agent, execution: Execution) {
     }
 }
 
-async fn fulfill(package: &dyn Package, order: &Order, longest: Duration) -> Outcome {
+async fn fulfill(package: &dyn Package, order: &Order, attempt: Attempt, longest: Duration) -> Outcome {
     let failed = |class, message: String| Outcome::Failed(Failure::new(class, message));
-    match tokio::time::timeout(longest, AssertUnwindSafe(package.fulfill(order)).catch_unwind()).await {
+    let writing = match attempt {
+        Attempt::First => package.fulfill(order),
+        Attempt::Again => package.fulfill_again(order),
+    };
+    match tokio::time::timeout(longest, AssertUnwindSafe(writing).catch_unwind()).await {
         // Packages redact as well; but one that forgets must not tell a secret to everybody.
         Ok(Ok(Outcome::Failed(failure))) => Outcome::Failed(redacted(failure, order)),
         Ok(Ok(outcome)) => outcome,
@@ -112,16 +115,6 @@ fn bounded(mut outcome: Outcome) -> Outcome {
         text.push('…');
     }
     outcome
-}
-
-/// Journals the result; tries until it is on disk, for what happened must not be forgotten.
-async fn journal(agent: &Agent, execution: Execution, outcome: Outcome) {
-    let entry = entry(agent, execution, outcome);
-    let mut backoff = Backoff::default();
-    while let Err(error) = agent.journal.record(&entry).await {
-        tracing::error!(%error, order_id = %execution.order_id, attempt = execution.attempt, "a result cannot be journaled; trying again");
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
 }
 
 /// Never the failure's words: they may quote attribute values, and identities are people.
@@ -201,7 +194,7 @@ mod tests {
             expired: false,
             generated_at: provost_domain::Timestamp::from_millis(0),
         };
-        let outcome = fulfill(&Silent, &order, Duration::from_millis(20)).await;
+        let outcome = fulfill(&Silent, &order, Attempt::First, Duration::from_millis(20)).await;
         let Outcome::Failed(Failure { class, message, hint, .. }) = outcome else { unreachable!() };
         assert_eq!(class, FailureClass::Transport);
         assert_eq!(message, "the managed system did not finish within 20ms");

@@ -10,12 +10,13 @@ use crate::agent::{ANSWER_TIMEOUT, Agent, LONG_POLL, VERSION};
 use crate::connections::Connection;
 use crate::flight::Arrival;
 use crate::journal::{Entry, Execution};
-use crate::package::{Outcome, failure};
+use crate::package::{Attempt, Outcome, failure};
 use crate::slots::{Capacity, Slot};
 use provost_contract::from_wire;
 use provost_contract::fulfillment::v1::{LeaseKey, LeasedOrder, PullOrdersRequest, ReturnOrdersRequest};
 use provost_contract::types::v1 as wire;
 use provost_domain::OrderId;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ const LAST_ANSWER: Duration = Duration::from_millis(250);
 const GIVE_BACK_MAX: Duration = Duration::from_secs(3);
 /// The most leases of one call.
 const LEASES_MAX: usize = 1_000;
+/// How often to try a journal that cannot be written.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Which orders a loop takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,9 @@ pub(crate) async fn run(
     let Some(slots) = slots else { return Ok(()) };
     let mut patience = Patience::new("fulfillment");
     while let Some(free) = stop.run_until_cancelled(slots.free()).await {
+        if stop.run_until_cancelled(journal_writable(&agent)).await.is_none() {
+            break;
+        }
         let began = Instant::now();
         let last_answer = async {
             stop.cancelled().await;
@@ -74,6 +80,13 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// Waits until the journal can be written: what is not begun here may be begun by another agent.
+async fn journal_writable(agent: &Agent) {
+    while !agent.journal.is_writable().await {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 async fn pull(agent: &Agent, connection: &Connection, free: usize, which: Which) -> Result<Vec<LeasedOrder>, Status> {
@@ -112,6 +125,9 @@ async fn give_back(agent: &Agent, leases: Vec<LeaseKey>) {
     }
 }
 
+/// The results of orders, newest attempt last.
+type Known = HashMap<OrderId, Vec<Entry>>;
+
 /// An order that arrived and is not being written yet.
 struct Arrived {
     execution: Execution,
@@ -136,17 +152,13 @@ async fn accept(
     if executions.is_empty() {
         return;
     }
-    let to_do = match consult(agent, arrived, began).await {
-        Ok(to_do) => to_do,
-        Err(error) => {
-            tracing::error!(%error, orders = executions.len(), "the journal cannot be used; orders are left to their leases");
-            for execution in executions {
-                agent.flight.land(execution);
-            }
-            // Not at once again: the disk needs somebody.
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            return;
+    let Some(to_do) = stop.run_until_cancelled(intended(agent, arrived, began)).await else {
+        // The agent stops before they could be journaled: nothing was begun.
+        for execution in &executions {
+            agent.flight.land(*execution);
         }
+        let key = |Execution { order_id, attempt }| LeaseKey { order_id: order_id.to_string(), attempt };
+        return give_back(agent, executions.into_iter().map(key).collect()).await;
     };
     if stop.is_cancelled() {
         return withdraw(agent, to_do).await;
@@ -180,7 +192,7 @@ async fn withdraw(agent: &Agent, arrived: Vec<Arrived>) {
 
 /// Looks at one order: is it here already?
 fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option<Arrived> {
-    let LeasedOrder { order, attempt, lease_expires_at } = leased;
+    let LeasedOrder { order, attempt, lease_expires_at, lane_written } = leased;
     let order = order.unwrap_or_default();
     let Ok(order_id) = order.order_id.parse::<OrderId>() else {
         tracing::error!(order_id = order.order_id, "an order without a usable id; it is left to its lease");
@@ -193,24 +205,52 @@ fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option
         tracing::info!(%order_id, attempt, "an order came back while it is being written");
         return None;
     }
-    let task = read(connection, order).unwrap_or_else(|outcome| {
+    // What became of an earlier attempt is not known here, or it would not be offered again: it may be another
+    // agent's. Where other orders wrote in between, there is nothing to compare with.
+    let kind = if attempt > 1 && !lane_written { Attempt::Again } else { Attempt::First };
+    let task = read(connection, order, kind).unwrap_or_else(|outcome| {
         log(&connection.name, execution, &outcome);
         Task::Tell(outcome)
     });
     Some(Arrived { execution, task })
 }
 
-/// Asks what is known of the orders of a pull that began then, and notes those that are about to be executed.
+/// What there is to do, once it is in the journal. Holds the orders, their leases renewed, while the journal cannot be
+/// written: given up, each would count as a lost try.
+async fn intended(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Vec<Arrived> {
+    let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
+    let known = loop {
+        match known(agent, &orders, began).await {
+            Ok(known) => break known,
+            Err(error) => {
+                tracing::error!(%error, orders = orders.len(), "the journal cannot be read; trying again");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    };
+    let to_do = to_do(agent, arrived, &known);
+    let executions: Vec<_> = to_do.iter().map(|arrived| arrived.execution).collect();
+    while !executions.is_empty() && agent.journal.intend(&executions, agent.clock.now()).await.is_err() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    to_do
+}
+
+/// What is known of the orders of a pull that began then.
 ///
 /// Asked after they were taken into flight: what is not flying has its result in the journal, or none. Or its
 /// report was acknowledged while the pull was under way: such a result is looked for second, for it was put
 /// there before the journal forgot it.
-async fn consult(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Result<Vec<Arrived>, sqlx::Error> {
-    let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
-    let mut results = agent.journal.results_of(&orders).await?;
-    for entry in agent.acknowledged.since(began, &orders) {
+async fn known(agent: &Agent, orders: &[OrderId], began: Instant) -> Result<Known, sqlx::Error> {
+    let mut results = agent.journal.results_of(orders).await?;
+    for entry in agent.acknowledged.since(began, orders) {
         results.entry(entry.execution.order_id).or_default().push(entry);
     }
+    Ok(results)
+}
+
+/// Those that are about to be executed, or told of.
+fn to_do(agent: &Agent, arrived: Vec<Arrived>, results: &Known) -> Vec<Arrived> {
     let mut to_do = Vec::new();
     for Arrived { execution, task } in arrived {
         let Execution { order_id, attempt } = execution;
@@ -233,19 +273,15 @@ async fn consult(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Result
         };
         to_do.push(Arrived { execution, task });
     }
-    let executions: Vec<_> = to_do.iter().map(|arrived| arrived.execution).collect();
-    if !executions.is_empty() {
-        agent.journal.intend(&executions, agent.clock.now()).await?;
-    }
-    Ok(to_do)
+    to_do
 }
 
 /// The order, or what there is to report when it makes no sense here.
-fn read(connection: &Connection, order: wire::Order) -> Result<Task, Outcome> {
+fn read(connection: &Connection, order: wire::Order, attempt: Attempt) -> Result<Task, Outcome> {
     let order = from_wire::order("order", order)
         .map_err(|wrong| Outcome::Failed(failure::invalid(format!("the agent cannot read the order: {wrong}"))))?;
     if order.connection == *connection.name {
-        return Ok(Task::Write(Box::new(order)));
+        return Ok(Task::Write(Box::new(order), attempt));
     }
     let message = format!("the order is for connection '{}', not for '{}'", order.connection, connection.name);
     Err(Outcome::Failed(failure::invalid(message)))

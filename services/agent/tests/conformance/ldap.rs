@@ -11,10 +11,10 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const PEOPLE: &str = "ou=people,dc=example,dc=org";
-const GROUPS: &str = "ou=groups,dc=example,dc=org";
+pub const PEOPLE: &str = "ou=people,dc=example,dc=org";
+pub const GROUPS: &str = "ou=groups,dc=example,dc=org";
 /// Keeps groups from being empty, which their class does not allow.
-const NOBODY: &str = "cn=nobody,dc=example,dc=org";
+pub const NOBODY: &str = "cn=nobody,dc=example,dc=org";
 
 pub struct LdapSystem {
     package: Arc<Directory>,
@@ -67,7 +67,15 @@ fn dn(key: &str) -> String {
 
 impl LdapSystem {
     pub async fn start() -> Self {
-        let slapd = Slapd::start().await;
+        Self::over(Slapd::start().await).await
+    }
+
+    /// One whose server logs what it does.
+    pub async fn start_audited() -> Self {
+        Self::over(Slapd::start_audited().await).await
+    }
+
+    async fn over(slapd: Slapd) -> Self {
         let package = Arc::new(Directory::new(settings(&slapd), entities()).unwrap());
         let system = Self { package, slapd };
         system.put_group("staff").await;

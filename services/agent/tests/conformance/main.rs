@@ -9,7 +9,9 @@ mod orders;
 mod particular;
 mod reading;
 mod sql;
+mod together;
 mod types;
+mod unknown;
 mod writing;
 
 /// One test for each promise, against one system.

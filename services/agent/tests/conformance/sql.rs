@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use provost_agent::package::Package;
 use provost_agent::package::sql::{Sql, SqlEntity, SqlLink};
 use provost_domain::{Change, FailureClass, Value};
-use provost_testkit::{Postgres, PostgresOptions};
+use provost_testkit::{Postgres, PostgresOptions, Proxy};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -95,6 +95,22 @@ impl SqlSystem {
     pub fn package_within(&self, timeout: Duration) -> Sql {
         let url = SecretString::from(self.url.clone());
         Sql::new(&url, std::path::Path::new(""), 4, entities()).unwrap().with_timeout(timeout)
+    }
+
+    /// A way to a PostgreSQL database through which answers get lost, and its URL.
+    pub async fn behind_proxy(&self) -> (Proxy, String) {
+        let (user, place) = self.url.split_once('@').expect("user@host:port/database");
+        let (server, database) = place.split_once('/').expect("host:port/database");
+        let proxy = Proxy::start(server.parse().expect("an address")).await;
+        let url = format!("{user}@{}/{database}?sslmode=disable", proxy.address());
+        (proxy, url)
+    }
+
+    /// What triggers noted, in order.
+    pub async fn effects(&self) -> Vec<String> {
+        let query = self.statement("SELECT what FROM effects ORDER BY at", &[]);
+        let rows = self.around.query_all_raw(query).await.unwrap();
+        rows.into_iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
     }
 
     /// Makes a server of its own hang.

@@ -8,6 +8,7 @@ use provost_contract::fulfillment::v1::feedback::Outcome;
 use provost_domain::{Order, Value};
 use provost_testkit::{Process, Slapd, eventually, free_address};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,7 +22,13 @@ const TABLES: &str = "
     CREATE TRIGGER m AFTER INSERT ON memberships BEGIN INSERT INTO effects VALUES (NEW.account_login); END;";
 
 /// The program, with the connection `app`.
-async fn agent(scene: &Scene, app: &str) -> Process {
+pub async fn agent(scene: &Scene, app: &str) -> Process {
+    let (command, listen) = command(scene, app);
+    Process::start(command, listen).await
+}
+
+/// Its command, and where it listens.
+pub fn command(scene: &Scene, app: &str) -> (Command, SocketAddr) {
     let (listen, servers) = (free_address(), scene.servers_at);
     let config = scene.folder.path().join("agent.toml");
     let addresses =
@@ -29,7 +36,30 @@ async fn agent(scene: &Scene, app: &str) -> Process {
     std::fs::write(&config, format!("{addresses}[connections.app]\n{app}")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
     command.arg("--config").arg(config);
-    Process::start(command, listen).await
+    (command, listen)
+}
+
+/// A connection to a directory of accounts and groups.
+pub fn directory(slapd: &Slapd) -> String {
+    let (people, groups) = (format!("ou=people,{}", Slapd::SUFFIX), format!("ou=groups,{}", Slapd::SUFFIX));
+    format!(
+        "package = 'ldap'\nurl = '{}'\nbind_dn = '{}'\nbind_password = '{}'\n\
+         [connections.app.entities.Account]\nbase_dn = '{people}'\nrdn_attribute = 'uid'\n\
+         object_classes = ['inetOrgPerson']\nattributes = {{ login = 'uid' }}\n\
+         [connections.app.entities.Account.links.groups]\nentity = 'Group'\nattribute = 'member'\n\
+         [connections.app.entities.Group]\nbase_dn = '{groups}'\nrdn_attribute = 'cn'\n\
+         object_classes = ['groupOfNames']\n",
+        slapd.ldap_url(),
+        Slapd::AGENT_DN,
+        Slapd::AGENT_PASSWORD
+    )
+}
+
+/// An account with the attributes that a directory asks for.
+pub fn entry(number: u128) -> Order {
+    let mut order = account(number);
+    order.changes.extend(["cn", "sn"].map(|name| set(name, Value::from("Byron"))));
+    order
 }
 
 /// Kills and restarts the agent so often, each time after some more orders were reported.
@@ -81,11 +111,11 @@ impl Town {
         self.around.query_one_raw(query).await.unwrap().unwrap().try_get_by_index(0).unwrap()
     }
 
-    async fn until(&self, what: &str, is_so: impl FnMut() -> bool) {
+    pub async fn until(&self, what: &str, is_so: impl FnMut() -> bool) {
         self.scene.until(what, is_so).await;
     }
 
-    fn report_calls(&self) -> usize {
+    pub fn report_calls(&self) -> usize {
         self.scene.servers.with(|state| state.report_calls)
     }
 }
@@ -182,25 +212,9 @@ async fn killed_again_and_again_the_directory_holds_every_account_with_its_group
     let nobody = format!("cn=nobody,{}", Slapd::SUFFIX);
     let attributes = [("objectClass", &["groupOfNames"][..]), ("cn", &["staff"]), ("member", &[nobody.as_str()])];
     slapd.add(&staff, &attributes).await;
-    let app = format!(
-        "package = 'ldap'\nurl = '{}'\nbind_dn = '{}'\nbind_password = '{}'\n\
-         [connections.app.entities.Account]\nbase_dn = '{people}'\nrdn_attribute = 'uid'\n\
-         object_classes = ['inetOrgPerson']\nattributes = {{ login = 'uid' }}\n\
-         [connections.app.entities.Account.links.groups]\nentity = 'Group'\nattribute = 'member'\n\
-         [connections.app.entities.Group]\nbase_dn = '{groups}'\nrdn_attribute = 'cn'\n\
-         object_classes = ['groupOfNames']\n",
-        slapd.ldap_url(),
-        Slapd::AGENT_DN,
-        Slapd::AGENT_PASSWORD
-    );
+    let app = directory(&slapd);
     let agent = agent(&scene, &app).await;
-    let orders: Vec<_> = (1..=ORDERS)
-        .map(|number| {
-            let mut order = account(number);
-            order.changes.extend(["cn", "sn"].map(|name| set(name, Value::from("Byron"))));
-            order
-        })
-        .collect();
+    let orders: Vec<_> = (1..=ORDERS).map(entry).collect();
     scene.servers.submit(orders.clone());
     kill_again_and_again(&scene, &agent, 5).await;
     let held = slapd.search(&people, "(objectClass=inetOrgPerson)").await;

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod exporting;
+mod journal;
 mod leases;
 mod operator;
 mod pacing;

@@ -57,6 +57,8 @@ pub struct State {
     /// Renewals are refused: the lease is somebody else's.
     pub leases_lost: bool,
     pub lease: Duration,
+    /// Said of every attempt after the first.
+    pub lane_written: bool,
     /// `max_orders` of every pull for any orders.
     pub pulls: Vec<i32>,
     /// What was given back.
@@ -137,6 +139,7 @@ impl State {
             order: Some(to_wire::order(order)),
             attempt,
             lease_expires_at: Some(to_wire::timestamp(provost_domain::Timestamp::from_millis(expires))),
+            lane_written: attempt > 1 && self.lane_written,
         };
         while let Some(id) = self.redeliver.pop_front_if(|_| !urgent_only) {
             let (order, attempt, _) = &self.leased[&id];

@@ -16,6 +16,7 @@ pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod history;
 mod insert;
+pub(crate) mod lane;
 pub(crate) mod leases;
 mod ledger;
 pub(crate) mod list;

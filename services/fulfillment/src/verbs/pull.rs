@@ -10,7 +10,7 @@ use crate::store::agents::{self, Presence};
 use crate::store::claim::Wanted;
 use crate::store::connections::Connections;
 use crate::store::entries::Full;
-use crate::store::{Batch, Ledger, Rings, claim, connections, entries};
+use crate::store::{Batch, Ledger, Rings, claim, connections, entries, lane};
 use crate::verbs::each::ITEMS_MAX;
 use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
 use provost_contract::types::v1::OrderKind;
@@ -167,6 +167,10 @@ impl Ledger {
         let event = Event::Leased { lease: lease.clone() };
         let mut batch = Batch::of(&transaction, front.iter().map(|full| full.entry.clone()), now);
         let mut again = false;
+        // Only an order that was begun before is compared with what it says that it found.
+        let begun: Vec<_> =
+            front.iter().filter(|full| full.entry.standing.attempts > 0).map(|full| full.entry.id).collect();
+        let written = lane::written_since(&transaction, &begun).await?;
         let mut leased = Vec::with_capacity(front.len());
         let mut went: BTreeMap<String, Went> = BTreeMap::new();
         for full in front {
@@ -215,6 +219,7 @@ impl Ledger {
                 order: Some(full.order),
                 attempt: record::count(full.entry.standing.attempts + 1),
                 lease_expires_at: Some(to_wire::timestamp(lease.until)),
+                lane_written: written.contains(&full.entry.id),
             });
         }
         for (name, Went { orders, first, deletions, probe }) in went {

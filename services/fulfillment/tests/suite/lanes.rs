@@ -197,3 +197,30 @@ async fn late_word_of_one_order_lets_go_of_its_own_hold_alone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn agent_is_told_when_the_lane_was_written_since_an_order_was_planned() {
+    on_each_engine(async |world| {
+        let (first, second) = (order("ada", "1"), order("ada", "2"));
+        world.submit(vec![first.clone()]).await;
+        world.pull().await;
+        world.submit(vec![second.clone()]).await;
+        world.report(vec![executed(&first.order_id, 1)]).await;
+        let told = |leased: Vec<provost_contract::fulfillment::v1::LeasedOrder>| {
+            leased.into_iter().map(|leased| (leased.attempt, leased.lane_written)).collect::<Vec<_>>()
+        };
+        // A first attempt is not compared with anything.
+        assert_eq!(told(world.pull().await), [(1, false)]);
+        world.report(vec![failed(&second.order_id, 1, FailureClass::Transport)]).await;
+        world.pass(2);
+        assert_eq!(told(world.pull().await), [(2, true)]);
+        // Nobody was before this one.
+        let alone = order("bob", "1");
+        world.submit(vec![alone.clone()]).await;
+        world.pull().await;
+        world.report(vec![failed(&alone.order_id, 1, FailureClass::Transport)]).await;
+        world.pass(2);
+        assert_eq!(told(world.pull().await), [(2, false)]);
+    })
+    .await;
+}

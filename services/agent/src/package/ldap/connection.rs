@@ -5,6 +5,7 @@
 //! page are on one connection at once, for directories remember one page for each connection.
 
 use super::failure::{ADMIN_LIMIT_EXCEEDED, NO_SUCH_OBJECT, SIZE_LIMIT_EXCEEDED, SUCCESS, of_error, of_result};
+use super::together::Together;
 use super::{LdapSettings, dn};
 use crate::package::failure::{Particulars, invalid, transport};
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
@@ -28,6 +29,8 @@ pub(super) struct Connector {
     settings: LdapSettings,
     timeout: Duration,
     shared: Mutex<Shared>,
+    /// Memberships that orders change, over whichever connection.
+    together: Together,
     /// A password in the clear was warned of.
     warned: AtomicBool,
 }
@@ -49,6 +52,7 @@ pub(super) struct Session {
     timeout: Duration,
     /// Held while a search goes page by page.
     paging: Arc<Mutex<()>>,
+    together: Together,
     generation: u64,
     /// The connection was there before: it may have broken unnoticed.
     pub(super) reused: bool,
@@ -56,7 +60,8 @@ pub(super) struct Session {
 
 impl Connector {
     pub(super) fn new(settings: LdapSettings) -> Self {
-        Self { settings, timeout: OPERATION_TIMEOUT, shared: Mutex::default(), warned: AtomicBool::new(false) }
+        let warned = AtomicBool::new(false);
+        Self { settings, timeout: OPERATION_TIMEOUT, shared: Mutex::default(), together: Together::default(), warned }
     }
 
     /// Gives every operation another time limit.
@@ -111,6 +116,7 @@ impl Connector {
             page_size: self.settings.page_size,
             timeout: self.timeout,
             paging: Arc::default(),
+            together: self.together.clone(),
             generation: 0,
             reused: false,
         })
@@ -240,6 +246,11 @@ impl Session {
             }
             _ => Err(of_result(&found.1)),
         }
+    }
+
+    /// Where memberships meet that other orders change.
+    pub(super) const fn together(&self) -> &Together {
+        &self.together
     }
 
     /// The connection that this is the use of.

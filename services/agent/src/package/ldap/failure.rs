@@ -6,11 +6,16 @@ use ldap3::{LdapError, LdapResult};
 use provost_domain::{Failure, FailureClass, Order};
 
 pub(super) const SUCCESS: u32 = 0;
+pub(super) const TIME_LIMIT_EXCEEDED: u32 = 3;
 pub(super) const SIZE_LIMIT_EXCEEDED: u32 = 4;
 pub(super) const ADMIN_LIMIT_EXCEEDED: u32 = 11;
 pub(super) const NO_SUCH_ATTRIBUTE: u32 = 16;
+pub(super) const INAPPROPRIATE_MATCHING: u32 = 18;
+pub(super) const CONSTRAINT_VIOLATION: u32 = 19;
 pub(super) const VALUE_EXISTS: u32 = 20;
 pub(super) const NO_SUCH_OBJECT: u32 = 32;
+pub(super) const BUSY: u32 = 51;
+pub(super) const UNAVAILABLE: u32 = 52;
 pub(super) const OBJECT_CLASS_VIOLATION: u32 = 65;
 pub(super) const ENTRY_EXISTS: u32 = 68;
 

@@ -2,21 +2,34 @@
 //!
 //! A directory has no transactions over several entries. The rule that must hold: every step can be
 //! asked again, and the entry comes before its memberships (when it goes, after them), so that asking
-//! again completes what was cut off.
+//! again completes what was cut off. A modify names the values that it takes away: one that arrives late, from a
+//! connection that was given up, finds them gone and does nothing.
 
 use super::connection::{Attribute, Session, values_of};
-use super::failure::{ENTRY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, SUCCESS, VALUE_EXISTS, of_result, of_write};
+use super::failure::{
+    CONSTRAINT_VIOLATION, ENTRY_EXISTS, INAPPROPRIATE_MATCHING, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, SUCCESS,
+    VALUE_EXISTS, of_result, of_write,
+};
 use super::mapping::LdapEntity;
 use super::membership::Membership;
 use super::{LdapEntities, value};
 use crate::package::failure::{self, Difference, Particulars};
-use crate::package::{ALREADY_GONE, ALREADY_SO, Outcome};
+use crate::package::{ALREADY_GONE, ALREADY_SO, Attempt, Outcome};
 use ldap3::{Mod, SearchEntry};
 use provost_domain::{Change, ChangeOperation, Failure, Order, OrderKind, Value, ValueType};
 use std::collections::HashSet;
 
-/// How often an update looks again after somebody else changed the same entry.
-const TRIES: usize = 3;
+/// How often an update looks, for somebody else may change the same entry.
+const LOOKS: usize = 4;
+
+/// How an update takes values away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    /// Those that it saw and no others: had it been written before, it is refused.
+    ByValue,
+    /// Whatever is there, where the directory cannot tell values apart.
+    Whole,
+}
 
 /// An order, in terms of entries.
 struct Plan<'a> {
@@ -39,11 +52,12 @@ pub(super) async fn fulfill(
     entities: &LdapEntities,
     entity: &LdapEntity,
     order: &Order,
+    attempt: Attempt,
 ) -> Result<Outcome, Failure> {
     let plan = plan(entities, entity, order)?;
     let note = match order.kind {
         OrderKind::Addition => add(session, &plan).await?,
-        OrderKind::Update | OrderKind::Association => update(session, &plan).await?,
+        OrderKind::Update | OrderKind::Association => update(session, &plan, attempt).await?,
         OrderKind::Deletion => {
             for property in entity.links.keys() {
                 if let Some(membership) = Membership::of(entities, entity, property) {
@@ -138,14 +152,18 @@ fn class_difference(plan: &Plan<'_>, entry: &SearchEntry) -> Option<Difference> 
     })
 }
 
-async fn update(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Failure> {
+async fn update(session: &Session, plan: &Plan<'_>, attempt: Attempt) -> Result<&'static str, Failure> {
     let mut changed = false;
-    for attempt in 1..=TRIES {
+    let mut taking = Taking::ByValue;
+    for look in 1..=LOOKS {
         let Some(entry) = session.read(&plan.dn, attributes_of(plan)).await? else {
             return Err(failure::resource_missing(plan.order));
         };
+        if look == 1 && attempt == Attempt::Again {
+            strangers(session, plan, &entry).await?;
+        }
         let set = plan.attributes.iter().filter(|wanted| wanted.change.operation == ChangeOperation::Set);
-        let deltas: Vec<Mod<Vec<u8>>> = set.flat_map(|wanted| deltas(wanted, &entry)).collect();
+        let deltas: Vec<Mod<Vec<u8>>> = set.flat_map(|wanted| deltas(wanted, &entry, taking)).collect();
         if deltas.is_empty() {
             break;
         }
@@ -156,8 +174,15 @@ async fn update(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Fail
                 break;
             }
             NO_SUCH_OBJECT => return Err(failure::resource_missing(plan.order)),
-            // Somebody else changed the entry between our look and our write: look again.
-            VALUE_EXISTS | NO_SUCH_ATTRIBUTE if attempt < TRIES => {}
+            // An attribute without a rule to tell its values apart (jpegPhoto).
+            INAPPROPRIATE_MATCHING if taking == Taking::ByValue => taking = Taking::Whole,
+            // Somebody else changed the entry between our look and our write: look again. Twice in a row, and it
+            // is the directory that does not take away the very value that it shows.
+            NO_SUCH_ATTRIBUTE | VALUE_EXISTS if look < LOOKS => {
+                taking = if look == 1 { taking } else { Taking::Whole };
+            }
+            // Or an attribute with room for one value got one meanwhile; else the rules refuse it once more.
+            CONSTRAINT_VIOLATION if look == 1 => {}
             _ => return Err(of_write(&result, plan.entity, plan.order)),
         }
     }
@@ -166,6 +191,23 @@ async fn update(session: &Session, plan: &Plan<'_>) -> Result<&'static str, Fail
     }
     let written = memberships(session, plan).await?;
     Ok(if changed || written > 0 { "updated" } else { ALREADY_SO })
+}
+
+/// Fails when something is neither as the order found it nor as it sets it: somebody else was there since.
+async fn strangers(session: &Session, plan: &Plan<'_>, entry: &SearchEntry) -> Result<(), Failure> {
+    let mut differences = Vec::new();
+    let set = plan.attributes.iter().filter(|wanted| wanted.change.operation == ChangeOperation::Set);
+    for wanted in set.filter(|wanted| !wanted.change.write_only) {
+        let present: HashSet<Vec<u8>> = values_of(entry, wanted.attribute).into_iter().collect();
+        if present != wanted.values && present != value::encoded(wanted.change.current.as_ref()) {
+            let found = shown(present);
+            differences.push(Difference::of(wanted.change, found.as_ref(), wanted.change.proposed.as_ref()));
+        }
+    }
+    for (change, membership) in &plan.memberships {
+        differences.extend(membership.strangers(session, &plan.dn, change).await?);
+    }
+    if differences.is_empty() { Ok(()) } else { Err(failure::changed_since(plan.order, &differences)) }
 }
 
 /// Adds or removes values one by one. The directory says which are there: it knows which attributes do not
@@ -191,15 +233,15 @@ async fn add_and_remove(session: &Session, plan: &Plan<'_>, wanted: &Wanted<'_>)
 }
 
 /// What takes an attribute from the values that are there to those that are set.
-fn deltas(wanted: &Wanted<'_>, entry: &SearchEntry) -> Vec<Mod<Vec<u8>>> {
+fn deltas(wanted: &Wanted<'_>, entry: &SearchEntry, taking: Taking) -> Vec<Mod<Vec<u8>>> {
     let name = wanted.attribute.as_bytes().to_vec();
     let present: HashSet<Vec<u8>> = values_of(entry, wanted.attribute).into_iter().collect();
     let missing: HashSet<Vec<u8>> = wanted.values.difference(&present).cloned().collect();
     let surplus: HashSet<Vec<u8>> = present.difference(&wanted.values).cloned().collect();
-    // What the directory keeps of a write-only value (a hash) cannot be compared; and a single value
-    // is replaced, for not every attribute can be deleted by value.
+    // What the directory keeps of a write-only value (a hash) cannot be compared.
     let single = present.len() <= 1 && wanted.values.len() <= 1;
-    if wanted.change.write_only || (single && !(missing.is_empty() && surplus.is_empty())) {
+    let whole = taking == Taking::Whole && single && !(missing.is_empty() && surplus.is_empty());
+    if wanted.change.write_only || whole {
         return vec![Mod::Replace(name, wanted.values.clone())];
     }
     let mut deltas = Vec::new();

@@ -1,16 +1,17 @@
-//! Membership in groups, kept at the group: one value of its member attribute at a time.
+//! Membership in groups, kept at the group: values of its member attribute come and go.
 //!
 //! Never sends a group's whole list: two writers would undo each other. Tolerates what is already
-//! there and what is already gone.
+//! there and what is already gone. What several orders change at one group travels together.
 
 use super::LdapEntities;
 use super::connection::{Session, comparable, values_of};
 use super::failure::{NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, OBJECT_CLASS_VIOLATION, SUCCESS, VALUE_EXISTS, of_result};
 use super::mapping::{LdapEntity, LdapLink};
+use super::together::{Place, Step};
 use crate::package::failure::{self, Difference, Particulars};
-use ldap3::Mod;
+use ldap3::LdapResult;
 use provost_domain::{Change, ChangeOperation, Failure, FailureClass, Value};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// One multi-valued property that is kept at groups.
 pub(super) struct Membership<'a> {
@@ -50,21 +51,18 @@ impl<'a> Membership<'a> {
                 (wanted.difference(&present).cloned().collect(), present.difference(&wanted).cloned().collect())
             }
         };
-        let mut written = 0;
-        for group in join {
-            written += u64::from(self.join(session, &group, member).await?);
-        }
-        for group in leave {
-            written += u64::from(self.leave(session, &group, member).await?);
-        }
+        // Side by side: groups know nothing of each other.
+        let joined = futures::future::join_all(join.iter().map(|group| self.join(session, group, member))).await;
+        let mut written = count(joined)?;
+        let left = futures::future::join_all(leave.iter().map(|group| self.leave(session, group, member))).await;
+        written += count(left)?;
         Ok(written)
     }
 
     /// Takes the member out of every group.
     pub(super) async fn clear(&self, session: &Session, member: &str) -> Result<(), Failure> {
-        for group in self.present(session, member).await? {
-            self.leave(session, &group, member).await?;
-        }
+        let present = self.present(session, member).await?;
+        count(futures::future::join_all(present.iter().map(|group| self.leave(session, group, member))).await)?;
         Ok(())
     }
 
@@ -86,10 +84,32 @@ impl<'a> Membership<'a> {
         Ok(Some(Difference::of(change, Some(&found), change.proposed.as_ref())))
     }
 
+    /// The memberships that are there although the order neither found nor sets them.
+    pub(super) async fn strangers(
+        &self,
+        session: &Session,
+        member: &str,
+        change: &Change,
+    ) -> Result<Option<Difference>, Failure> {
+        if change.operation != ChangeOperation::Set {
+            return Ok(None);
+        }
+        let present = self.present(session, member).await?;
+        let known: BTreeSet<String> = wanted(change)?.into_iter().chain(keys(change.current.as_ref())).collect();
+        if present.is_subset(&known) {
+            return Ok(None);
+        }
+        let found = Value::List(present.into_iter().map(Value::String).collect());
+        Ok(Some(Difference::of(change, Some(&found), change.proposed.as_ref())))
+    }
+
+    async fn step(&self, session: &Session, group: &str, step: Step, member: &str) -> Result<LdapResult, Failure> {
+        let place = Place { group: self.group.dn(group), attribute: self.link.attribute.clone() };
+        session.together().change(session, place, step, member).await
+    }
+
     async fn join(&self, session: &Session, group: &str, member: &str) -> Result<bool, Failure> {
-        let values = HashSet::from([member.as_bytes().to_vec()]);
-        let change = Mod::Add(self.link.attribute.clone().into_bytes(), values);
-        let result = session.modify(&self.group.dn(group), vec![change]).await?;
+        let result = self.step(session, group, Step::Join, member).await?;
         match result.rc {
             SUCCESS => Ok(true),
             VALUE_EXISTS => Ok(false),
@@ -102,9 +122,7 @@ impl<'a> Membership<'a> {
     }
 
     async fn leave(&self, session: &Session, group: &str, member: &str) -> Result<bool, Failure> {
-        let values = HashSet::from([member.as_bytes().to_vec()]);
-        let change = Mod::Delete(self.link.attribute.clone().into_bytes(), values);
-        let result = session.modify(&self.group.dn(group), vec![change]).await?;
+        let result = self.step(session, group, Step::Leave, member).await?;
         match result.rc {
             SUCCESS => Ok(true),
             NO_SUCH_ATTRIBUTE | NO_SUCH_OBJECT => Ok(false),
@@ -137,6 +155,11 @@ impl<'a> Membership<'a> {
     }
 }
 
+/// How many came or went; the first failure, if there is one.
+fn count(steps: Vec<Result<bool, Failure>>) -> Result<u64, Failure> {
+    steps.into_iter().try_fold(0, |written, step| Ok(written + u64::from(step?)))
+}
+
 fn wanted(change: &Change) -> Result<BTreeSet<String>, Failure> {
     let items = change.proposed.as_ref().map(Value::items).unwrap_or_default();
     let keys = items.iter().map(|item| match item {
@@ -146,6 +169,11 @@ fn wanted(change: &Change) -> Result<BTreeSet<String>, Failure> {
         key => Ok(key.to_string()),
     });
     keys.collect()
+}
+
+/// The keys that a value lists.
+fn keys(value: Option<&Value>) -> impl Iterator<Item = String> {
+    value.map(Value::items).unwrap_or_default().iter().map(Value::to_string)
 }
 
 /// The key of an entry: of several values of the naming attribute, the one that stands in the DN.

@@ -10,12 +10,13 @@ mod failure;
 mod fulfill;
 mod mapping;
 mod membership;
+mod together;
 mod value;
 
 pub use mapping::{LdapEntity, LdapLink};
 
 use super::failure::{Particulars, missing, redacted, unmapped_entity};
-use super::{Abilities, Entity, Outcome, Package, RowSender};
+use super::{Abilities, Attempt, Entity, Outcome, Package, RowSender};
 use async_trait::async_trait;
 use connection::Connector;
 use provost_domain::{Failure, FailureClass, Order};
@@ -96,8 +97,16 @@ impl Directory {
         self.entities.get(name).ok_or_else(|| unmapped_entity(name))
     }
 
+    async fn carry_out(&self, order: &Order, attempt: Attempt) -> Outcome {
+        let (again, mut result) = self.try_fulfill(order, attempt).await;
+        if again {
+            result = self.try_fulfill(order, Attempt::Again).await.1;
+        }
+        result.unwrap_or_else(|failure| Outcome::Failed(redacted(failure, order)))
+    }
+
     /// One try; says whether to try again at once.
-    async fn try_fulfill(&self, order: &Order) -> (bool, Result<Outcome, Failure>) {
+    async fn try_fulfill(&self, order: &Order, attempt: Attempt) -> (bool, Result<Outcome, Failure>) {
         let entity = match self.entity(&order.entity_type) {
             Ok(entity) => entity,
             Err(failure) => return (false, Err(failure)),
@@ -106,7 +115,7 @@ impl Directory {
             Ok(session) => session,
             Err(failure) => return (false, Err(failure)),
         };
-        let result = fulfill::fulfill(&session, &self.entities, entity, order).await;
+        let result = fulfill::fulfill(&session, &self.entities, entity, order, attempt).await;
         let lost = result.as_ref().is_err_and(is_lost);
         if lost {
             self.connector.forget(session.generation()).await;
@@ -146,10 +155,10 @@ impl Package for Directory {
     }
 
     async fn fulfill(&self, order: &Order) -> Outcome {
-        let (again, mut result) = self.try_fulfill(order).await;
-        if again {
-            result = self.try_fulfill(order).await.1;
-        }
-        result.unwrap_or_else(|failure| Outcome::Failed(redacted(failure, order)))
+        self.carry_out(order, Attempt::First).await
+    }
+
+    async fn fulfill_again(&self, order: &Order) -> Outcome {
+        self.carry_out(order, Attempt::Again).await
     }
 }

@@ -10,18 +10,20 @@ use super::links;
 use super::mapping::quoted_table;
 use super::plan::{Assignment, Plan};
 use super::statement::{self, Builder};
-use super::value::Cell;
+use super::value::{Cell, Param};
 use crate::package::failure::{self, Difference, Particulars};
-use crate::package::{ALREADY_GONE, ALREADY_SO, Outcome};
+use crate::package::{ALREADY_GONE, ALREADY_SO, Attempt, Outcome};
 use provost_domain::{Failure, FailureClass, Order, OrderKind, ValueType};
 
 /// Carries out one order.
-pub(super) async fn fulfill(sql: &Sql, order: &Order) -> Result<Outcome, Failure> {
+pub(super) async fn fulfill(sql: &Sql, order: &Order, attempt: Attempt) -> Result<Outcome, Failure> {
     let plan = Plan::of(sql, order).await?;
-    match once(sql, &plan).await {
+    match once(sql, &plan, attempt).await {
         // Somebody inserted the row, or a link row, between our look and our insert: perhaps an earlier attempt
         // of this very order. The second time it is seen and compared.
-        Err(Trouble::Database { error, .. }) if classify::is_unique_violation(&error) => once(sql, &plan).await,
+        Err(Trouble::Database { error, .. }) if classify::is_unique_violation(&error) => {
+            once(sql, &plan, attempt).await
+        }
         other => other,
     }
     .map_err(|trouble| trouble.into_failure(&plan))
@@ -65,7 +67,7 @@ impl Trouble {
     }
 }
 
-async fn once(sql: &Sql, plan: &Plan<'_>) -> Result<Outcome, Trouble> {
+async fn once(sql: &Sql, plan: &Plan<'_>, attempt: Attempt) -> Result<Outcome, Trouble> {
     let link_tables = match plan.order.kind {
         OrderKind::Deletion => plan.link_tables(sql).await?,
         _ => vec![],
@@ -73,7 +75,7 @@ async fn once(sql: &Sql, plan: &Plan<'_>) -> Result<Outcome, Trouble> {
     let mut unit = sql.database.begin_write().await?;
     let outcome = match plan.order.kind {
         OrderKind::Addition => add(sql, &mut unit, plan).await?,
-        OrderKind::Update | OrderKind::Association => update(sql, &mut unit, plan).await?,
+        OrderKind::Update | OrderKind::Association => update(sql, &mut unit, plan, attempt).await?,
         OrderKind::Deletion => {
             for table in &link_tables {
                 unit.execute(&links::clear(sql, table)).await?;
@@ -90,14 +92,14 @@ async fn once(sql: &Sql, plan: &Plan<'_>) -> Result<Outcome, Trouble> {
 }
 
 async fn add(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>) -> Result<&'static str, Trouble> {
-    match row(sql, unit, plan).await? {
+    match row(sql, unit, plan, Attempt::First).await? {
         None => {
             insert(sql, unit, plan).await?;
             links::apply(sql, unit, &plan.links).await?;
             Ok("created")
         }
         Some(columns) => {
-            let mut differences: Vec<Difference> = columns.into_iter().filter_map(Found::difference).collect();
+            let mut differences: Vec<Difference> = columns.iter().filter_map(Found::difference).collect();
             differences.extend(links::surplus(sql, unit, &plan.links).await?);
             if !differences.is_empty() {
                 return Err(failure::occupied(plan.order, &differences).into());
@@ -108,10 +110,13 @@ async fn add(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>) -> Result<&'static str
     }
 }
 
-async fn update(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>) -> Result<&'static str, Trouble> {
-    let Some(columns) = row(sql, unit, plan).await? else {
+async fn update(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>, attempt: Attempt) -> Result<&'static str, Trouble> {
+    let Some(columns) = row(sql, unit, plan, attempt).await? else {
         return Err(failure::resource_missing(plan.order).into());
     };
+    if attempt == Attempt::Again {
+        strangers(sql, unit, plan, &columns).await?;
+    }
     let stale: Vec<&Assignment<'_>> =
         columns.into_iter().filter(|found| !found.same).map(|found| found.assignment).collect();
     if !stale.is_empty() {
@@ -126,6 +131,14 @@ async fn update(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>) -> Result<&'static 
     }
     let written = links::apply(sql, unit, &plan.links).await?;
     Ok(if stale.is_empty() && written == 0 { ALREADY_SO } else { "updated" })
+}
+
+/// Fails when something is neither as the order found it nor as it sets it: somebody else was there since.
+async fn strangers(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>, columns: &[Found<'_>]) -> Result<(), Trouble> {
+    let foreign = columns.iter().filter(|found| !found.untouched);
+    let mut differences: Vec<Difference> = foreign.filter_map(Found::difference).collect();
+    differences.extend(links::strangers(sql, unit, &plan.links).await?);
+    if differences.is_empty() { Ok(()) } else { Err(failure::changed_since(plan.order, &differences).into()) }
 }
 
 async fn insert(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>) -> Result<(), Trouble> {
@@ -145,29 +158,40 @@ async fn insert(sql: &Sql, unit: &mut Unit, plan: &Plan<'_>) -> Result<(), Troub
 /// One column of the row that is there.
 struct Found<'a> {
     assignment: &'a Assignment<'a>,
+    /// It is as the order sets it.
     same: bool,
+    /// It is as the order found it.
+    untouched: bool,
     shown: Cell,
 }
 
 impl Found<'_> {
-    fn difference(self) -> Option<Difference> {
+    fn difference(&self) -> Option<Difference> {
         // A write-only property cannot be read back: what is in its column says nothing.
         if self.same || self.assignment.change.write_only {
             return None;
         }
-        let found = self.shown.read(self.assignment.column.kind, ValueType::String).ok().flatten();
+        let found = self.shown.clone().read(self.assignment.column.kind, ValueType::String).ok().flatten();
         Some(Difference::of(self.assignment.change, found.as_ref(), self.assignment.change.proposed.as_ref()))
     }
 }
 
 /// The resource's row, locked; `None` if there is none. The database itself compares the values: it
 /// alone knows what its types make of them.
-async fn row<'a>(sql: &Sql, unit: &mut Unit, plan: &'a Plan<'_>) -> Result<Option<Vec<Found<'a>>>, Trouble> {
+async fn row<'a>(
+    sql: &Sql,
+    unit: &mut Unit,
+    plan: &'a Plan<'_>,
+    attempt: Attempt,
+) -> Result<Option<Vec<Found<'a>>>, Trouble> {
     let dialect = sql.database.dialect();
     let mut builder = Builder::new(dialect, "SELECT '1'");
     for assignment in &plan.columns {
         let shown = statement::read(dialect, &assignment.column.name);
         builder = builder.sql(", ").sql(&shown).sql(", ").is(&assignment.column, assignment.param.clone());
+        // What the order found matters only where it may have been written before.
+        let current = if attempt == Attempt::Again { assignment.current.clone() } else { Param::Null };
+        builder = builder.sql(", ").is(&assignment.column, current);
     }
     builder = builder.sql(" FROM ").sql(&quoted_table(&plan.entity.table)).sql(" WHERE ");
     let statement = builder.equals(&plan.key, plan.key_param.clone()).sql(links::lock(dialect)).done();
@@ -184,7 +208,8 @@ async fn row<'a>(sql: &Sql, unit: &mut Unit, plan: &'a Plan<'_>) -> Result<Optio
     for assignment in &plan.columns {
         let shown = cells.next().unwrap_or(Cell::Null);
         let same = cells.next().is_some_and(|cell| cell.is_true());
-        columns.push(Found { assignment, same, shown });
+        let untouched = cells.next().is_some_and(|cell| cell.is_true());
+        columns.push(Found { assignment, same, untouched, shown });
     }
     Ok(Some(columns))
 }

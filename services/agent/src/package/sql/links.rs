@@ -76,13 +76,38 @@ pub(super) async fn surplus(
 ) -> Result<Vec<Difference>, Trouble> {
     let mut differences = Vec::new();
     for link in changes.iter().filter(|link| link.change.operation == ChangeOperation::Set) {
-        if !targets(sql, unit, &link.table, &link.targets).await?.is_empty() {
-            let present = targets(sql, unit, &link.table, &[]).await?;
-            let found = Value::List(present.into_iter().map(Value::String).collect());
-            differences.push(Difference::of(link.change, Some(&found), link.change.proposed.as_ref()));
-        }
+        differences.extend(apart(sql, unit, link, &link.targets).await?);
     }
     Ok(differences)
+}
+
+/// The values that are there although the order neither found nor sets them.
+pub(super) async fn strangers(
+    sql: &Sql,
+    unit: &mut Unit,
+    changes: &[LinkChange<'_>],
+) -> Result<Vec<Difference>, Trouble> {
+    let mut differences = Vec::new();
+    for link in changes.iter().filter(|link| link.change.operation == ChangeOperation::Set) {
+        let known: Vec<Param> = link.targets.iter().chain(&link.current).cloned().collect();
+        differences.extend(apart(sql, unit, link, &known).await?);
+    }
+    Ok(differences)
+}
+
+/// The difference, if there are values apart from some.
+async fn apart(
+    sql: &Sql,
+    unit: &mut Unit,
+    link: &LinkChange<'_>,
+    known: &[Param],
+) -> Result<Option<Difference>, Trouble> {
+    if targets(sql, unit, &link.table, known).await?.is_empty() {
+        return Ok(None);
+    }
+    let present = targets(sql, unit, &link.table, &[]).await?;
+    let found = Value::List(present.into_iter().map(Value::String).collect());
+    Ok(Some(Difference::of(link.change, Some(&found), link.change.proposed.as_ref())))
 }
 
 /// Removes every link row of the resource.

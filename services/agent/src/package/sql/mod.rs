@@ -17,7 +17,7 @@ mod value;
 pub use mapping::{SqlEntity, SqlLink};
 
 use super::failure::{Particulars, redacted, transport, unmapped_entity};
-use super::{Abilities, Entity, Outcome, Package, RowSender};
+use super::{Abilities, Attempt, Entity, Outcome, Package, RowSender};
 use async_trait::async_trait;
 use database::{Database, Statement};
 use provost_domain::{Failure, Order};
@@ -85,6 +85,18 @@ impl Sql {
         Ok(())
     }
 
+    async fn carry_out(&self, order: &Order, attempt: Attempt) -> Outcome {
+        let written = tokio::time::timeout(self.timeout, fulfill::fulfill(self, order, attempt)).await;
+        match written {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(failure)) => Outcome::Failed(redacted(failure, order)),
+            Err(_) => Outcome::Failed(
+                transport(format!("database: no answer within {:?}", self.timeout))
+                    .with_hint("check that the database runs, and that nobody holds a lock on the tables"),
+            ),
+        }
+    }
+
     fn entity(&self, name: &str) -> Result<&SqlEntity, Failure> {
         self.entities.get(name).ok_or_else(|| unmapped_entity(name))
     }
@@ -115,14 +127,10 @@ impl Package for Sql {
     }
 
     async fn fulfill(&self, order: &Order) -> Outcome {
-        let written = tokio::time::timeout(self.timeout, fulfill::fulfill(self, order)).await;
-        match written {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(failure)) => Outcome::Failed(redacted(failure, order)),
-            Err(_) => Outcome::Failed(
-                transport(format!("database: no answer within {:?}", self.timeout))
-                    .with_hint("check that the database runs, and that nobody holds a lock on the tables"),
-            ),
-        }
+        self.carry_out(order, Attempt::First).await
+    }
+
+    async fn fulfill_again(&self, order: &Order) -> Outcome {
+        self.carry_out(order, Attempt::Again).await
     }
 }

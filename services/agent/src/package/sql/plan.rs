@@ -24,6 +24,8 @@ pub(super) struct Assignment<'a> {
     pub(super) change: &'a Change,
     pub(super) column: Column,
     pub(super) param: Param,
+    /// What the order found there.
+    pub(super) current: Param,
 }
 
 /// One multi-valued property and what becomes of its rows.
@@ -32,6 +34,8 @@ pub(super) struct LinkChange<'a> {
     pub(super) change: &'a Change,
     /// The values, in the form in which the table holds them.
     pub(super) targets: Vec<Param>,
+    /// Those that the order found.
+    pub(super) current: Vec<Param>,
 }
 
 /// A link table whose columns are known.
@@ -97,7 +101,9 @@ fn assignment<'a>(
     }
     let column = schema::column(columns, column)?.clone();
     let param = column.param(change.proposed.as_ref()).map_err(wrong)?;
-    Ok(Some(Assignment { change, column, param }))
+    // A value that the column cannot hold was never in it.
+    let current = column.param(change.current.as_ref()).unwrap_or(Param::Null);
+    Ok(Some(Assignment { change, column, param, current }))
 }
 
 async fn link_change<'a>(
@@ -111,7 +117,9 @@ async fn link_change<'a>(
     let items = change.proposed.as_ref().map(Value::canonical);
     let items = items.as_ref().map(Value::items).unwrap_or_default();
     let targets = items.iter().map(|item| table.target.param(Some(item))).collect::<Result<_, _>>().map_err(wrong)?;
-    Ok(LinkChange { table, change, targets })
+    let current = change.current.as_ref().map(Value::items).unwrap_or_default();
+    let current = current.iter().filter_map(|item| table.target.param(Some(item)).ok()).collect();
+    Ok(LinkChange { table, change, targets, current })
 }
 
 async fn link_table<'a>(sql: &Sql, order: &Order, property: &str, link: &'a SqlLink) -> Result<LinkTable<'a>, Failure> {

@@ -6,14 +6,25 @@
 //!
 //! Every commit waits for the disk, so what comes together is written together: the intents of a pull,
 //! the results that arrive while the disk is busy, the acknowledgements of a report.
+//!
+//! A disk that takes nothing ([`health`]) stops what is new and keeps what is in hand; a file that cannot be trusted
+//! is set aside ([`damage`]), and the orders in it are looked up where they were to be written.
+
+mod damage;
+mod health;
+
+use health::Health;
+pub(crate) use health::Trouble;
 
 use crate::package::Outcome;
 use anyhow::Context;
 use provost_domain::{OrderId, Timestamp};
+use provost_service_kit::channel::Backoff;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection as _, Row, Sqlite, SqliteConnection, SqlitePool};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,27 +62,52 @@ pub(crate) struct Journal {
     waiting: Arc<Mutex<Vec<Waiting>>>,
     /// Held by whoever commits results.
     turn: Arc<tokio::sync::Mutex<()>>,
+    health: Arc<Health>,
+    /// What the last question to the disk wrote.
+    probe: Arc<tokio::sync::Mutex<u32>>,
 }
 
 impl Journal {
-    /// Opens the journal; creates it when absent. No other agent may use the same one.
+    /// Opens the journal; creates it when absent. No other agent may use the same one. One that is damaged is set
+    /// aside, and a new one begun.
     ///
     /// # Errors
     /// When the file cannot be used.
-    pub(crate) async fn open(file: &Path) -> anyhow::Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .locking_mode(SqliteLockingMode::Exclusive)
-            .busy_timeout(Duration::from_secs(2));
-        let what = || format!("the journal {} cannot be opened; does another agent use it?", file.display());
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.with_context(what)?;
-        let table = "CREATE TABLE IF NOT EXISTS journal (order_id TEXT NOT NULL, attempt INTEGER NOT NULL, \
-                     at INTEGER NOT NULL, outcome TEXT, PRIMARY KEY (order_id, attempt))";
-        sqlx::query(table).execute(&pool).await.with_context(what)?;
-        Ok(Self { pool, waiting: Arc::default(), turn: Arc::default() })
+    pub(crate) async fn open(file: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        let what = || {
+            let file = file.display();
+            format!("the journal {file} cannot be opened; does another agent use it? is there room on its disk?")
+        };
+        let mut set_aside = None;
+        let pool = match connect(file).await {
+            Ok(pool) => pool,
+            Err(error) if damage::is_damage(&error) => {
+                set_aside = Some(damage::set_aside(file, now, &error).await?);
+                connect(file).await.with_context(what)?
+            }
+            Err(error) => return Err(error).with_context(what),
+        };
+        let health = Arc::new(Health::new(file, set_aside));
+        Ok(Self { pool, waiting: Arc::default(), turn: Arc::default(), health, probe: Arc::default() })
+    }
+
+    /// What is wrong with the journal, for whoever asks the agent how it is.
+    pub(crate) fn trouble(&self) -> Trouble {
+        self.health.trouble()
+    }
+
+    /// Whether the disk takes what is written, as far as is known; asks it, where it did not the last time.
+    pub(crate) async fn is_writable(&self) -> bool {
+        if self.health.is_well() {
+            return true;
+        }
+        // Another number each time rewrites the first page: the least that reaches the disk.
+        let mut turn = self.probe.lock().await;
+        *turn = turn.wrapping_add(1) % 1_000;
+        let Ok(mut connection) = self.connection().await else { return false };
+        let sql = AssertSqlSafe(format!("PRAGMA user_version = {turn}"));
+        let written = sqlx::query(sql).execute(&mut *connection).await;
+        self.finished(connection, written).await.is_ok()
     }
 
     /// Notes that these are about to be executed. An older attempt that never got a result is
@@ -80,31 +116,54 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written; nothing may be executed then.
     pub(crate) async fn intend(&self, executions: &[Execution], now: Timestamp) -> Result<(), sqlx::Error> {
-        let these = list(executions);
-        let mut unit = self.pool.begin().await?;
-        sqlx::query(
-            "DELETE FROM journal WHERE outcome IS NULL AND EXISTS (SELECT 1 FROM json_each(?1) \
-             WHERE value ->> 0 = order_id AND value ->> 1 > attempt)",
-        )
-        .bind(&these)
-        .execute(&mut *unit)
-        .await?;
-        sqlx::query(
-            "INSERT OR IGNORE INTO journal (order_id, attempt, at) \
-             SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?1)",
-        )
-        .bind(&these)
-        .bind(now.millis())
-        .execute(&mut *unit)
-        .await?;
-        unit.commit().await
+        let mut connection = self.connection().await?;
+        let written = write_intents(&mut connection, executions, now).await;
+        self.finished(connection, written).await
+    }
+
+    /// A connection to write over.
+    async fn connection(&self) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(connection),
+            Err(error) => self.health.noted(Err(error)),
+        }
+    }
+
+    /// Notes how a write went. One that failed takes its connection along: after a commit that failed it is not known
+    /// what is open on it, and what is only open would be read, and reported, as if it were on disk.
+    async fn finished<T>(
+        &self,
+        connection: PoolConnection<Sqlite>,
+        written: Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        if written.is_err() {
+            // It may not close well either; the next one finds out.
+            let _ = connection.close().await;
+        }
+        self.health.noted(written)
+    }
+
+    /// Notes a result and returns when it is on disk, however often that has to be tried: what happened must not be
+    /// forgotten.
+    pub(crate) async fn keep(&self, entry: &Entry) {
+        if self.record(entry).await.is_ok() {
+            return;
+        }
+        let _held = self.health.hold();
+        let mut backoff = Backoff::default();
+        loop {
+            tokio::time::sleep(backoff.next_wait()).await;
+            if self.record(entry).await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// Notes a result; returns when it is on disk. One commit takes along all results that wait.
     ///
     /// # Errors
     /// When the file cannot be written; nothing may be reported then.
-    pub(crate) async fn record(&self, entry: &Entry) -> Result<(), sqlx::Error> {
+    async fn record(&self, entry: &Entry) -> Result<(), sqlx::Error> {
         loop {
             let (written, mut is_written) = oneshot::channel();
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((entry.clone(), written));
@@ -113,7 +172,9 @@ impl Journal {
                 Ok(()) => return Ok(()),
                 // Whoever took it along could not write, or was dropped: it is tried again.
                 Err(oneshot::error::TryRecvError::Closed) => {}
-                Err(oneshot::error::TryRecvError::Empty) => return self.record_waiting().await,
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    return self.record_waiting().await;
+                }
             }
             drop(turn);
         }
@@ -129,24 +190,9 @@ impl Journal {
         let rows: Vec<_> =
             rows.collect::<Result<_, serde_json::Error>>().map_err(|error| sqlx::Error::Encode(error.into()))?;
         let rows = serde_json::Value::from(rows).to_string();
-        let mut unit = self.pool.begin().await?;
-        sqlx::query(
-            "INSERT INTO journal (order_id, attempt, at, outcome) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE TRUE \
-             ON CONFLICT (order_id, attempt) DO UPDATE SET at = excluded.at, outcome = excluded.outcome",
-        )
-        .bind(&rows)
-        .execute(&mut *unit)
-        .await?;
-        // The same execution was begun under an older attempt: this is its result too, it was not cut off.
-        sqlx::query(
-            "DELETE FROM journal WHERE outcome IS NULL AND EXISTS (SELECT 1 FROM json_each(?1) \
-             WHERE value ->> 0 = order_id AND value ->> 1 > attempt)",
-        )
-        .bind(&rows)
-        .execute(&mut *unit)
-        .await?;
-        unit.commit().await?;
+        let mut connection = self.connection().await?;
+        let written = write_results(&mut connection, &rows).await;
+        self.finished(connection, written).await?;
         for (_, written) in waiting {
             // Nobody listens where the asker was dropped; the result is on disk all the same.
             let _ = written.send(());
@@ -198,8 +244,9 @@ impl Journal {
     pub(crate) async fn withdraw(&self, execution: Execution) -> Result<(), sqlx::Error> {
         let sql = "DELETE FROM journal WHERE outcome IS NULL AND order_id = ?1 AND attempt = ?2";
         let query = sqlx::query(sql).bind(execution.order_id.to_string()).bind(execution.attempt);
-        query.execute(&self.pool).await?;
-        Ok(())
+        let mut connection = self.connection().await?;
+        let written = query.execute(&mut *connection).await;
+        self.finished(connection, written).await.map(drop)
     }
 
     /// Forgets results that were acknowledged.
@@ -209,8 +256,9 @@ impl Journal {
     pub(crate) async fn acknowledge(&self, executions: &[Execution]) -> Result<(), sqlx::Error> {
         let sql = "DELETE FROM journal WHERE outcome IS NOT NULL AND (order_id, attempt) IN \
                    (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
-        sqlx::query(sql).bind(list(executions)).execute(&self.pool).await?;
-        Ok(())
+        let mut connection = self.connection().await?;
+        let written = sqlx::query(sql).bind(list(executions)).execute(&mut *connection).await;
+        self.finished(connection, written).await.map(drop)
     }
 
     /// Takes out what was begun and never got a result: this process died before. The orders are
@@ -221,6 +269,85 @@ impl Journal {
     pub(crate) async fn take_interrupted(&self) -> Result<Vec<Execution>, sqlx::Error> {
         let sql = "DELETE FROM journal WHERE outcome IS NULL RETURNING order_id, attempt";
         sqlx::query(sql).fetch_all(&self.pool).await?.iter().map(execution).collect()
+    }
+}
+
+async fn write_intents(
+    connection: &mut SqliteConnection,
+    executions: &[Execution],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let these = list(executions);
+    let mut unit = connection.begin().await?;
+    sqlx::query(
+        "DELETE FROM journal WHERE outcome IS NULL AND EXISTS (SELECT 1 FROM json_each(?1) \
+         WHERE value ->> 0 = order_id AND value ->> 1 > attempt)",
+    )
+    .bind(&these)
+    .execute(&mut *unit)
+    .await?;
+    sqlx::query(
+        "INSERT OR IGNORE INTO journal (order_id, attempt, at) \
+         SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?1)",
+    )
+    .bind(&these)
+    .bind(now.millis())
+    .execute(&mut *unit)
+    .await?;
+    unit.commit().await
+}
+
+async fn write_results(connection: &mut SqliteConnection, rows: &str) -> Result<(), sqlx::Error> {
+    let mut unit = connection.begin().await?;
+    sqlx::query(
+        "INSERT INTO journal (order_id, attempt, at, outcome) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE TRUE \
+         ON CONFLICT (order_id, attempt) DO UPDATE SET at = excluded.at, outcome = excluded.outcome",
+    )
+    .bind(rows)
+    .execute(&mut *unit)
+    .await?;
+    // The same execution was begun under an older attempt: this is its result too, it was not cut off.
+    sqlx::query(
+        "DELETE FROM journal WHERE outcome IS NULL AND EXISTS (SELECT 1 FROM json_each(?1) \
+         WHERE value ->> 0 = order_id AND value ->> 1 > attempt)",
+    )
+    .bind(rows)
+    .execute(&mut *unit)
+    .await?;
+    unit.commit().await
+}
+
+async fn connect(file: &Path) -> Result<SqlitePool, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .locking_mode(SqliteLockingMode::Exclusive)
+        .busy_timeout(Duration::from_secs(2));
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    let table = "CREATE TABLE IF NOT EXISTS journal (order_id TEXT NOT NULL, attempt INTEGER NOT NULL, \
+                 at INTEGER NOT NULL, outcome TEXT, PRIMARY KEY (order_id, attempt))";
+    let usable = async {
+        damage::check(&pool).await?;
+        sqlx::query(table).execute(&pool).await?;
+        // All of it: what cannot be read now would be in the way of every report.
+        let rows = sqlx::query("SELECT order_id, attempt, at, outcome FROM journal").fetch_all(&pool).await?;
+        for row in rows {
+            execution(&row)?;
+            if row.try_get::<Option<String>, _>("outcome")?.is_some() {
+                entry(&row)?;
+            }
+        }
+        Ok(())
+    };
+    match usable.await {
+        Ok(()) => Ok(pool),
+        Err(error) => {
+            pool.close().await;
+            Err(error)
+        }
     }
 }
 
@@ -259,7 +386,7 @@ mod tests {
 
     async fn journal() -> (tempfile::TempDir, Journal) {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+        let journal = Journal::open(&folder.path().join("journal.db"), Timestamp::from_millis(0)).await.unwrap();
         (folder, journal)
     }
 
@@ -272,7 +399,7 @@ mod tests {
         journal.record(&entry(2, 1, 20)).await.unwrap();
         journal.record(&entry(1, 1, 10)).await.unwrap();
         journal.pool.close().await;
-        let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+        let journal = Journal::open(&folder.path().join("journal.db"), Timestamp::from_millis(0)).await.unwrap();
         let asked = [execution(1, 2).order_id, execution(3, 1).order_id];
         let results = journal.results_of(&asked).await.unwrap();
         assert_eq!(results, HashMap::from([(execution(1, 1).order_id, vec![entry(1, 1, 10)])]));
@@ -342,7 +469,7 @@ mod tests {
     #[tokio::test]
     async fn second_agent_on_the_same_journal_is_refused() {
         let (folder, _journal) = journal().await;
-        let second = Journal::open(&folder.path().join("journal.db")).await;
+        let second = Journal::open(&folder.path().join("journal.db"), Timestamp::from_millis(0)).await;
         assert!(second.is_err_and(|error| error.to_string().contains("does another agent use it?")));
     }
 }
