@@ -2,13 +2,14 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "provost/types/v1/value.proto",
     "provost/types/v1/state.proto",
     "provost/types/v1/order.proto",
     "provost/types/v1/assignment.proto",
     "provost/fulfillment/v1/order_service.proto",
     "provost/fulfillment/v1/dispatch_service.proto",
+    "provost/fulfillment/v1/connection_service.proto",
     "provost/fulfillment/v1/manual_provisioning_service.proto",
     "provost/review/v1/review_service.proto",
     "provost/generator/v1/catalog_service.proto",

@@ -57,7 +57,7 @@ async fn killed_in_the_middle(program: &str) -> Result<()> {
 
 /// By slapd's own account: every entry is as it was when it was created. A second write, even of the
 /// same values, would have moved its modification time; leases and restarts take seconds.
-async fn assert_each_account_was_written_once(installation: &Installation) -> Result<()> {
+pub(crate) async fn assert_each_account_was_written_once(installation: &Installation) -> Result<()> {
     let people = format!("ou=people,{}", Slapd::SUFFIX);
     let (filter, attributes) = ("(objectClass=inetOrgPerson)", ["createTimestamp", "modifyTimestamp"]);
     let search = installation.slapd.admin().await.search(&people, Scope::OneLevel, filter, attributes).await?;

@@ -3,6 +3,7 @@
 use crate::expectation;
 use anyhow::{Context, Result, anyhow, ensure};
 use provost_contract::fulfillment::v1 as ledger;
+use provost_contract::fulfillment::v1::connection_service_client::ConnectionServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::generator::v1 as generator;
 use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
@@ -141,6 +142,10 @@ impl Installation {
 
     pub(crate) fn orders(&self) -> Result<OrderServiceClient<Channel>> {
         Ok(OrderServiceClient::new(self.channel("fulfillment")?).max_decoding_message_size(16 << 20))
+    }
+
+    pub(crate) fn connections(&self) -> Result<ConnectionServiceClient<Channel>> {
+        Ok(ConnectionServiceClient::new(self.channel("fulfillment")?))
     }
 
     async fn apply_catalog(&self, change: impl Fn(&str) -> String) -> Result<()> {

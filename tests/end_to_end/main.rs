@@ -7,5 +7,6 @@ mod arrival;
 mod crashes;
 mod expectation;
 mod installation;
+mod outage;
 mod readme;
 mod requests;

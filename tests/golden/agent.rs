@@ -66,6 +66,7 @@ pub(crate) async fn take(suite: &Suite, connections: Vec<String>, most: i32) -> 
         max_orders: most,
         wait: None,
         agent_version: "golden".to_owned(),
+        urgent_only: false,
     };
     let leased = suite.dispatch().pull_orders(request).await?.into_inner().orders;
     let held = |leased: ledger::LeasedOrder| {

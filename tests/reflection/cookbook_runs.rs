@@ -12,12 +12,14 @@ const SECTION: &str = "Admin cookbook";
 const ADDRESS: &str = "127.0.0.1:7400";
 
 /// What services and agents call, and no person.
-const NOT_FOR_PEOPLE: [&str; 9] = [
+const NOT_FOR_PEOPLE: [&str; 11] = [
     "provost.fulfillment.v1.OrderService/SubmitOrders",
     "provost.fulfillment.v1.OrderService/VerifyOrders",
     "provost.fulfillment.v1.DispatchService/PullOrders",
     "provost.fulfillment.v1.DispatchService/RenewLeases",
     "provost.fulfillment.v1.DispatchService/ReportFeedback",
+    "provost.fulfillment.v1.DispatchService/ReturnOrders",
+    "provost.fulfillment.v1.ConnectionService/ReportConnectionSizes",
     "provost.generator.v1.SynchronizationService/PollExportTasks",
     "provost.generator.v1.SynchronizationService/UploadExport",
     "provost.review.v1.ReviewService/RequestReview",

@@ -95,6 +95,8 @@ impl Live {
                 let list = "provost.fulfillment.v1.OrderService/ListErrorCauses";
                 self.first(list, json!({}), "/causes/0/error_cause").await
             }
+            ("BRAKED", _) => self.braked().await,
+            ("BROKEN", _) => self.broken().await,
             ("ORDER", "UnblockOrders") => self.order("PROVISIONING_STATE_ERRORED").await,
             // The last one: its review is withdrawn some time later, and reviewers begin with the first.
             ("ORDER", "CancelOrders") => self.last_order("PROVISIONING_STATE_AWAITING_APPROVAL").await,
@@ -128,6 +130,65 @@ impl Live {
             answer.pointer(pointer).map(text).ok_or_else(|| answer.to_string())
         })
         .await
+    }
+
+    /// A connection whose brake has tripped: one order too many was asked for.
+    async fn braked(&self) -> String {
+        let orders = [self.on_its_own("braked", 1).await, self.on_its_own("braked", 2).await];
+        let limits = json!({ "connection": "braked", "orders": { "count_max": 1 } });
+        self.ask("provost.fulfillment.v1.ConnectionService/SetConnectionLimits", limits).await;
+        let taken = self.take("braked").await;
+        self.tell(&taken, json!({ "executed": {} })).await;
+        let cancel = json!({ "order_ids": orders, "reason": "it was for the brake" });
+        self.ask("provost.fulfillment.v1.OrderService/CancelOrders", cancel).await;
+        "braked".to_owned()
+    }
+
+    /// A connection whose breaker is open: nobody answers.
+    async fn broken(&self) -> String {
+        let order = self.on_its_own("broken", 1).await;
+        let limits = json!({ "connection": "broken", "breaker_failures": 1 });
+        self.ask("provost.fulfillment.v1.ConnectionService/SetConnectionLimits", limits).await;
+        let taken = self.take("broken").await;
+        let failure = json!({ "failure_class": "FAILURE_CLASS_TRANSPORT", "message": "no route" });
+        self.tell(&taken, json!({ "failed": failure })).await;
+        let cancel = json!({ "order_ids": [order], "reason": "it was for the breaker" });
+        self.ask("provost.fulfillment.v1.OrderService/CancelOrders", cancel).await;
+        "broken".to_owned()
+    }
+
+    /// An order on a connection that no agent of the suite serves.
+    async fn on_its_own(&self, connection: &str, number: u32) -> String {
+        let order_id = provost_service_kit::new_id().to_string();
+        let order = json!({
+            "order_id": order_id,
+            "kind": "ORDER_KIND_DELETION",
+            "resource_type": "Cookbook",
+            "connector": connection,
+            "connection": connection,
+            "entity_type": "Recipe",
+            "owner": { "entity_type": "Person", "key": "cook" },
+            "target_key": number.to_string(),
+            "generated_at": "2026-01-01T00:00:00Z",
+        });
+        let answer = self.ask("provost.fulfillment.v1.OrderService/SubmitOrders", json!({ "orders": [order] })).await;
+        assert_eq!(answer["accepted"], 1, "{answer}");
+        order_id
+    }
+
+    /// Takes an order as its agent would.
+    async fn take(&self, connection: &str) -> Value {
+        let pull = json!({ "agent_id": "cook", "connections": [connection], "max_orders": 10 });
+        let answer = self.ask("provost.fulfillment.v1.DispatchService/PullOrders", pull).await;
+        answer["orders"][0].clone()
+    }
+
+    /// Says what became of it.
+    async fn tell(&self, taken: &Value, outcome: Value) {
+        let mut feedback = json!({ "order_id": taken["order"]["order_id"], "attempt": taken["attempt"] });
+        feedback.as_object_mut().unwrap().extend(outcome.as_object().unwrap().clone());
+        let report = json!({ "agent_id": "cook", "feedback": [feedback] });
+        self.ask("provost.fulfillment.v1.DispatchService/ReportFeedback", report).await;
     }
 
     /// A run that a threshold stopped: everybody outside the depot has moved.

@@ -4,11 +4,13 @@ use crate::acknowledged::Acknowledged;
 use crate::connections::Connections;
 use crate::flight::Flight;
 use crate::journal::Journal;
+use crate::slots::Capacity;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_domain::Timestamp;
 use provost_service_kit::Clock;
 use provost_service_kit::caller::request_as;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -29,6 +31,8 @@ pub(crate) struct Agent {
     pub(crate) id: String,
     /// What it serves.
     pub(crate) connections: Connections,
+    /// How much it writes side by side, by connection.
+    pub(crate) capacities: BTreeMap<Arc<str>, Arc<Capacity>>,
     /// What it did.
     pub(crate) journal: Journal,
     /// What it did and the journal has just forgotten.

@@ -1,6 +1,7 @@
 //! What the agent's own operator can ask it.
 
 use crate::agent::{Agent, VERSION};
+use crate::slots::Busy;
 use provost_contract::agent::v1 as wire;
 use provost_contract::agent::v1::agent_service_server::AgentService;
 use provost_contract::to_wire;
@@ -14,6 +15,20 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves `AgentService`.
 pub(crate) struct Api(pub(crate) Arc<Agent>);
+
+fn status(name: &str, busy: Busy) -> wire::ConnectionStatus {
+    let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    let slots = |slots: u32| i32::try_from(slots).unwrap_or(i32::MAX);
+    wire::ConnectionStatus {
+        name: name.to_owned(),
+        in_flight: number(busy.writing),
+        limit: number(busy.limit),
+        slots: slots(busy.slots),
+        urgent_slots: slots(busy.urgent_slots),
+        throttled: i64::try_from(busy.throttled).unwrap_or(i64::MAX),
+        latency_ms: busy.typical.map_or(0, |typical| i64::try_from(typical.as_millis()).unwrap_or(i64::MAX)),
+    }
+}
 
 #[tonic::async_trait]
 impl AgentService for Api {
@@ -31,6 +46,7 @@ impl AgentService for Api {
             unreported,
             fulfillment_seen_at: agent.fulfillment_seen.at().map(to_wire::timestamp),
             generator_seen_at: agent.generator_seen.at().map(to_wire::timestamp),
+            connections: agent.capacities.iter().map(|(name, capacity)| status(name, capacity.busy())).collect(),
         }))
     }
 

@@ -4,10 +4,12 @@ use crate::acknowledged::Acknowledged;
 use crate::agent::{Agent, Seen};
 use crate::api::Api;
 use crate::config::Config;
-use crate::connections::Connections;
+use crate::connections::{Connection, Connections};
 use crate::flight::Flight;
 use crate::journal::Journal;
+use crate::slots::Capacity;
 use crate::work;
+use crate::work::pull::Which;
 use provost_contract::agent::v1::agent_service_server::AgentServiceServer;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
@@ -76,7 +78,10 @@ pub async fn assemble_with(
     for cut_off in journal.take_interrupted().await? {
         tracing::warn!(order_id = %cut_off.order_id, attempt = cut_off.attempt, "was cut off while it was written; it is offered again when its lease runs out");
     }
+    let capacity =
+        |connection: &Connection| (Arc::clone(&connection.name), Arc::new(Capacity::new(connection.concurrency)));
     let agent = Arc::new(Agent {
+        capacities: connections.iter().map(capacity).collect(),
         dispatch: DispatchServiceClient::new(channel::to(&config.fulfillment)?)
             .max_decoding_message_size(MESSAGE_BYTES_MAX),
         synchronization: SynchronizationServiceClient::new(channel::to(&config.order_generator)?),
@@ -100,8 +105,10 @@ pub async fn assemble_with(
     for connection in agent.connections.iter() {
         // Also those that only read or only write: an order or a task for them gets a clear refusal
         // instead of waiting for ever.
-        let (shared, of) = (Arc::clone(&agent), connection.clone());
-        server.work("pulling orders", move |stop| work::pull::run(shared, of, stop));
+        for which in [Which::Any, Which::Urgent] {
+            let (shared, of) = (Arc::clone(&agent), connection.clone());
+            server.work("pulling orders", move |stop| work::pull::run(shared, of, which, stop));
+        }
         let (shared, of) = (Arc::clone(&agent), connection.clone());
         server.work("exporting", move |stop| work::export::run(shared, of, stop));
     }

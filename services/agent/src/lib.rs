@@ -14,6 +14,7 @@ mod flight;
 mod journal;
 pub mod package;
 mod settings;
+mod slots;
 mod work;
 
 pub use assemble::{assemble, assemble_with};

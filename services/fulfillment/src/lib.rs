@@ -17,6 +17,7 @@ mod work;
 
 pub use config::Config;
 
+use provost_contract::fulfillment::v1::connection_service_server::ConnectionServiceServer;
 use provost_contract::fulfillment::v1::dispatch_service_server::DispatchServiceServer;
 use provost_contract::fulfillment::v1::manual_provisioning_service_server::ManualProvisioningServiceServer;
 use provost_contract::fulfillment::v1::order_service_server::OrderServiceServer;
@@ -50,6 +51,11 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
                 .max_encoding_message_size(MESSAGE_BYTES_MAX),
         )
         .add(
+            ConnectionServiceServer::new(api::Connections(ledger.clone()))
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX),
+        )
+        .add(
             ManualProvisioningServiceServer::new(api::Manual(ledger.clone()))
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
                 .max_encoding_message_size(MESSAGE_BYTES_MAX),
@@ -57,9 +63,10 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     let (news, offers) = (ledger.news.clone(), ledger.offers.clone());
     server.work("order feed wake-ups", |stop| news.hear_replicas(stop));
     server.work("offer wake-ups", |stop| offers.hear_replicas(stop));
-    let (timer, relay, feed) = (ledger.clone(), ledger.clone(), ledger);
+    let (timer, drains, relay, feed) = (ledger.clone(), ledger.clone(), ledger.clone(), ledger);
     let told = review.clone();
     server.work("validity timer", |stop| work::watch_validity(timer, stop));
+    server.work("drain timer", |stop| work::watch_drains(drains, stop));
     server.work("review relay", |stop| work::relay_reviews(relay, told, stop));
     server.work("decision feed", |stop| work::follow_decisions(feed, review, stop));
     Ok(server)

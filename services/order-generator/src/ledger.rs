@@ -2,16 +2,18 @@
 
 use futures::stream;
 use prost::Message;
+use provost_contract::fulfillment::v1::connection_service_client::ConnectionServiceClient;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::fulfillment::v1::{
-    Agent, CancelOrdersRequest, CountOrdersRequest, GetOrderRequest, GetOrderResponse, ListAgentsRequest,
-    SubmitOrdersRequest, SubmitOrdersResponse, Verification, VerifyOrdersRequest, WatchOrdersRequest,
-    WatchOrdersResponse,
+    Agent, CancelOrdersRequest, ConnectionSize, CountOrdersRequest, GetOrderRequest, GetOrderResponse,
+    ListAgentsRequest, ListConnectionsRequest, ReportConnectionSizesRequest, SubmitOrdersRequest, SubmitOrdersResponse,
+    Verification, VerifyOrdersRequest, WatchOrdersRequest, WatchOrdersResponse,
 };
 use provost_contract::types::v1::{ItemResult, Order};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
 use provost_service_kit::{Fault, FaultKind, caller};
+use std::collections::BTreeMap;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
@@ -62,6 +64,27 @@ impl Ledger {
         let messages = stream::iter(messages);
         let response = self.orders().submit_orders(caller::request_as(actor, messages)).await;
         response.map(tonic::Response::into_inner).map_err(fault)
+    }
+
+    /// Tells how many resources there are behind connections.
+    pub(crate) async fn tell_sizes(&self, sizes: &BTreeMap<String, i64>) -> Result<(), Fault> {
+        let size =
+            |(name, resources): (&String, &i64)| ConnectionSize { connection: name.clone(), resources: *resources };
+        let sizes: Vec<ConnectionSize> = sizes.iter().map(size).collect();
+        let mut client = ConnectionServiceClient::new(self.channel.clone());
+        for sizes in sizes.chunks(ITEMS_MAX) {
+            let request = ReportConnectionSizesRequest { sizes: sizes.to_vec() };
+            client.report_connection_sizes(caller::request_as(ACTOR, request)).await.map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// What holds connections, in a sentence each, by their names.
+    pub(crate) async fn holds(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut client = ConnectionServiceClient::new(self.channel.clone());
+        let request = caller::request_as(ACTOR, ListConnectionsRequest {});
+        let connections = client.list_connections(request).await.map_err(fault)?.into_inner().connections;
+        Ok(connections.into_iter().filter_map(|one| Some((one.name, one.hold?.message))).collect())
     }
 
     /// Reports verified orders; answers per item.

@@ -363,10 +363,13 @@ enum Way {
     ByPlan,
     /// By a plan of which a part is applied.
     ByPart,
+    /// By a plan on one side, and plainly on the other: both give the same, and the plan said so.
+    AgainstPlan,
 }
 
 fn way(dice: &mut Dice) -> Way {
-    match dice.below(14) {
+    match dice.below(17) {
+        9..=11 => Way::AgainstPlan,
         0 | 1 => Way::Not,
         2 => Way::Twice,
         3 => Way::ForceReview,
@@ -597,6 +600,17 @@ async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps
                 let is_refused = |one: &Result<_, Code>| matches!(one, Err(Code::InvalidArgument));
                 let is_fine = |one| way == Way::ByPart && is_refused(one);
                 assert!(applied.iter().all(|one| one.is_ok() || is_fine(one)), "{applied:?} {}", context());
+            }
+            Way::AgainstPlan => {
+                let planning = dice.below(2);
+                let (side, other) = (&sides[planning], &sides[1 - planning]);
+                let before = side.suite.ledger.table().len();
+                let plan = side.suite.plan().await;
+                side.suite.apply_plan(&plan).await.unwrap();
+                other.generate(planning == 0, Way::Plainly).await;
+                let mut planned = plan.lines();
+                planned.retain(|line| !line.starts_with('x'));
+                assert_eq!(side.suite.ledger.table().len() - before, planned.len(), "{planned:?} {}", context());
             }
             _ => {
                 for _ in 0..=usize::from(way == Way::Twice) {

@@ -4,6 +4,7 @@
 //! given for a service by name.
 
 use crate::failure::Failure;
+use provost_contract::fulfillment::v1::connection_service_client::ConnectionServiceClient;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::manual_provisioning_service_client::ManualProvisioningServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
@@ -159,6 +160,8 @@ impl Clients {
         manual: ManualProvisioningServiceClient at Fulfillment;
         /// Agents.
         dispatch: DispatchServiceClient at Fulfillment;
+        /// What holds the orders of connections.
+        connections: ConnectionServiceClient at Fulfillment;
         /// Reviews.
         reviews: ReviewServiceClient at Review;
     }

@@ -133,6 +133,7 @@ impl World {
             max_orders: 10,
             wait: Some(prost_types::Duration { seconds: 10, nanos: 0 }),
             agent_version: "1".into(),
+            urgent_only: false,
         };
         let leased = clients.dispatch().pull_orders(pull).await.unwrap().into_inner().orders;
         assert!(!leased.is_empty());
@@ -372,6 +373,48 @@ async fn errors_of_one_cause_are_shown_and_unblocked_together() {
 }
 
 #[tokio::test]
+async fn connections_are_paused_limited_probed_and_released() {
+    let world = World::start().await;
+    assert!(world.done(&["connections", "list"]).await.starts_with("no connection is known yet"));
+    world.submit((1..=8).map(|n| order(n, "Badge", "desk")).collect()).await;
+    let text = world.done(&["connections", "pause", "desk", "--comment", "the desk moves"]).await;
+    assert!(text.starts_with("✓ desk: paused\n"), "{text}");
+    assert!(text.contains("by ada: the desk moves") && text.contains("8 pending, 0 in flight"), "{text}");
+    let text = world.done(&["orders", "get", "000000000001"]).await;
+    assert!(text.contains("Pending, held: connection paused"), "{text}");
+    assert!(text.contains("waits for    connection desk is paused"), "{text}");
+    let listed = json(&world.done(&["connections", "list", "-o", "json"]).await);
+    assert_eq!(listed[0]["mode"], "CONNECTION_MODE_PAUSED");
+    assert!(world.done(&["connections", "list"]).await.contains("connection desk is paused since"));
+    assert!(world.refused(&["connections", "drain", "desk", "-c", "x"]).await.contains("paused already"));
+    assert!(world.refused(&["connections", "pause", "dsek", "-c", "x"]).await.contains("no agent serves it"));
+
+    assert!(world.done(&["connections", "resume", "desk"]).await.contains("active since"));
+    assert!(world.refused(&["connections", "probe", "desk"]).await.contains("breaker is not open"));
+    assert!(world.refused(&["connections", "release-brake", "desk", "-c", "x"]).await.contains("has not tripped"));
+    let limit = ["connections", "limit", "desk", "--in-flight", "4", "--orders", "2", "--deletions", "10,5%"];
+    let text = world.done(&limit).await;
+    assert!(text.contains("at once           4") && text.contains("0 of 2 went, 2 in 24 hours"), "{text}");
+    let down = types::Failure {
+        failure_class: types::FailureClass::Transport.into(),
+        message: "the door is locked".into(),
+        ..Default::default()
+    };
+    world.agent("desk", Reported::Failed(down)).await;
+    let text = world.done(&["connections", "show", "desk"]).await;
+    assert!(text.contains("2 of 5 failures in a row"), "{text}");
+    assert!(text.contains("brake tripped") && text.contains("limits set"), "{text}");
+    let text = world.done(&["connections", "release-brake", "desk", "--kind", "orders", "-c", "a big day"]).await;
+    assert!(text.starts_with("✓ desk: brake released"), "{text}");
+    let shown = json(&world.done(&["connections", "show", "desk", "-o", "json"]).await);
+    let events: Vec<_> = shown["history"].as_array().unwrap().iter().map(|line| line["event"].clone()).collect();
+    assert_eq!(events, ["brake released", "brake tripped", "limits set", "resumed", "paused"]);
+    let text = world.done(&["connections", "drain", "desk", "-c", "upgrade"]).await;
+    assert!(text.contains("paused since") && text.contains("by ada: upgrade"), "nothing is in flight: {text}");
+    world.suite.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_job_did_can_be_watched_listed_and_explained() {
     let world = World::with_sample().await;
     let catalog = world.folder.path().join("data/catalog");
@@ -382,6 +425,12 @@ async fn what_a_job_did_can_be_watched_listed_and_explained() {
         text.ends_with("  not done: 1 Errored (system), 1 Error (rule); provost orders list --state errored,error\n")
     );
     assert!(!text.contains('…'), "a pipe gets whole lines: {text}");
+    let listed = json(&world.done(&["connections", "list", "-o", "json"]).await);
+    let known = |name: &str| {
+        let all = listed.as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name} is missing in {listed}"))
+    };
+    assert!(known("app-sql")["resources"].is_number(), "the generation told how many there are: {listed}");
     let text = world.done(&["jobs", "runs"]).await;
     assert!(text.lines().count() == 2 && text.contains("complete") && text.contains("ada"), "{text}");
     let text = world.done(&["catalog", "show"]).await;

@@ -5,6 +5,7 @@
 
 use crate::types::v1 as wire;
 use provost_domain as domain;
+use std::time::Duration;
 
 /// Most changes in one order.
 pub const CHANGES_MAX: usize = 500;
@@ -14,6 +15,8 @@ pub const LIST_ITEMS_MAX: usize = 20_000;
 pub const NAME_MAX: usize = 500;
 /// Longest words of a managed system or of a rule that are kept, in characters.
 pub const MESSAGE_MAX: usize = 4_000;
+/// Longest time that a managed system may ask to be left alone.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Domain to wire; cannot fail.
 pub mod to_wire {
@@ -108,6 +111,7 @@ pub mod to_wire {
             message: failure.message.clone(),
             property: failure.property.clone().unwrap_or_default(),
             hint: failure.hint.clone(),
+            retry_after: failure.retry_after.and_then(|wait| prost_types::Duration::try_from(wait).ok()),
         }
     }
 
@@ -151,7 +155,7 @@ pub mod to_wire {
 
 /// Wire to domain; every wrong field is noted.
 pub mod from_wire {
-    use super::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, domain, wire};
+    use super::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, RETRY_AFTER_MAX, domain, wire};
     use crate::violations::{Violations, cut, printable};
     use prost_types::Timestamp;
 
@@ -197,7 +201,7 @@ pub mod from_wire {
     pub fn failure(failure: wire::Failure) -> domain::Failure {
         use domain::FailureClass as D;
         use wire::FailureClass as W;
-        let wire::Failure { failure_class, code, message, property, hint } = failure;
+        let wire::Failure { failure_class, code, message, property, hint, retry_after } = failure;
         let class = match W::try_from(failure_class).unwrap_or(W::Unknown) {
             W::Transport => D::Transport,
             W::Throttled => D::Throttled,
@@ -214,6 +218,9 @@ pub mod from_wire {
             message: cut(printable(message), MESSAGE_MAX),
             property: (!property.is_empty()).then(|| cut(printable(property), NAME_MAX)),
             hint: cut(printable(hint), MESSAGE_MAX),
+            retry_after: retry_after
+                .and_then(|wait| wait.try_into().ok())
+                .map(|wait: std::time::Duration| wait.min(RETRY_AFTER_MAX)),
         }
     }
 

@@ -10,7 +10,7 @@ mod json;
 mod masked;
 mod violations;
 
-pub use convert::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, from_wire, to_wire};
+pub use convert::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, RETRY_AFTER_MAX, from_wire, to_wire};
 pub use json::{json_of, message_of_json};
 pub use masked::masked;
 pub use violations::{Violation, Violations, cut, printable};

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::time::Duration;
 
 /// The kinds of trouble that a package can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,6 +29,19 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Whether it is about the way in, not about the one order: the next order fails of the same.
+    pub const fn is_of_the_connection(self) -> bool {
+        match self {
+            Self::Transport | Self::Authentication => true,
+            Self::Throttled
+            | Self::Refused
+            | Self::Conflict
+            | Self::InvalidValue
+            | Self::MissingDependency
+            | Self::Unknown => false,
+        }
+    }
+
     /// Whether trying again, with nothing mended by a person, may help.
     pub const fn is_passing(self) -> bool {
         match self {
@@ -55,12 +69,16 @@ pub struct Failure {
     pub property: Option<String>,
     /// What a person may do about it; may be empty.
     pub hint: String,
+    /// How long the system asks to be left alone, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// A failure with nothing but a class and words.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, code: String::new(), message: message.into(), property: None, hint: String::new() }
+        let (code, hint) = (String::new(), String::new());
+        Self { class, code, message: message.into(), property: None, hint, retry_after: None }
     }
 }
 

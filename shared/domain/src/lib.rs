@@ -16,7 +16,7 @@ pub mod workflow;
 pub use failure::{Cause, Failure, FailureClass, RuleFailure};
 pub use id::OrderId;
 pub use order::state::{Event, InactiveReason, Lease, ProvisioningState, Retry, State};
-pub use order::{BlockCause, Change, ChangeOperation, Lane, Order, OrderKind, Owner, Period, Reason};
+pub use order::{BlockCause, Change, ChangeOperation, Lane, Order, OrderKind, Owner, Period, Reason, is_urgent};
 pub use time::Timestamp;
 pub use value::{Value, ValueType};
 pub use workflow::WorkflowState;

@@ -2,6 +2,7 @@
 //! confidential value.
 
 use provost_domain::{Change, Failure, FailureClass, Order, Value};
+use std::time::Duration;
 
 /// Adds the particulars to a failure.
 pub trait Particulars {
@@ -14,6 +15,9 @@ pub trait Particulars {
     /// With what a person may do about it.
     #[must_use]
     fn with_hint(self, hint: impl Into<String>) -> Self;
+    /// With how long the managed system asks to be left alone, where it says so (HTTP calls it Retry-After).
+    #[must_use]
+    fn with_retry_after(self, wait: Duration) -> Self;
 }
 
 impl Particulars for Failure {
@@ -29,6 +33,11 @@ impl Particulars for Failure {
 
     fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 }
@@ -131,8 +140,9 @@ pub(crate) fn redacted(mut failure: Failure, order: &Order) -> Failure {
     for change in order.changes.iter().filter(|change| change.sensitive || change.write_only) {
         let values = change.proposed.iter().chain(change.current.iter()).flat_map(Value::items);
         for text in values.map(Value::to_string).filter(|text| !text.is_empty()) {
-            failure.message = failure.message.replace(&text, "***");
-            failure.hint = failure.hint.replace(&text, "***");
+            for told in [&mut failure.message, &mut failure.hint, &mut failure.code] {
+                *told = told.replace(&text, "***");
+            }
         }
     }
     failure

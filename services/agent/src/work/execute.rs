@@ -3,12 +3,14 @@
 use super::pull::entry;
 use crate::agent::Agent;
 use crate::journal::Execution;
+use crate::package::failure::{self, Particulars, redacted};
 use crate::package::{Outcome, Package};
+use crate::slots::{Capacity, Signal};
 use futures::FutureExt;
 use provost_domain::{Failure, FailureClass, Order};
 use provost_service_kit::channel::Backoff;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest that one order may take. A package that never comes back would hold its slot, and with the last
 /// slot the connection, for ever. SQL's limit for an order is shorter; LDAP limits each operation, and an order
@@ -28,13 +30,21 @@ pub(super) enum Task {
 }
 
 /// Writes one order and journals the outcome, under the newest attempt that asks for it.
-pub(super) async fn execute(agent: &Agent, connection: &str, package: &dyn Package, execution: Execution, task: Task) {
+pub(super) async fn execute(
+    agent: &Agent,
+    (connection, package, capacity): (&str, &dyn Package, &Capacity),
+    execution: Execution,
+    task: Task,
+) {
     let outcome = match task {
         Task::Write(order) => {
             if !agent.flight.begin(execution.order_id) {
                 return withdraw(agent, execution).await;
             }
+            let began = Instant::now();
+            capacity.begin();
             let outcome = bounded(fulfill(package, &order, EXECUTION_MAX).await);
+            capacity.end(signal(&outcome), began, Instant::now());
             log(connection, execution, &outcome);
             outcome
         }
@@ -64,10 +74,27 @@ async fn withdraw(agent: &Agent, execution: Execution) {
 async fn fulfill(package: &dyn Package, order: &Order, longest: Duration) -> Outcome {
     let failed = |class, message: String| Outcome::Failed(Failure::new(class, message));
     match tokio::time::timeout(longest, AssertUnwindSafe(package.fulfill(order)).catch_unwind()).await {
+        // Packages redact as well; but one that forgets must not tell a secret to everybody.
+        Ok(Ok(Outcome::Failed(failure))) => Outcome::Failed(redacted(failure, order)),
         Ok(Ok(outcome)) => outcome,
         // A panic is a mistake in the package. The order must not stay in flight for ever because of it.
         Ok(Err(_)) => failed(FailureClass::Unknown, "the package broke down; the agent's log has the cause".to_owned()),
-        Err(_) => failed(FailureClass::Transport, format!("the managed system did not finish within {longest:?}")),
+        Err(_) => Outcome::Failed(
+            failure::transport(format!("the managed system did not finish within {longest:?}"))
+                .with_hint("what it did is looked for before it is tried again; check whether it is overloaded"),
+        ),
+    }
+}
+
+/// What an outcome says of how much the managed system can take.
+fn signal(outcome: &Outcome) -> Signal {
+    match outcome {
+        Outcome::Failed(failure) => match failure.class {
+            FailureClass::Throttled => Signal::Throttled,
+            FailureClass::Transport => Signal::Silent,
+            _ => Signal::Answered,
+        },
+        Outcome::Executed { .. } | Outcome::HandedOver { .. } => Signal::Answered,
     }
 }
 
@@ -175,7 +202,9 @@ mod tests {
             generated_at: provost_domain::Timestamp::from_millis(0),
         };
         let outcome = fulfill(&Silent, &order, Duration::from_millis(20)).await;
-        let message = "the managed system did not finish within 20ms";
-        assert_eq!(outcome, Outcome::Failed(Failure::new(FailureClass::Transport, message)));
+        let Outcome::Failed(Failure { class, message, hint, .. }) = outcome else { unreachable!() };
+        assert_eq!(class, FailureClass::Transport);
+        assert_eq!(message, "the managed system did not finish within 20ms");
+        assert!(hint.contains("before it is tried again"), "{hint}");
     }
 }

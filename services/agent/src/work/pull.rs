@@ -1,7 +1,8 @@
 //! Taking orders: free slots first, then as many orders as there are slots.
 //!
-//! One loop for each connection, so that a slow managed system holds up nobody else. The rule that
-//! must hold: an order is in the journal before it is written.
+//! One loop for each connection, so that a slow managed system holds up nobody else, and one more for the slots that
+//! are kept for urgent orders. The rules that must hold: an order is in the journal before it is written; what was
+//! taken and is not begun, because the agent stops, is given back.
 
 use super::execute::{Task, execute, log};
 use super::patience::Patience;
@@ -10,30 +11,59 @@ use crate::connections::Connection;
 use crate::flight::Arrival;
 use crate::journal::{Entry, Execution};
 use crate::package::{Outcome, failure};
+use crate::slots::{Capacity, Slot};
 use provost_contract::from_wire;
-use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
+use provost_contract::fulfillment::v1::{LeaseKey, LeasedOrder, PullOrdersRequest, ReturnOrdersRequest};
 use provost_contract::types::v1 as wire;
 use provost_domain::OrderId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-/// How long to wait for more slots when one became free.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long a pull may still be answered when the agent stops: what was leased a moment before is on its way, and
+/// would wait for the end of its lease if nobody heard of it.
+const LAST_ANSWER: Duration = Duration::from_millis(250);
+/// How long giving back may take.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(3);
+/// The most leases of one call.
+const LEASES_MAX: usize = 1_000;
+
+/// Which orders a loop takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Any,
+    Urgent,
+}
 
 /// Takes and writes the orders of one connection until `stop`.
-pub(crate) async fn run(agent: Arc<Agent>, connection: Connection, stop: CancellationToken) -> anyhow::Result<()> {
-    let slots = Arc::new(Semaphore::new(connection.concurrency as usize));
+pub(crate) async fn run(
+    agent: Arc<Agent>,
+    connection: Connection,
+    which: Which,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(capacity) = agent.capacities.get(&connection.name).cloned() else { return Ok(()) };
+    let slots = match which {
+        Which::Any => Some(&capacity.any),
+        Which::Urgent => capacity.urgent.as_ref(),
+    };
+    let Some(slots) = slots else { return Ok(()) };
     let mut patience = Patience::new("fulfillment");
-    while let Some(free) = stop.run_until_cancelled(free_slots(&slots)).await {
+    while let Some(free) = stop.run_until_cancelled(slots.free()).await {
         let began = Instant::now();
-        let Some(pulled) = stop.run_until_cancelled(pull(&agent, &connection, free.len())).await else { break };
+        let last_answer = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_ANSWER).await;
+        };
+        let pulled = tokio::select! {
+            pulled = pull(&agent, &connection, free.len(), which) => pulled,
+            () = last_answer => break,
+        };
         match pulled {
             Ok(orders) => {
                 patience.answered();
-                accept(&agent, &connection, orders, began, free).await;
+                accept(&agent, (&connection, &capacity), orders, began, free, &stop).await;
             }
             Err(status) => {
                 drop(free);
@@ -46,33 +76,40 @@ pub(crate) async fn run(agent: Arc<Agent>, connection: Connection, stop: Cancell
     Ok(())
 }
 
-/// All slots that are free; waits for the first, and a moment for those that follow it.
-async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
-    let was_busy = slots.available_permits() == 0;
-    // The semaphore is never closed, so the first is always there.
-    let mut free: Vec<_> = Arc::clone(slots).acquire_owned().await.into_iter().collect();
-    if was_busy {
-        // Writes that began together end together: one pull for all of them.
-        tokio::time::sleep(GATHER).await;
-    }
-    while let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
-        free.push(slot);
-    }
-    free
-}
-
-async fn pull(agent: &Agent, connection: &Connection, free: usize) -> Result<Vec<LeasedOrder>, Status> {
+async fn pull(agent: &Agent, connection: &Connection, free: usize, which: Which) -> Result<Vec<LeasedOrder>, Status> {
     let message = PullOrdersRequest {
         agent_id: agent.id.clone(),
         connections: vec![connection.name.to_string()],
         max_orders: i32::try_from(free).unwrap_or(i32::MAX),
         wait: prost_types::Duration::try_from(LONG_POLL).ok(),
         agent_version: VERSION.to_owned(),
+        urgent_only: which == Which::Urgent,
     };
     let request = agent.request(message, LONG_POLL + ANSWER_TIMEOUT);
     let response = agent.dispatch.clone().pull_orders(request).await?;
     agent.fulfillment_seen.note(agent.clock.now());
     Ok(response.into_inner().orders)
+}
+
+/// Gives back orders that were not begun. What cannot be given back is offered again when its lease ends.
+async fn give_back(agent: &Agent, leases: Vec<LeaseKey>) {
+    for leases in leases.chunks(LEASES_MAX) {
+        let (count, leases) = (leases.len(), leases.to_vec());
+        let reason = "the agent stops; it was not begun".to_owned();
+        let message = ReturnOrdersRequest { agent_id: agent.id.clone(), leases, reason };
+        match agent.dispatch.clone().return_orders(agent.request(message, GIVE_BACK_MAX)).await {
+            Ok(_) => tracing::info!(orders = count, "orders that were not begun are given back"),
+            Err(status) => {
+                let (code, message) = (status.code(), status.message());
+                tracing::warn!(
+                    orders = count,
+                    ?code,
+                    message,
+                    "orders cannot be given back; they are left to their leases"
+                );
+            }
+        }
+    }
 }
 
 /// An order that arrived and is not being written yet.
@@ -83,11 +120,17 @@ struct Arrived {
 
 async fn accept(
     agent: &Arc<Agent>,
-    connection: &Connection,
+    (connection, capacity): (&Connection, &Arc<Capacity>),
     leased: Vec<LeasedOrder>,
     began: Instant,
-    free: Vec<OwnedSemaphorePermit>,
+    free: Vec<Slot>,
+    stop: &CancellationToken,
 ) {
+    if stop.is_cancelled() {
+        let key =
+            |LeasedOrder { order, attempt, .. }| LeaseKey { order_id: order.unwrap_or_default().order_id, attempt };
+        return give_back(agent, leased.into_iter().map(key).collect()).await;
+    }
     let arrived: Vec<_> = leased.into_iter().filter_map(|leased| arrive(agent, connection, leased)).collect();
     let executions: Vec<_> = arrived.iter().map(|arrived| arrived.execution).collect();
     if executions.is_empty() {
@@ -105,14 +148,33 @@ async fn accept(
             return;
         }
     };
+    if stop.is_cancelled() {
+        return withdraw(agent, to_do).await;
+    }
     let mut slots = free.into_iter();
     for Arrived { execution, task } in to_do {
         let (agent, package, slot) = (Arc::clone(agent), Arc::clone(&connection.package), slots.next());
-        let name = Arc::clone(&connection.name);
+        let (name, capacity) = (Arc::clone(&connection.name), Arc::clone(capacity));
         agent.clone().executions.spawn(async move {
-            execute(&agent, &name, package.as_ref(), execution, task).await;
+            execute(&agent, (&name, package.as_ref(), &capacity), execution, task).await;
             drop(slot);
         });
+    }
+}
+
+/// The agent stops after orders arrived and before they were begun: the journal forgets them, and they go back.
+async fn withdraw(agent: &Agent, arrived: Vec<Arrived>) {
+    let mut leases = Vec::with_capacity(arrived.len());
+    for Arrived { execution, .. } in arrived {
+        let Execution { order_id, attempt } = execution;
+        if let Err(error) = agent.journal.withdraw(execution).await {
+            tracing::warn!(%error, %order_id, attempt, "the journal cannot be written; the next start will say that this order was cut off");
+        }
+        agent.flight.land(execution);
+        leases.push(LeaseKey { order_id: order_id.to_string(), attempt });
+    }
+    if !leases.is_empty() {
+        give_back(agent, leases).await;
     }
 }
 

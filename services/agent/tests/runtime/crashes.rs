@@ -47,14 +47,14 @@ async fn kill_again_and_again(scene: &Scene, agent: &Process, rounds: usize) {
     eventually("all orders settle", SOON * 3, settled).await;
 }
 
-struct Town {
-    scene: Scene,
+pub(crate) struct Town {
+    pub(crate) scene: Scene,
     around: DatabaseConnection,
-    agent: Process,
+    pub(crate) agent: Process,
 }
 
 impl Town {
-    async fn new(lease: Duration) -> Self {
+    pub(crate) async fn new(lease: Duration) -> Self {
         let scene = Scene::new().await;
         scene.servers.with(|state| state.lease = lease);
         let file = scene.folder.path().join("app.db");
@@ -70,12 +70,12 @@ impl Town {
         Self { scene, around, agent }
     }
 
-    async fn sql(&self, sql: &str) {
+    pub(crate) async fn sql(&self, sql: &str) {
         self.around.execute_unprepared(sql).await.unwrap();
     }
 
     /// How often an account or a membership of it was written.
-    async fn effects(&self, login: &str) -> i64 {
+    pub(crate) async fn effects(&self, login: &str) -> i64 {
         let sql = "SELECT COUNT(*) FROM effects WHERE login = $1";
         let query = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [login.into()]);
         self.around.query_one_raw(query).await.unwrap().unwrap().try_get_by_index(0).unwrap()
@@ -91,7 +91,7 @@ impl Town {
 }
 
 /// An account and a membership: two effects.
-fn account(number: u128) -> Order {
+pub(crate) fn account(number: u128) -> Order {
     let login = format!("user{number}");
     let mut order = order(number, "app", &login);
     order.changes = vec![

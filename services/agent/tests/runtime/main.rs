@@ -6,6 +6,7 @@ mod crashes;
 mod exporting;
 mod leases;
 mod operator;
+mod pacing;
 mod probe;
 mod reporting;
 mod scene;

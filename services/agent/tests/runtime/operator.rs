@@ -21,11 +21,14 @@ async fn operator_sees_work_connections_and_their_health() {
     scene.until("a write and a result", || busy.running() == 1 && scene.servers.with(|s| s.report_calls) > 0).await;
     let status = client.get_status(GetStatusRequest {}).await.unwrap().into_inner();
     assert_eq!((status.agent_id.as_str(), status.in_flight, status.unreported), ("agent-1", 1, 1));
+    let busy_ones: Vec<_> = status.connections.iter().map(|one| (one.name.as_str(), one.in_flight)).collect();
+    assert_eq!(busy_ones, [("broken", 0), ("busy", 1)]);
+    assert!(status.connections.iter().all(|one| (one.slots, one.urgent_slots, one.limit) == (2, 1, 2)));
     assert!(status.started_at.is_some() && status.fulfillment_seen_at.is_some() && !status.version.is_empty());
 
     let listed = client.list_connections(ListConnectionsRequest {}).await.unwrap().into_inner().connections;
     let names: Vec<_> = listed.iter().map(|connection| (connection.name.as_str(), connection.concurrency)).collect();
-    assert_eq!(names, [("broken", 2), ("busy", 2)]);
+    assert_eq!(names, [("broken", 3), ("busy", 3)]);
     assert!(listed.iter().all(|connection| connection.can_export && connection.can_fulfill));
 
     let mut check = async |name: &str| {

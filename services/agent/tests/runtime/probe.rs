@@ -1,6 +1,7 @@
 //! A package that counts what it is asked, and waits at a gate when told to.
 
 use async_trait::async_trait;
+use provost_agent::package::failure::Particulars;
 use provost_agent::package::{Abilities, Entity, Outcome, Package, Row, RowSender};
 use provost_domain::{Failure, FailureClass, Order};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Probe {
     pub gate: Semaphore,
     /// What an export gives.
     pub rows: Mutex<Vec<Row>>,
+    /// So many writes are asked to slow down.
+    pub throttles: Mutex<usize>,
     /// How an export ends.
     pub export_failure: Mutex<Option<Failure>>,
 }
@@ -38,6 +41,7 @@ impl Probe {
             most: AtomicUsize::new(0),
             gate: Semaphore::new(permits),
             rows: Mutex::default(),
+            throttles: Mutex::default(),
             export_failure: Mutex::default(),
         })
     }
@@ -79,7 +83,21 @@ impl Package for Probe {
         self.gate.acquire().await.unwrap().forget();
         self.running.fetch_sub(1, Ordering::SeqCst);
         *self.written.lock().unwrap().entry(order.target_key.clone()).or_default() += 1;
+        let is_throttled = {
+            let mut left = self.throttles.lock().unwrap();
+            let is_throttled = *left > 0;
+            *left = left.saturating_sub(1);
+            is_throttled
+        };
+        if is_throttled {
+            let busy = Failure::new(FailureClass::Throttled, "429 too many requests");
+            return Outcome::Failed(busy.with_code("429").with_retry_after(std::time::Duration::from_secs(7)));
+        }
         match order.target_key.as_str() {
+            "secret" => Outcome::Failed(Failure {
+                code: "E-hunter2".into(),
+                ..Failure::new(FailureClass::Refused, "'hunter2' is too short")
+            }),
             "panic" => panic!("a mistake in the package"),
             "refused" => Outcome::Failed(Failure::new(FailureClass::Refused, "will not")),
             "person" => Outcome::HandedOver { ticket: "T-1".into() },

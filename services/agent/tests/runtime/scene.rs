@@ -61,12 +61,12 @@ impl Scene {
         self.serving = Some(self.servers.serve(self.servers_at).await);
     }
 
-    /// An agent with one probe for each connection name, two writes side by side.
+    /// An agent with one probe for each connection name, two writes side by side and a third for an urgent order.
     pub async fn agent<const N: usize>(&self, probes: [(&str, &Arc<Probe>); N]) -> Running {
         let mut connections = Connections::default();
         for (name, probe) in probes {
             let package = Arc::clone(probe) as Arc<dyn provost_agent::package::Package>;
-            connections.add(Connection { name: Arc::from(name), package_name: "probe", concurrency: 2, package });
+            connections.add(Connection { name: Arc::from(name), package_name: "probe", concurrency: 3, package });
         }
         let config = Config {
             fulfillment: format!("http://{}", self.servers_at),

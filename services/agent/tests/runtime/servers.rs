@@ -57,8 +57,12 @@ pub struct State {
     /// Renewals are refused: the lease is somebody else's.
     pub leases_lost: bool,
     pub lease: Duration,
-    /// `max_orders` of every pull.
+    /// `max_orders` of every pull for any orders.
     pub pulls: Vec<i32>,
+    /// What was given back.
+    pub returned: Vec<LeaseKey>,
+    /// Pulls are answered only after so long, whatever they found.
+    pub slow_answers: Duration,
     pub tasks: VecDeque<ExportTask>,
     /// The parts of every upload.
     pub uploads: Vec<Vec<UploadExportRequest>>,
@@ -125,7 +129,7 @@ impl State {
         }
     }
 
-    fn take(&mut self, connections: &[String], at_most: usize) -> Vec<LeasedOrder> {
+    fn take(&mut self, connections: &[String], urgent_only: bool, at_most: usize) -> Vec<LeasedOrder> {
         self.end_leases();
         let mut taken = Vec::new();
         let expires = Servers::now() + i64::try_from(self.lease.as_millis()).unwrap();
@@ -134,12 +138,12 @@ impl State {
             attempt,
             lease_expires_at: Some(to_wire::timestamp(provost_domain::Timestamp::from_millis(expires))),
         };
-        while let Some(id) = self.redeliver.pop_front() {
+        while let Some(id) = self.redeliver.pop_front_if(|_| !urgent_only) {
             let (order, attempt, _) = &self.leased[&id];
             taken.push(lease(order, *attempt));
         }
         while taken.len() < at_most
-            && let Some(place) = self.pending.iter().position(|order| connections.contains(&order.connection))
+            && let Some(place) = self.next(connections, urgent_only)
         {
             let order = self.pending.remove(place).unwrap();
             let id = order.id.to_string();
@@ -150,6 +154,24 @@ impl State {
             self.leased.insert(id, (order, attempt, expires));
         }
         taken
+    }
+
+    /// The place of the next order: the highest priority first, then the oldest.
+    fn next(&self, connections: &[String], urgent_only: bool) -> Option<usize> {
+        let fits = |order: &Order| {
+            connections.contains(&order.connection) && (!urgent_only || provost_domain::is_urgent(order.priority))
+        };
+        let fitting = self.pending.iter().enumerate().filter(|(_, order)| fits(order));
+        fitting.min_by_key(|(place, order)| (std::cmp::Reverse(order.priority), *place)).map(|(place, _)| place)
+    }
+
+    fn give_back(&mut self, lease: &LeaseKey) -> ItemResult {
+        if let Some((order, attempt, _)) = self.leased.remove(&lease.order_id) {
+            assert_eq!(attempt, lease.attempt);
+            self.returned.push(lease.clone());
+            self.pending.push_front(order);
+        }
+        ItemResult { order_id: lease.order_id.clone(), ..ItemResult::default() }
     }
 
     fn keep(&mut self, feedback: Feedback) -> ItemResult {
@@ -182,11 +204,19 @@ impl DispatchService for Servers {
         let pull = request.into_inner();
         assert_eq!(pull.agent_id, "agent-1");
         let at_most = usize::try_from(pull.max_orders).unwrap();
-        self.with(|state| state.pulls.push(pull.max_orders));
+        if !pull.urgent_only {
+            self.with(|state| state.pulls.push(pull.max_orders));
+        }
         let deadline = tokio::time::Instant::now() + wait_of(pull.wait);
         loop {
             let news = self.news.notified();
-            let orders = self.state.lock().unwrap().take(&pull.connections, at_most);
+            let (orders, slow) = {
+                let mut state = self.state.lock().unwrap();
+                (state.take(&pull.connections, pull.urgent_only, at_most), state.slow_answers)
+            };
+            if !orders.is_empty() {
+                tokio::time::sleep(slow).await;
+            }
             if !orders.is_empty() || tokio::time::Instant::now() >= deadline {
                 return Ok(Response::new(PullOrdersResponse { orders }));
             }
@@ -242,6 +272,16 @@ impl DispatchService for Servers {
             Reports::Refused => Err(Status::unavailable("not now")),
             Reports::AnswerLost | Reports::Swallowed => std::future::pending().await,
         }
+    }
+
+    async fn return_orders(
+        &self,
+        request: Request<ReturnOrdersRequest>,
+    ) -> Result<Response<ReturnOrdersResponse>, Status> {
+        let request = request.into_inner();
+        assert_eq!((request.agent_id.as_str(), request.reason.is_empty()), ("agent-1", false));
+        let results = self.with(|state| request.leases.iter().map(|lease| state.give_back(lease)).collect());
+        Ok(Response::new(ReturnOrdersResponse { results }))
     }
 
     async fn list_agents(&self, _request: Request<ListAgentsRequest>) -> Result<Response<ListAgentsResponse>, Status> {

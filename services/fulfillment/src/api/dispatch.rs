@@ -5,7 +5,7 @@ use crate::verbs::pull::Pull;
 use provost_contract::fulfillment::v1::dispatch_service_server::DispatchService;
 use provost_contract::fulfillment::v1::{
     ListAgentsRequest, ListAgentsResponse, PullOrdersRequest, PullOrdersResponse, RenewLeasesRequest,
-    RenewLeasesResponse, ReportFeedbackRequest, ReportFeedbackResponse,
+    RenewLeasesResponse, ReportFeedbackRequest, ReportFeedbackResponse, ReturnOrdersRequest, ReturnOrdersResponse,
 };
 use provost_service_kit::Fault;
 use tonic::{Request, Response, Status};
@@ -31,6 +31,13 @@ impl DispatchService for Dispatch {
         request: Request<ReportFeedbackRequest>,
     ) -> Result<Response<ReportFeedbackResponse>, Status> {
         Ok(Response::new(ReportFeedbackResponse { results: self.0.report(request.into_inner()).await? }))
+    }
+
+    async fn return_orders(
+        &self,
+        request: Request<ReturnOrdersRequest>,
+    ) -> Result<Response<ReturnOrdersResponse>, Status> {
+        Ok(Response::new(ReturnOrdersResponse { results: self.0.return_orders(request.into_inner()).await? }))
     }
 
     async fn list_agents(&self, request: Request<ListAgentsRequest>) -> Result<Response<ListAgentsResponse>, Status> {

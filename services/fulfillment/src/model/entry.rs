@@ -5,7 +5,7 @@
 //! offered only when it is Pending, first in its lane, and its dependencies are fulfilled.
 
 use provost_domain::order::state::{Facts, Refused, Transition, transition};
-use provost_domain::{Event, OrderId, State, Timestamp};
+use provost_domain::{Event, FailureClass, OrderId, State, Timestamp};
 use std::time::Duration;
 
 /// Whether agents may have an order.
@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) attempts: u32,
     /// Passing failures in a row; a lease that ran out without a word is one.
     pub(crate) failures: u32,
+    /// How often in a row the managed system asked to slow down.
+    pub(crate) throttles: u32,
     /// The order before it in its lane that still holds the lane.
     pub(crate) waits_for: Option<OrderId>,
     /// Dependencies that are not yet Executed or Verified.
@@ -46,6 +48,7 @@ pub(crate) struct Entry {
     pub(crate) sequence: i64,
     pub(crate) id: OrderId,
     pub(crate) lane: String,
+    pub(crate) connection: String,
     pub(crate) fingerprint: String,
     pub(crate) generated_at: Timestamp,
     pub(crate) not_before: Option<Timestamp>,
@@ -93,13 +96,18 @@ impl Entry {
                 standing.failures += u32::from(matches!(&standing.state, State::Pending { lease: Some(_), .. }));
                 standing.attempts += 1;
             }
-            Event::Retried { .. } => standing.failures += 1,
-            Event::Unblocked { .. } | Event::Approved => standing.failures = 0,
+            Event::Retried { retry, counted, .. } => {
+                standing.failures += u32::from(*counted);
+                let is_throttled = retry.failure.class == FailureClass::Throttled;
+                standing.throttles = if is_throttled { standing.throttles + 1 } else { 0 };
+            }
+            Event::Unblocked { .. } | Event::Approved => (standing.failures, standing.throttles) = (0, 0),
             Event::Declined
             | Event::Postponed
             | Event::HandedOver { .. }
             | Event::Executed { .. }
             | Event::Failed { .. }
+            | Event::Returned { .. }
             | Event::Confirmed
             | Event::ErrorReported { .. }
             | Event::ValidityOver
@@ -124,6 +132,7 @@ impl Entry {
             | Event::Executed { attempt }
             | Event::Failed { attempt, .. }
             | Event::Retried { attempt, .. }
+            | Event::Returned { attempt }
                 if *attempt == standing.attempts =>
             {
                 standing.held_until = None;
@@ -139,6 +148,7 @@ impl Entry {
             | Event::HandedOver { .. }
             | Event::Failed { .. }
             | Event::Retried { .. }
+            | Event::Returned { .. }
             | Event::Confirmed
             | Event::ErrorReported { .. }
             | Event::ValidityOver
@@ -166,7 +176,7 @@ impl Entry {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use provost_domain::{Failure, FailureClass, Lease, Retry};
+    use provost_domain::{Failure, Lease, Retry};
     use uuid::Uuid;
 
     pub(crate) fn an_entry() -> Entry {
@@ -174,6 +184,7 @@ pub(crate) mod tests {
             sequence: 1,
             id: OrderId::new(Uuid::from_u128(1)),
             lane: "app\u{1f}Account\u{1f}ada".into(),
+            connection: "app-sql".into(),
             fingerprint: "f".into(),
             generated_at: Timestamp::from_millis(100),
             not_before: None,
@@ -185,6 +196,7 @@ pub(crate) mod tests {
                 state: State::ready(),
                 attempts: 0,
                 failures: 0,
+                throttles: 0,
                 waits_for: None,
                 unmet_dependencies: 0,
                 executed_at: None,

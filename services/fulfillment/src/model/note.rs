@@ -45,6 +45,7 @@ impl LedgerEvent for Event {
             Self::Executed { .. } => OrderEvent::Executed,
             Self::Failed { .. } => OrderEvent::Failed,
             Self::Retried { .. } => OrderEvent::Retried,
+            Self::Returned { .. } => OrderEvent::Returned,
             Self::Confirmed => OrderEvent::Confirmed,
             Self::ErrorReported { .. } => OrderEvent::ErrorReported,
             Self::ValidityOver => OrderEvent::ValidityOver,
@@ -61,6 +62,7 @@ impl LedgerEvent for Event {
             Self::HandedOver { attempt, .. }
             | Self::Executed { attempt }
             | Self::Failed { attempt, .. }
+            | Self::Returned { attempt }
             | Self::Retried { attempt, .. } => Some(*attempt),
             Self::Approved
             | Self::Declined

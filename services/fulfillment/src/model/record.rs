@@ -5,16 +5,24 @@
 //! the review, the change is there, marked sensitive, without its values.
 
 use crate::model::Entry;
+use crate::model::connection::Hold;
 use provost_contract::{to_wire, types::v1 as wire};
 use provost_domain::{State, Timestamp};
 
-/// The whole record. `waits_for` are the unmet dependencies; the lane's predecessor is in the entry.
+/// The whole record. `dependencies` are the unmet ones; the lane's predecessor is in the entry. `hold` is what
+/// holds orders like it on their connection; it counts for those that would be collectable otherwise.
 pub(crate) fn record(
     order: wire::Order,
     entry: &Entry,
     dependencies: &[provost_domain::OrderId],
+    hold: Option<&Hold>,
     now: Timestamp,
 ) -> wire::OrderRecord {
+    let is_next = matches!(&entry.standing.state, State::Pending { .. })
+        && entry.standing.state.live_lease(now).is_none()
+        && entry.standing.waits_for.is_none()
+        && dependencies.is_empty();
+    let hold = hold.filter(|_| is_next);
     let standing = &entry.standing;
     let state = &standing.state;
     let failure = match state {
@@ -48,7 +56,7 @@ pub(crate) fn record(
     wire::OrderRecord {
         state: to_wire::state(state.number()).into(),
         inactive_reason,
-        state_reason: sentence(&order, entry, dependencies, now),
+        state_reason: sentence(&order, entry, dependencies, hold, now),
         failure: failure.map(to_wire::failure),
         attempts: count(standing.attempts),
         version: entry.version,
@@ -61,7 +69,27 @@ pub(crate) fn record(
         ticket,
         sequence: entry.sequence,
         error_cause,
+        hold: hold.map(|hold| connection_hold(hold, &order.connection)),
         order: Some(order),
+    }
+}
+
+/// What holds a connection, for the wire.
+pub(crate) fn connection_hold(hold: &Hold, connection: &str) -> wire::ConnectionHold {
+    let kind = match hold {
+        Hold::Paused { .. } => wire::HoldKind::Paused,
+        Hold::Draining { .. } => wire::HoldKind::Draining,
+        Hold::Brake { .. } => wire::HoldKind::Brake,
+        Hold::Breaker { .. } => wire::HoldKind::Breaker,
+        Hold::Throttled { .. } => wire::HoldKind::Throttled,
+        Hold::Rate { .. } => wire::HoldKind::RateLimit,
+        Hold::InFlight { .. } => wire::HoldKind::InFlight,
+    };
+    wire::ConnectionHold {
+        kind: kind.into(),
+        connection: connection.to_owned(),
+        message: hold.sentence(connection),
+        until: hold.until().map(to_wire::timestamp),
     }
 }
 
@@ -71,7 +99,13 @@ pub(crate) fn count(number: u32) -> i32 {
 }
 
 /// One sentence on the state, for people.
-fn sentence(order: &wire::Order, entry: &Entry, dependencies: &[provost_domain::OrderId], now: Timestamp) -> String {
+fn sentence(
+    order: &wire::Order,
+    entry: &Entry,
+    dependencies: &[provost_domain::OrderId],
+    hold: Option<&Hold>,
+    now: Timestamp,
+) -> String {
     let standing = &entry.standing;
     match &standing.state {
         State::Pending { retry, .. } => {
@@ -87,6 +121,8 @@ fn sentence(order: &wire::Order, entry: &Entry, dependencies: &[provost_domain::
                 format!("tried again at {}: {}", retry.at, retry.failure)
             } else if let Some(instant) = entry.not_before.filter(|instant| now < *instant) {
                 format!("not before {instant}")
+            } else if let Some(hold) = hold {
+                hold.sentence(&order.connection)
             } else {
                 format!("waits for an agent that serves {}", order.connection)
             }
@@ -115,12 +151,18 @@ mod tests {
         let order = to_wire::order(&an_order());
         let mut entry = an_entry();
         let before = OrderId::new(uuid::Uuid::nil());
-        let show = |entry: &Entry| record(order.clone(), entry, &[], at(1_000));
+        let show = |entry: &Entry| record(order.clone(), entry, &[], None, at(1_000));
         assert_eq!(show(&entry).state_reason, "waits for an agent that serves badge-desk");
         entry.standing.waits_for = Some(before);
         assert_eq!(show(&entry).waits_for, [before.to_string()]);
         entry.standing.waits_for = None;
-        assert!(record(order.clone(), &entry, &[before], at(1)).state_reason.ends_with("on which it depends"));
+        let hold = Hold::Throttled { until: at(9_000) };
+        let held = |entry: &Entry, on: &[OrderId]| record(order.clone(), entry, on, Some(&hold), at(1_000));
+        let shown = held(&entry, &[]);
+        assert!(shown.state_reason.contains("badge-desk asked to be left alone"), "{}", shown.state_reason);
+        assert_eq!(shown.hold.map(|hold| hold.kind()), Some(wire::HoldKind::Throttled));
+        assert_eq!(held(&entry, &[before]).hold, None, "something goes before it");
+        assert!(record(order.clone(), &entry, &[before], None, at(1)).state_reason.ends_with("on which it depends"));
         let retry = Retry { failure: Failure::new(FailureClass::Transport, "down"), at: at(2_000) };
         entry.standing.state = State::Pending { lease: None, retry: Some(retry) };
         assert_eq!(show(&entry).next_attempt_at, Some(to_wire::timestamp(at(2_000))));
@@ -128,6 +170,6 @@ mod tests {
         let lease = Lease { agent: "agent-1".into(), until: at(1_500) };
         entry.standing.state = State::Pending { lease: Some(lease), retry: None };
         assert_eq!(show(&entry).lease.map(|lease| lease.agent_id), Some("agent-1".to_owned()));
-        assert_eq!(record(order.clone(), &entry, &[], at(1_500)).lease, None);
+        assert_eq!(record(order.clone(), &entry, &[], None, at(1_500)).lease, None);
     }
 }

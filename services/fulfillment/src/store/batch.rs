@@ -90,6 +90,14 @@ impl<'a> Batch<'a> {
         self.entries.get(&id)
     }
 
+    /// The connections of the orders that are here, each once.
+    pub(crate) fn connections(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.entries.values().map(|entry| entry.connection.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Adds an entry that was read in the same transaction; one that is here already is kept.
     pub(crate) fn include(&mut self, entry: Entry) {
         self.entries.entry(entry.id).or_insert(entry);

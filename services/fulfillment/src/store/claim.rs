@@ -6,12 +6,38 @@
 
 use crate::store::entries::{ENTRY, Full, full_of};
 use crate::store::statement::{Sql, pieces};
-use provost_domain::Timestamp;
+use provost_domain::order::CATALOG_PRIORITY_MAX;
+use provost_domain::{OrderKind, Timestamp};
 use provost_service_kit::Fault;
 use sea_orm::ConnectionTrait;
 
 /// Most orders that come due in one pull.
 const DUE_MAX: i64 = 1_000;
+
+/// Which orders of a connection are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) connection: String,
+    /// At most so many.
+    pub(crate) limit: i64,
+    /// Only urgent ones.
+    pub(crate) urgent_only: bool,
+    /// Deletions are passed over.
+    pub(crate) without_deletions: bool,
+}
+
+impl Wanted {
+    /// The condition, after `WHERE offer = …`. The numbers are literals, for the partial indexes and the plans.
+    fn narrow(&self, sql: &mut Sql) {
+        sql.push(" AND connection = ").bind(self.connection.as_str());
+        if self.urgent_only {
+            sql.push(&format!(" AND priority > {CATALOG_PRIORITY_MAX}"));
+        }
+        if self.without_deletions {
+            sql.push(&format!(" AND kind <> {}", OrderKind::Deletion as i32));
+        }
+    }
+}
 
 /// What a look at the offers shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,13 +52,12 @@ pub(crate) struct Look {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub(crate) async fn look(
-    connection: &impl ConnectionTrait,
-    connections: &[String],
-    now: Timestamp,
-) -> Result<Look, Fault> {
+pub(crate) async fn look(connection: &impl ConnectionTrait, wanted: &[Wanted], now: Timestamp) -> Result<Look, Fault> {
     let mut look = Look::default();
-    for row in look_sql(connections).all(connection).await? {
+    if wanted.is_empty() {
+        return Ok(look);
+    }
+    for row in look_sql(wanted).all(connection).await? {
         let due: Option<i64> = row.try_get("", "due")?;
         look.is_ready |= row.try_get::<i32>("", "ready")? == 1 || due.is_some_and(|due| due <= now.millis());
         look.next_due = look.next_due.into_iter().chain(due.map(Timestamp::from_millis)).min();
@@ -40,14 +65,16 @@ pub(crate) async fn look(
     Ok(look)
 }
 
-fn look_sql(connections: &[String]) -> Sql {
+fn look_sql(wanted: &[Wanted]) -> Sql {
     let mut sql = Sql::default();
-    for (index, name) in connections.iter().enumerate() {
+    for (index, wanted) in wanted.iter().enumerate() {
         sql.push(if index == 0 { "" } else { " UNION ALL " });
-        sql.push("SELECT CASE WHEN EXISTS (SELECT 1 FROM orders WHERE offer = 1 AND connection = ");
-        sql.bind(name.as_str()).push(") THEN 1 ELSE 0 END AS ready, ");
+        sql.push("SELECT CASE WHEN EXISTS (SELECT 1 FROM orders WHERE offer = 1");
+        wanted.narrow(&mut sql);
+        sql.push(") THEN 1 ELSE 0 END AS ready, ");
+        // Of any kind: what comes due is looked at again when it did.
         sql.push("(SELECT min(due_at) FROM orders WHERE offer = 2 AND connection = ");
-        sql.bind(name.as_str()).push(") AS due");
+        sql.bind(wanted.connection.as_str()).push(") AS due");
     }
     sql
 }
@@ -71,28 +98,18 @@ pub(crate) async fn offer_due(
     Ok(())
 }
 
-/// The orders to take: highest priority first, then oldest.
+/// The orders of a connection to take: highest priority first, then oldest.
 ///
 /// # Errors
 /// When the database cannot be reached, or a row is damaged.
-pub(crate) async fn front(
-    connection: &impl ConnectionTrait,
-    connections: &[String],
-    limit: i64,
-) -> Result<Vec<Full>, Fault> {
-    front_sql(connections, limit).all(connection).await?.iter().map(full_of).collect()
+pub(crate) async fn front(connection: &impl ConnectionTrait, wanted: &Wanted) -> Result<Vec<Full>, Fault> {
+    front_sql(wanted).all(connection).await?.iter().map(full_of).collect()
 }
 
-fn front_sql(connections: &[String], limit: i64) -> Sql {
-    let columns = format!("{ENTRY},payload,priority");
-    let mut sql = Sql::new("SELECT * FROM (");
-    for (index, name) in connections.iter().enumerate() {
-        sql.push(if index == 0 { "" } else { " UNION ALL " });
-        sql.push(&format!("SELECT * FROM (SELECT {columns} FROM orders WHERE offer = 1 AND connection = "));
-        sql.bind(name.as_str()).push(" ORDER BY priority DESC, sequence LIMIT ").bind(limit);
-        sql.push(&format!(") AS c{index}"));
-    }
-    sql.push(") AS front ORDER BY priority DESC, sequence LIMIT ").bind(limit);
+fn front_sql(wanted: &Wanted) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {ENTRY},payload,priority FROM orders WHERE offer = 1"));
+    wanted.narrow(&mut sql);
+    sql.push(" ORDER BY priority DESC, sequence LIMIT ").bind(wanted.limit);
     sql
 }
 
@@ -147,14 +164,25 @@ mod tests {
             let database = Database::connect(&engine.url.clone().into(), None).await.unwrap();
             database.migrate::<Migrator>().await.unwrap();
             fill(&database, 20_000).await;
-            let connections = ["a".to_owned(), "b".to_owned()];
-            let front = front_sql(&connections, 50).plan(database.read()).await;
-            assert_eq!(front.matches("orders_offered").count(), 2, "{}: {front}", engine.name);
-            assert!(!front.contains("Seq Scan") && !front.contains("SCAN orders"), "{front}");
-            let look = look_sql(&connections).plan(database.read()).await;
+            let wanted = |connection: &str, urgent_only| Wanted {
+                connection: connection.into(),
+                limit: 50,
+                urgent_only,
+                without_deletions: false,
+            };
+            let both = [wanted("a", false), wanted("b", false)];
+            let read = database.read();
+            for one in [wanted("a", false), wanted("a", true), Wanted { without_deletions: true, ..wanted("b", false) }]
+            {
+                let front = front_sql(&one).plan(read).await;
+                assert_eq!(front.matches("orders_offered").count(), 1, "{}: {front}", engine.name);
+                assert!(!front.contains("Seq Scan") && !front.contains("SCAN orders"), "{front}");
+                assert!(!front.contains("Sort") && !front.contains("TEMP B-TREE"), "{front}");
+            }
+            let look = look_sql(&both).plan(read).await;
             assert_eq!(look.matches("orders_offered").count(), 2, "{}: {look}", engine.name);
             assert_eq!(look.matches("orders_due").count(), 2, "{}: {look}", engine.name);
-            let taken = front_sql(&connections, 50).all(database.read()).await.unwrap();
+            let taken = front_sql(&both[0]).all(read).await.unwrap();
             let priorities: Vec<i32> = taken.iter().map(|row| row.try_get("", "priority").unwrap()).collect();
             assert_eq!(priorities, [2; 50]);
         }

@@ -14,9 +14,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// The columns of an entry, for `SELECT`; the content is beside it in `payload`.
-pub(crate) const ENTRY: &str = "sequence,id,lane,fingerprint,generated_at,not_before,validity_ms,version,created_at,\
+pub(crate) const ENTRY: &str = "sequence,id,lane,connection,fingerprint,generated_at,not_before,validity_ms,version,created_at,\
     updated_at,state,inactive_reason,failure,ticket,transmitted_at,executed_at,lease_agent,lease_until,retry_at,\
-    attempts,failures,waits_for,unmet_dependencies,held_until,offer,due_at";
+    attempts,failures,throttles,waits_for,unmet_dependencies,held_until,offer,due_at";
 
 /// An order with its content.
 #[derive(Clone, Debug)]
@@ -52,6 +52,7 @@ pub(crate) fn entry_of(row: &QueryResult) -> Result<Entry, Fault> {
         sequence: get(row, "sequence")?,
         id,
         lane: get(row, "lane")?,
+        connection: get(row, "connection")?,
         fingerprint: get(row, "fingerprint")?,
         generated_at: at("generated_at")?,
         not_before: maybe_at("not_before")?,
@@ -63,6 +64,7 @@ pub(crate) fn entry_of(row: &QueryResult) -> Result<Entry, Fault> {
             state: state_of(row, id)?,
             attempts: count("attempts")?,
             failures: count("failures")?,
+            throttles: count("throttles")?,
             waits_for: get::<Option<Uuid>>(row, "waits_for")?.map(OrderId::new),
             unmet_dependencies: count("unmet_dependencies")?,
             executed_at: maybe_at("executed_at")?,
@@ -203,6 +205,7 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
         ("retry_at", millis(retry_at)),
         ("attempts", count(standing.attempts)),
         ("failures", count(standing.failures)),
+        ("throttles", count(standing.throttles)),
         ("waits_for", standing.waits_for.map(OrderId::uuid).into()),
         ("unmet_dependencies", count(standing.unmet_dependencies)),
         ("held_until", millis(standing.held_until)),

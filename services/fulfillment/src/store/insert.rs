@@ -10,8 +10,9 @@ use sea_orm::{ConnectionTrait, Value};
 use std::collections::HashMap;
 
 /// The columns that are written once.
-const FIXED: [&str; 18] = [
+const FIXED: [&str; 19] = [
     "id",
+    "kind",
     "lane",
     "fingerprint",
     "resource_type",
@@ -60,6 +61,7 @@ fn fixed(order: &Order, entry: &Entry) -> Vec<Value> {
     let validity = entry.validity.map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
     vec![
         order.id.uuid().into(),
+        (order.kind as i32).into(),
         entry.lane.clone().into(),
         entry.fingerprint.clone().into(),
         order.resource_type.clone().into(),

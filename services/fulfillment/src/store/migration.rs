@@ -1,5 +1,6 @@
 //! The schema. Forward only: a change is a new migration at the end of the list.
 
+use crate::store::migration_connections::M0002Connections;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +9,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Ledger)]
+        vec![Box::new(M0001Ledger), Box::new(M0002Connections)]
     }
 }
 
@@ -20,19 +21,19 @@ impl MigrationName for M0001Ledger {
     }
 }
 
-fn text(name: &str) -> ColumnDef {
+pub(super) fn text(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).text().not_null().to_owned()
 }
 
-fn number(name: &str) -> ColumnDef {
+pub(super) fn number(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).integer().not_null().to_owned()
 }
 
-fn instant(name: &str) -> ColumnDef {
+pub(super) fn instant(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).big_integer().not_null().to_owned()
 }
 
-fn maybe(name: &str) -> ColumnDef {
+pub(super) fn maybe(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name))
 }
 
@@ -40,11 +41,11 @@ fn id(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).uuid().not_null().to_owned()
 }
 
-fn serial(name: &str) -> ColumnDef {
+pub(super) fn serial(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).big_integer().not_null().auto_increment().primary_key().to_owned()
 }
 
-fn table(name: &str, columns: Vec<ColumnDef>) -> TableCreateStatement {
+pub(super) fn table(name: &str, columns: Vec<ColumnDef>) -> TableCreateStatement {
     let mut table = Table::create().table(Alias::new(name)).to_owned();
     columns.into_iter().for_each(|column| {
         table.col(column);

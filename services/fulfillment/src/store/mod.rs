@@ -9,6 +9,7 @@ pub(crate) mod agents;
 pub(crate) mod batch;
 pub(crate) mod causes;
 pub(crate) mod claim;
+pub(crate) mod connections;
 pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod history;
@@ -16,6 +17,7 @@ mod insert;
 mod ledger;
 pub(crate) mod list;
 mod migration;
+mod migration_connections;
 pub(crate) mod outbox;
 mod statement;
 

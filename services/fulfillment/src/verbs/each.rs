@@ -40,10 +40,10 @@ impl Ledger {
     /// When nothing could be done at all; what is wrong with one item is in its result.
     pub(crate) async fn each<S>(&self, ids: &[String], step: S) -> Result<Vec<ItemResult>, Fault>
     where
-        S: Fn(usize, &Entry, Timestamp) -> Result<Step, Fault> + Sync,
+        S: FnMut(usize, &Entry, Timestamp) -> Result<Step, Fault> + Send,
     {
         let transaction = self.begin().await?;
-        let (results, rings) = each_in(&transaction, ids, self.now(), &step).await?;
+        let (results, rings) = each_in(&transaction, ids, self.now(), step).await?;
         self.commit(transaction, rings).await?;
         Ok(results)
     }
@@ -57,27 +57,47 @@ pub(crate) async fn each_in<S>(
     transaction: &DatabaseTransaction,
     ids: &[String],
     now: Timestamp,
-    step: &S,
+    step: S,
 ) -> Result<(Vec<ItemResult>, Rings), Fault>
 where
-    S: Fn(usize, &Entry, Timestamp) -> Result<Step, Fault> + Sync,
+    S: FnMut(usize, &Entry, Timestamp) -> Result<Step, Fault> + Send,
 {
-    let parsed: Vec<Result<OrderId, Fault>> = ids.iter().map(|id| parse(id)).collect();
-    let known: Vec<OrderId> = parsed.iter().filter_map(|id| id.as_ref().ok().copied()).collect();
-    let mut batch = Batch::load(transaction, &known, now).await?;
+    let mut batch = load(transaction, ids, now).await?;
+    let results = each_of(&mut batch, ids, step);
+    let rings = batch.save().await?;
+    Ok((results, rings))
+}
+
+/// The batch on those of `ids` that are ids of orders.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn load<'a>(
+    transaction: &'a DatabaseTransaction,
+    ids: &[String],
+    now: Timestamp,
+) -> Result<Batch<'a>, Fault> {
+    let known: Vec<OrderId> = ids.iter().filter_map(|id| parse(id).ok()).collect();
+    Batch::load(transaction, &known, now).await
+}
+
+/// [`Ledger::each`] inside a batch that somebody else saves.
+pub(crate) fn each_of<S>(batch: &mut Batch<'_>, ids: &[String], mut step: S) -> Vec<ItemResult>
+where
+    S: FnMut(usize, &Entry, Timestamp) -> Result<Step, Fault>,
+{
     let mut results = Vec::with_capacity(ids.len());
-    for (index, (text, id)) in ids.iter().zip(parsed).enumerate() {
-        let result = id.and_then(|id| one(&mut batch, index, id, step).map(|_| id));
+    for (index, text) in ids.iter().enumerate() {
+        let result = parse(text).and_then(|id| one(batch, index, id, &mut step).map(|_| id));
         results.push(match result {
-            Ok(id) => ItemResult { order_id: text.clone(), state: state(&batch, id).into(), error: None },
+            Ok(id) => ItemResult { order_id: text.clone(), state: state(batch, id).into(), error: None },
             Err(fault) => {
                 let id = parse(text).ok();
-                fault.to_item(text.clone(), id.map_or(ProvisioningState::None, |id| state(&batch, id)))
+                fault.to_item(text.clone(), id.map_or(ProvisioningState::None, |id| state(batch, id)))
             }
         });
     }
-    let rings = batch.save().await?;
-    Ok((results, rings))
+    results
 }
 
 fn parse(text: &str) -> Result<OrderId, Fault> {
@@ -89,9 +109,9 @@ fn state(batch: &Batch<'_>, id: OrderId) -> ProvisioningState {
     batch.entry(id).map_or(ProvisioningState::None, |entry| to_wire::state(entry.standing.state.number()))
 }
 
-fn one<S>(batch: &mut Batch<'_>, index: usize, id: OrderId, step: &S) -> Result<Applied, Fault>
+fn one<S>(batch: &mut Batch<'_>, index: usize, id: OrderId, step: &mut S) -> Result<Applied, Fault>
 where
-    S: Fn(usize, &Entry, Timestamp) -> Result<Step, Fault>,
+    S: FnMut(usize, &Entry, Timestamp) -> Result<Step, Fault>,
 {
     let now = batch.now();
     let entry = batch.entry(id).ok_or_else(|| Fault::not_found(format!("order {id}")))?;

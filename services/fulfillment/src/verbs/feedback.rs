@@ -1,13 +1,15 @@
-//! What agents say became of orders.
+//! What agents say became of orders, and what that says of their connections.
 
+use crate::model::connection::Connection;
 use crate::model::{Entry, Note, retry};
-use crate::store::Ledger;
-use crate::verbs::each::{Step, check_size};
+use crate::store::{Ledger, connections};
+use crate::verbs::each::{self, Step, check_size, each_of};
 use provost_contract::fulfillment::v1::feedback::Outcome;
 use provost_contract::fulfillment::v1::{Executed, Feedback, HandedOver, ReportFeedbackRequest};
 use provost_contract::types::v1::ItemResult;
 use provost_contract::{NAME_MAX, Violations, cut, from_wire, printable};
-use provost_domain::{Event, Timestamp};
+use provost_domain::order::state::Transition;
+use provost_domain::{Event, Retry, Timestamp};
 use provost_service_kit::Fault;
 
 impl Ledger {
@@ -22,15 +24,48 @@ impl Ledger {
         wrong.into_result(())?;
         check_size("feedback", feedback.len())?;
         let ids: Vec<String> = feedback.iter().map(|item| item.order_id.clone()).collect();
-        self.each(&ids, |index, entry, now| match feedback.get(index) {
-            Some(item) => step(item, &agent_id, entry, now),
-            None => Err(Fault::invalid(format!("feedback[{index}]"), "is missing")),
-        })
-        .await
+        let transaction = self.begin().await?;
+        let now = self.now();
+        let mut batch = each::load(&transaction, &ids, now).await?;
+        let before = connections::load(&transaction, &batch.connections()).await?;
+        let mut after = before.clone();
+        let results = each_of(&mut batch, &ids, |index, entry, now| {
+            let item = feedback.get(index).ok_or_else(|| Fault::invalid(format!("feedback[{index}]"), "is missing"))?;
+            let connection = after.get_mut(&entry.connection);
+            let step = step(item, &agent_id, entry, connection.as_deref(), now)?;
+            if let Some(connection) = connection {
+                hear(connection, entry, &step.event, now);
+            }
+            Ok(step)
+        });
+        let mut rings = batch.save().await?;
+        // Who waits for room, or for the breaker, looks again.
+        rings.offers |= after != before || after.values().any(|connection| connection.limits.in_flight > 0);
+        connections::save(&transaction, &before, after, now).await?;
+        self.commit(transaction, rings).await?;
+        Ok(results)
     }
 }
 
-fn step(item: &Feedback, agent: &str, entry: &Entry, now: Timestamp) -> Result<Step, Fault> {
+/// What the connection learns from an order that came back; from a repetition and from what is late, nothing.
+fn hear(connection: &mut Connection, entry: &Entry, event: &Event, now: Timestamp) {
+    if !matches!(entry.ask(event, now), Ok(Transition::To(_))) {
+        return;
+    }
+    let failure = match event {
+        Event::Failed { failure, .. } | Event::Retried { retry: Retry { failure, .. }, .. } => Some(failure),
+        _ => None,
+    };
+    connection.hear(entry.id, failure, now);
+}
+
+fn step(
+    item: &Feedback,
+    agent: &str,
+    entry: &Entry,
+    connection: Option<&Connection>,
+    now: Timestamp,
+) -> Result<Step, Fault> {
     // The ledger's clock orders the history; the agent's may be wrong, and is not kept.
     let Feedback { order_id: _, attempt: number, outcome, at: _ } = item;
     let attempt = u32::try_from(*number).unwrap_or(0);
@@ -43,7 +78,8 @@ fn step(item: &Feedback, agent: &str, entry: &Entry, now: Timestamp) -> Result<S
         Some(Outcome::Failed(failure)) => {
             let failure = from_wire::failure(failure);
             let reason = failure.to_string();
-            (retry::event(entry, attempt, failure, now), reason)
+            let is_known = connection.is_some_and(|connection| !connection.breaker.is_closed());
+            (retry::event(entry, attempt, failure, is_known, now), reason)
         }
         None => return Err(Fault::invalid("outcome", "must be executed, failed or handed_over")),
     };

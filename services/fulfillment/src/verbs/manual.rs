@@ -121,5 +121,5 @@ impl Ledger {
 fn manual_order(full: Full, now: Timestamp) -> ManualOrder {
     let Full { order, entry } = full;
     let (suggestion, values) = (suggestion::sentence(&order), suggestion::values(&order));
-    ManualOrder { suggestion, values, record: Some(record(order, &entry, &[], now)) }
+    ManualOrder { suggestion, values, record: Some(record(order, &entry, &[], None, now)) }
 }

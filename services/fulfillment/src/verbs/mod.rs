@@ -2,6 +2,7 @@
 //! transaction and commits it.
 
 pub(crate) mod causes;
+pub(crate) mod connections;
 pub(crate) mod decide;
 mod each;
 pub(crate) mod expire;
@@ -11,6 +12,7 @@ pub(crate) mod pull;
 pub(crate) mod read;
 pub(crate) mod renew;
 pub(crate) mod resolve;
+pub(crate) mod return_orders;
 pub(crate) mod submit;
 pub(crate) mod unblock_cause;
 pub(crate) mod watch;

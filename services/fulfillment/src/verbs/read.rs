@@ -2,14 +2,15 @@
 
 use crate::model::record::record;
 use crate::store::entries::Full;
-use crate::store::{Ledger, agents, dependencies, entries, history, list};
+use crate::store::{Ledger, agents, connections, dependencies, entries, history, list};
 use provost_contract::fulfillment::v1::{
     Agent, GetOrderResponse, ListOrdersRequest, ListOrdersResponse, OrderCount, OrderFilter,
 };
-use provost_contract::types::v1::OrderRecord;
+use provost_contract::types::v1::{OrderKind, OrderRecord};
 use provost_contract::{NAME_MAX, Violations, from_wire, masked};
-use provost_domain::{OrderId, ProvisioningState};
+use provost_domain::{OrderId, ProvisioningState, State, is_urgent};
 use provost_service_kit::{Fault, page};
+use std::collections::BTreeMap;
 
 /// Most values of one field of a filter.
 const FILTER_VALUES_MAX: usize = 100;
@@ -82,8 +83,18 @@ impl Ledger {
             orders.iter().filter(|full| full.entry.standing.unmet_dependencies > 0).map(|full| full.entry.id).collect();
         let unmet = dependencies::of(self.read(), &waiting).await?;
         let now = self.now();
+        let is_pending = |full: &&Full| matches!(full.entry.standing.state, State::Pending { .. });
+        let mut names: Vec<String> = orders.iter().filter(is_pending).map(|f| f.entry.connection.clone()).collect();
+        names.sort();
+        names.dedup();
+        let known = if names.is_empty() { BTreeMap::new() } else { connections::load(self.read(), &names).await? };
+        let loads = connections::loads(self.read(), &known, now).await?;
         let records = orders.into_iter().map(|Full { entry, order }| {
-            record(masked(order), &entry, unmet.get(&entry.id).map_or(&[], Vec::as_slice), now)
+            let load = loads.get(&entry.connection).copied().unwrap_or_default();
+            let (urgent, deletion) = (is_urgent(order.priority), order.kind() == OrderKind::Deletion);
+            let hold = known.get(&entry.connection).and_then(|one| one.hold(load, urgent, deletion, now));
+            let dependencies = unmet.get(&entry.id).map_or(&[][..], Vec::as_slice);
+            record(masked(order), &entry, dependencies, hold.as_ref(), now)
         });
         Ok(records.collect())
     }

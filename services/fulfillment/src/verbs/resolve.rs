@@ -71,7 +71,7 @@ impl Ledger {
         let step = |_: usize, entry: &Entry, _: Timestamp| {
             unblock(entry, overtaken.get(&entry.id), None, Note::new(actor, comment.as_str()))
         };
-        let (results, rings) = each_in(&transaction, &order_ids, self.now(), &step).await?;
+        let (results, rings) = each_in(&transaction, &order_ids, self.now(), step).await?;
         self.commit(transaction, rings).await?;
         Ok(results)
     }

@@ -110,7 +110,7 @@ impl Ledger {
             unblock(entry, newer, at, Note::new(actor, comment))
         };
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let (results, rings) = each_in(&transaction, &texts, self.now(), &step).await?;
+        let (results, rings) = each_in(&transaction, &texts, self.now(), step).await?;
         self.commit(transaction, rings).await?;
         let refused: Vec<_> = results.into_iter().filter(|result| result.error.is_some()).collect();
         answer.unblocked += (texts.len() - refused.len()) as i64;

@@ -2,10 +2,12 @@
 //! and may run twice at once (on two replicas) without harm.
 
 mod decisions;
+mod drains;
 mod relay;
 mod validity;
 
 pub(crate) use decisions::follow_decisions;
+pub(crate) use drains::watch_drains;
 pub(crate) use relay::relay_reviews;
 pub(crate) use validity::watch_validity;
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod causes;
+mod connections;
 mod dispatching;
 mod fake_review;
 mod feeding;
@@ -10,6 +11,7 @@ mod lanes;
 mod manual;
 mod random;
 mod resolving;
+mod returning;
 mod reviewing;
 mod submitting;
 mod world;

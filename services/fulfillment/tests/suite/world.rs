@@ -3,6 +3,7 @@
 
 use crate::fake_review::FakeReview;
 use provost_contract::fulfillment::v1 as api;
+use provost_contract::fulfillment::v1::connection_service_client::ConnectionServiceClient;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::manual_provisioning_service_client::ManualProvisioningServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
@@ -108,8 +109,16 @@ impl World {
         DispatchServiceClient::new(self.running.channel.clone())
     }
 
+    pub(crate) fn connections(&self) -> ConnectionServiceClient<Channel> {
+        ConnectionServiceClient::new(self.running.channel.clone())
+    }
+
     pub(crate) fn manual(&self) -> ManualProvisioningServiceClient<Channel> {
         ManualProvisioningServiceClient::new(self.running.channel.clone())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Moves the clock on.
@@ -201,6 +210,7 @@ pub(crate) async fn pull(
         max_orders,
         wait: Some(prost_types::Duration { seconds: wait_seconds, nanos: 0 }),
         agent_version: "1".into(),
+        urgent_only: false,
     };
     dispatch.pull_orders(request).await.unwrap().into_inner().orders
 }

@@ -5,6 +5,7 @@ use super::comparison::{Comparisons, Items};
 use provost_domain::{
     BlockCause, Change, ChangeOperation, InactiveReason, OrderId, OrderKind, Owner, ProvisioningState, Timestamp, Value,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// An order, as last heard of.
@@ -223,19 +224,20 @@ pub(crate) fn last_sent<'a>(lane: &'a [KnownOrder], property: &str) -> Option<Op
 /// What the system will show once everything under way has arrived; `None` when there is (or will
 /// be) no resource. Orders count in their order: what is verified was seen, and takes back to what
 /// synchronization shows whatever older orders said of the same.
-pub(crate) fn overlay<'a>(
-    current: Option<&BTreeMap<String, Value>>,
+pub(crate) fn overlay<'a, 'c>(
+    current: Option<&'c BTreeMap<String, Value>>,
     lane: impl IntoIterator<Item = &'a KnownOrder>,
     comparisons: Comparisons<'_>,
-) -> Option<BTreeMap<String, Value>> {
-    let mut values = current.cloned();
+) -> Option<Cow<'c, BTreeMap<String, Value>>> {
+    // Nothing is on its way to most resources, and then what is there is what will be.
+    let mut values = current.map(Cow::Borrowed);
     for order in lane {
         match (order.state, order.kind) {
             (ProvisioningState::Verified, OrderKind::Addition | OrderKind::Association | OrderKind::Deletion) => {
-                values = current.cloned();
+                values = current.map(Cow::Borrowed);
             }
             (ProvisioningState::Verified, OrderKind::Update) => {
-                let Some(values) = &mut values else { continue };
+                let Some(Cow::Owned(values)) = &mut values else { continue };
                 for Change { property, .. } in &order.changes {
                     match current.and_then(|current| current.get(property)) {
                         Some(value) => values.insert(property.clone(), value.clone()),
@@ -246,7 +248,7 @@ pub(crate) fn overlay<'a>(
             _ if !order.is_under_way() => {}
             (_, OrderKind::Deletion) => values = None,
             _ => order.changes.iter().for_each(|change| {
-                apply(values.get_or_insert_with(BTreeMap::new), change, comparisons);
+                apply(values.get_or_insert_with(Cow::default).to_mut(), change, comparisons);
             }),
         }
     }

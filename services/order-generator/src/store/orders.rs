@@ -8,7 +8,7 @@ use crate::model::generate::LaneKey;
 use futures::TryStreamExt;
 use prost::Message;
 use provost_contract::from_wire;
-use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, ProvisioningState};
+use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, Owner, ProvisioningState};
 use provost_domain::{Lane, Timestamp};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -267,7 +267,7 @@ pub(crate) async fn that_count_of(
     connection: &impl ConnectionTrait,
     engine: Engine,
     lanes: &[String],
-) -> Result<Vec<OrderRecord>, Fault> {
+) -> Result<Vec<Counting>, DbErr> {
     let backend = ConnectionTrait::get_database_backend(connection);
     let mut found = Vec::new();
     for chunk in lanes.chunks(engine.rows_per_statement(1)) {
@@ -275,11 +275,41 @@ pub(crate) async fn that_count_of(
         let sql = that_count_in(&format!(" AND lane IN ({places})"));
         let values = chunk.iter().map(|lane| lane.as_str().into());
         let rows = Entity::find().from_raw_sql(Statement::from_sql_and_values(backend, sql, values));
-        for row in rows.all(connection).await? {
-            found.push(read(&row)?);
-        }
+        let counting = |row: Model| Counting { lane: row.lane, state: row.state, record: row.record };
+        found.extend(rows.all(connection).await?.into_iter().map(counting));
     }
     Ok(found)
+}
+
+/// An order that the role model looks at, not yet decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counting {
+    pub(crate) lane: String,
+    pub(crate) state: i32,
+    record: Vec<u8>,
+}
+
+impl Counting {
+    /// It is verified.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.state == ProvisioningState::Verified as i32
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// When the row is damaged.
+    pub(crate) fn whole(&self) -> Result<OrderRecord, Fault> {
+        OrderRecord::decode(self.record.as_slice()).map_err(Fault::internal)
+    }
+
+    /// All of it but what it changes, which is most: nothing asks for that in a lane of nothing but verified orders.
+    ///
+    /// # Errors
+    /// When the row is damaged.
+    pub(crate) fn brief(&self) -> Result<Brief, Fault> {
+        Brief::decode(self.record.as_slice()).map_err(Fault::internal)
+    }
 }
 
 fn that_count_in(lanes: &str) -> String {
@@ -462,6 +492,8 @@ pub(crate) struct Brief {
     /// There when an agent holds it; who, and until when, is passed over.
     #[prost(message, optional, tag = "8")]
     pub(crate) lease: Option<Held>,
+    #[prost(message, optional, tag = "13")]
+    pub(crate) executed_at: Option<prost_types::Timestamp>,
 }
 
 /// What a lane is judged by.
@@ -478,18 +510,11 @@ pub(crate) struct BriefOrder {
     #[prost(string, tag = "6")]
     pub(crate) entity_type: String,
     #[prost(message, optional, tag = "7")]
-    pub(crate) owner: Option<BriefOwner>,
+    pub(crate) owner: Option<Owner>,
     #[prost(string, tag = "8")]
     pub(crate) target_key: String,
-}
-
-/// Whose it is.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub(crate) struct BriefOwner {
-    #[prost(string, tag = "1")]
-    pub(crate) entity_type: String,
-    #[prost(string, tag = "2")]
-    pub(crate) key: String,
+    #[prost(message, optional, tag = "21")]
+    pub(crate) generated_at: Option<prost_types::Timestamp>,
 }
 
 /// An agent holds it.

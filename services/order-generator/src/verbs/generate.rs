@@ -9,6 +9,7 @@ use super::compute::{Done, ROLE_MODEL, catalog};
 use super::pieces::Orders;
 use super::planned;
 use super::regenerate::{Left, Which, Whose};
+use super::sizes::tell_sizes;
 use super::survey::Survey;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
@@ -89,6 +90,11 @@ async fn generate_alone(
         hold(generator, &survey, options, actor, &generated).await?;
     } else {
         let total = survey.decided.new.len();
+        let linked = match &whose {
+            Whose::Everybody => left.linked.as_ref(),
+            Whose::These { linked, .. } => Some(linked),
+        };
+        tell_sizes(generator, &survey.loaded.catalog, linked).await;
         let written = survey.stored(generator, wire_messages);
         let refused = submit(generator, actor, total, written, &mut generated, done).await?;
         (left.again, left.everybody_again) = (survey.owners_of(&refused.ids), refused.are_more);

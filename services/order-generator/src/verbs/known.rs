@@ -3,11 +3,11 @@
 use crate::generator::Generator;
 use crate::model::generate::{Afoot, LaneId, LaneKey, Newest, OwnerId, lane_of_order, unknown_key};
 use crate::model::known_order::{self, KnownOrder};
-use crate::store::orders::{self, Brief, BriefOrder};
+use crate::store::orders::{self, Brief, BriefOrder, Counting};
 use crate::store::sensitive_orders;
 use provost_contract::from_wire;
 use provost_contract::types::v1 as wire;
-use provost_domain::{InactiveReason, Order, OrderKind, ProvisioningState, Timestamp};
+use provost_domain::{InactiveReason, Order, OrderKind, Owner, ProvisioningState, Timestamp};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -20,15 +20,57 @@ pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
     in_lanes(orders::that_count(generator.database.read()).await?, contents)
 }
 
-/// Reads what is known of these lanes.
+/// Reads what is known of these lanes. Of a lane in which every order is verified, as most are, no more than whose
+/// they were: nothing asks what they changed.
 pub(crate) async fn lanes_of(generator: &Generator, lanes: &[LaneKey]) -> Result<Lanes, Fault> {
     let (connection, engine) = (generator.database.read(), generator.database.engine());
     let lanes: Vec<String> = lanes.iter().map(orders::lane_text).collect();
-    let records = orders::that_count_of(connection, engine, &lanes).await?;
+    let rows = orders::that_count_of(connection, engine, &lanes).await?;
+    let open: HashSet<&str> = rows.iter().filter(|row| !row.is_verified()).map(|row| row.lane.as_str()).collect();
+    let (whole, quiet): (Vec<&Counting>, Vec<&Counting>) =
+        rows.iter().partition(|row| open.contains(row.lane.as_str()));
+    let records = whole.into_iter().map(Counting::whole).collect::<Result<Vec<_>, Fault>>()?;
     let ids: Vec<&str> =
         records.iter().filter_map(|record| record.order.as_ref()).map(|order| order.order_id.as_str()).collect();
     let contents = sensitive_orders::these(connection, engine, &ids).await?;
-    in_lanes(records, contents)
+    let mut lanes = in_lanes(records, contents)?;
+    for row in quiet {
+        let (lane, known) = verified(row.brief()?)?;
+        lanes.entry(lane).or_default().push(known);
+    }
+    Ok(lanes)
+}
+
+/// A verified order, without what it changed.
+fn verified(brief: Brief) -> Result<(LaneKey, KnownOrder), Fault> {
+    let Brief { order, executed_at, .. } = brief;
+    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key, generated_at } =
+        order.unwrap_or_default();
+    let wire::Owner { entity_type: owner_type, key: owner_key, display_name } = owner.unwrap_or_default();
+    let owner = Owner { entity_type: owner_type, key: owner_key, display_name };
+    let key = match target_key.as_str() {
+        "" => unknown_key(&resource_type, &owner.entity_type, &owner.key),
+        _ => target_key,
+    };
+    let known = KnownOrder {
+        id: order_id.parse().map_err(|_| strange(format!("the order id '{order_id}'")))?,
+        kind: OrderKind::from_number(kind).ok_or_else(|| strange(format!("the order kind {kind}")))?,
+        owner,
+        resource_type: resource_type.into(),
+        state: ProvisioningState::Verified,
+        inactive_reason: None,
+        in_flight: false,
+        changes: vec![],
+        block_causes: vec![],
+        fingerprint: String::new(),
+        generated_at: from_wire::timestamp(&generated_at.unwrap_or_default()),
+        executed_at: executed_at.as_ref().map(from_wire::timestamp),
+    };
+    Ok(((connector, entity_type, key), known))
+}
+
+fn strange(what: String) -> Fault {
+    Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"))
 }
 
 /// What is afoot in all lanes.
@@ -52,8 +94,8 @@ pub(crate) async fn afoot_in(
 }
 
 fn add(afoot: &mut Afoot, brief: Brief, is_theirs: impl Fn(OwnerId) -> bool) -> Result<(), Fault> {
-    let Brief { order, state, lease } = brief;
-    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key } =
+    let Brief { order, state, lease, .. } = brief;
+    let BriefOrder { order_id, kind, resource_type, connector, entity_type, owner, target_key, .. } =
         order.unwrap_or_default();
     let owner = owner.unwrap_or_default();
     let id = order_id.parse().map_err(|_| strange(format!("the order id '{order_id}'")))?;
@@ -70,10 +112,6 @@ fn add(afoot: &mut Afoot, brief: Brief, is_theirs: impl Fn(OwnerId) -> bool) -> 
         afoot.add_giving_way(lane, owner, id);
     }
     Ok(())
-}
-
-fn strange(what: String) -> Fault {
-    Fault::internal(anyhow::anyhow!("the ledger's feed holds {what}"))
 }
 
 fn in_lanes(records: Vec<wire::OrderRecord>, mut contents: HashMap<String, wire::Order>) -> Result<Lanes, Fault> {
@@ -171,7 +209,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use provost_contract::to_wire;
-    use provost_domain::{OrderId, OrderKind, Owner, Period, Timestamp};
+    use provost_domain::{OrderId, Period};
 
     fn record() -> wire::OrderRecord {
         let order = Order {
@@ -210,6 +248,21 @@ mod tests {
         assert!(!known(record.clone()).unwrap().1.in_flight);
         record.lease = Some(wire::Lease { agent_id: "a".into(), attempt: 1, expires_at: None });
         assert!(known(record).unwrap().1.in_flight);
+    }
+
+    #[test]
+    fn of_verified_orders_nothing_is_left_out_but_what_they_changed() {
+        let mut record = record();
+        record.state = wire::ProvisioningState::Verified.into();
+        record.executed_at = Some(to_wire::timestamp(Timestamp::from_millis(7)));
+        record.order.as_mut().unwrap().changes = vec![wire::Change { property: "title".into(), ..Default::default() }];
+        let brief = verified(prost::Message::decode(prost::Message::encode_to_vec(&record).as_slice()).unwrap());
+        record.order.as_mut().unwrap().changes.clear();
+        assert_eq!(brief.unwrap(), in_lane(record).unwrap());
+        let wrong = |order| verified(Brief { order: Some(order), ..Brief::default() }).unwrap_err().to_string();
+        assert!(wrong(BriefOrder { order_id: "x".into(), ..Default::default() }).contains("the order id 'x'"));
+        let kind = BriefOrder { order_id: uuid::Uuid::nil().to_string(), kind: 9, ..Default::default() };
+        assert!(wrong(kind).contains("the order kind 9"));
     }
 
     #[test]

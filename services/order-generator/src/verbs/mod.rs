@@ -33,6 +33,7 @@ mod requested;
 pub(crate) mod requests;
 pub(crate) mod revoke_assignment;
 pub(crate) mod schema;
+mod sizes;
 pub(crate) mod stage;
 pub(crate) mod survey;
 pub(crate) mod synchronize;

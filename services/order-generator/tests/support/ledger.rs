@@ -576,6 +576,13 @@ impl DispatchService for Ledger {
         Err(Status::unimplemented("the order generator does not ask for it"))
     }
 
+    async fn return_orders(
+        &self,
+        _request: Request<wire::ReturnOrdersRequest>,
+    ) -> Result<Response<wire::ReturnOrdersResponse>, Status> {
+        Err(Status::unimplemented("the order generator does not ask for it"))
+    }
+
     async fn renew_leases(
         &self,
         _request: Request<wire::RenewLeasesRequest>,

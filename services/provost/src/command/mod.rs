@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod apply;
 pub mod catalog;
+pub mod connections;
 pub mod explain;
 pub mod ids;
 pub mod items;
@@ -80,6 +81,9 @@ pub enum ClientCommand {
     /// Agents.
     #[command(subcommand)]
     Agents(agents::Command),
+    /// Connections: pause and drain them for maintenance, limit them, release their brake.
+    #[command(subcommand)]
+    Connections(connections::Command),
 }
 
 /// Carries out a command.
@@ -115,5 +119,6 @@ async fn client(command: ClientCommand, global: GlobalArguments, console: Consol
         ClientCommand::Resources(command) => command.run(session).await,
         ClientCommand::Syncs(command) => command.run(session).await,
         ClientCommand::Agents(command) => command.run(session).await,
+        ClientCommand::Connections(command) => command.run(session).await,
     }
 }

@@ -1,7 +1,9 @@
 //! Orders in a few words.
 
 use super::{provisioning_state, shortened};
-use provost_contract::types::v1::{Change, ChangeOperation, InactiveReason, Order, OrderKind, OrderRecord, Owner};
+use provost_contract::types::v1::{
+    Change, ChangeOperation, HoldKind, InactiveReason, Order, OrderKind, OrderRecord, Owner,
+};
 use provost_domain::ProvisioningState;
 
 const VALUE_MAX: usize = 40;
@@ -12,6 +14,9 @@ pub fn standing(record: &OrderRecord) -> String {
     if record.state == ProvisioningState::Pending.number() {
         if let Some(lease) = &record.lease {
             return format!("{state}, in flight at {}", lease.agent_id);
+        }
+        if let Some(hold) = &record.hold {
+            return format!("{state}, held: {}", held(hold.kind()));
         }
         return match record.waits_for.len() {
             0 => state,
@@ -25,6 +30,20 @@ pub fn standing(record: &OrderRecord) -> String {
         Ok(InactiveReason::Cancelled) => format!("{state} (cancelled)"),
         Ok(InactiveReason::Superseded) => format!("{state} (superseded)"),
         Ok(InactiveReason::Unspecified) | Err(_) => state,
+    }
+}
+
+/// What holds an order's connection, in a few words.
+const fn held(kind: HoldKind) -> &'static str {
+    match kind {
+        HoldKind::Paused => "connection paused",
+        HoldKind::Draining => "connection draining",
+        HoldKind::Brake => "dispatch brake",
+        HoldKind::Breaker => "no answer",
+        HoldKind::Throttled => "asked to slow down",
+        HoldKind::RateLimit => "rate limit",
+        HoldKind::InFlight => "in-flight limit",
+        HoldKind::Unspecified => "connection",
     }
 }
 
@@ -91,7 +110,7 @@ pub fn current_and_proposed(order: &Order, change: &Change) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provost_contract::types::v1::{Lease, Value, value::Kind};
+    use provost_contract::types::v1::{ConnectionHold, Lease, Value, value::Kind};
 
     fn text(text: &str) -> Option<Value> {
         Some(Value { kind: Some(Kind::StringValue(text.into())) })
@@ -101,6 +120,9 @@ mod tests {
     fn standing_says_who_holds_it_and_why_not() {
         let mut record = OrderRecord { state: 1, ..OrderRecord::default() };
         assert_eq!(standing(&record), "Pending");
+        record.hold = Some(ConnectionHold { kind: HoldKind::Paused.into(), ..ConnectionHold::default() });
+        assert_eq!(standing(&record), "Pending, held: connection paused");
+        record.hold = None;
         record.waits_for = vec!["x".into()];
         assert_eq!(standing(&record), "Pending, waits for another order");
         record.lease = Some(Lease { agent_id: "agent-1".into(), ..Lease::default() });

@@ -209,6 +209,15 @@ pub struct Order {
     pub generated_at: Timestamp,
 }
 
+/// The highest priority that a catalog can give. What is above is urgent by its nature: something is taken away,
+/// or somebody who left is disabled. A share of every capacity is kept for such orders.
+pub const CATALOG_PRIORITY_MAX: i32 = 1_000_000;
+
+/// Whether an order of this priority is urgent.
+pub const fn is_urgent(priority: i32) -> bool {
+    priority > CATALOG_PRIORITY_MAX
+}
+
 impl Order {
     /// The order's lane.
     pub fn lane(&self) -> Lane {

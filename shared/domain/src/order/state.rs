@@ -252,6 +252,14 @@ pub enum Event {
         attempt: u32,
         /// How, and when it is tried again.
         retry: Retry,
+        /// It is one of the failures in a row that make an order Errored. Not so when the managed system asked
+        /// to slow down, nor while its connection is known to be broken: neither says anything of the order.
+        counted: bool,
+    },
+    /// An agent gives the order back that it took and did not begin; nothing was written.
+    Returned {
+        /// The attempt that it was taken under.
+        attempt: u32,
     },
     /// A person confirmed, or the ticket was closed.
     Confirmed,
@@ -292,6 +300,7 @@ impl Event {
             Self::Executed { .. } => "executed",
             Self::Failed { .. } => "failed",
             Self::Retried { .. } => "retried",
+            Self::Returned { .. } => "returned",
             Self::Confirmed => "confirmed",
             Self::ErrorReported { .. } => "error reported",
             Self::ValidityOver => "validity over",
@@ -425,6 +434,7 @@ pub fn transition(facts: Facts, state: &State, event: &Event, now: Timestamp) ->
         Event::HandedOver { attempt, .. }
         | Event::Failed { attempt, .. }
         | Event::Retried { attempt, .. }
+        | Event::Returned { attempt }
         | Event::Executed { attempt }
             if *attempt == 0 || *attempt > facts.attempts =>
         {
@@ -458,7 +468,7 @@ pub fn transition(facts: Facts, state: &State, event: &Event, now: Timestamp) ->
             | S::Executed { .. } => Ok(Late),
             S::AwaitingApproval | S::Error { .. } => refused(),
         },
-        Event::Retried { attempt, retry } => match state {
+        Event::Retried { attempt, retry, .. } => match state {
             S::Pending { lease: Some(_), .. } if *attempt == facts.attempts => {
                 Ok(To(S::Pending { lease: None, retry: Some(retry.clone()) }))
             }
@@ -469,6 +479,19 @@ pub fn transition(facts: Facts, state: &State, event: &Event, now: Timestamp) ->
             | S::Verified
             | S::Inactive { .. }
             | S::Executed { .. } => Ok(Late),
+            S::AwaitingApproval | S::Error { .. } => refused(),
+        },
+        // The next attempt has a number of its own: what was given back and is begun after all is known as late.
+        Event::Returned { attempt } => match state {
+            S::Pending { lease: Some(_), retry } if *attempt == facts.attempts => {
+                Ok(To(S::Pending { lease: None, retry: retry.clone() }))
+            }
+            S::Pending { .. }
+            | S::Transmitted { .. }
+            | S::Errored { .. }
+            | S::Verified
+            | S::Inactive { .. }
+            | S::Executed { .. } => Ok(Already),
             S::AwaitingApproval | S::Error { .. } => refused(),
         },
         Event::Confirmed => match state {
@@ -629,8 +652,11 @@ mod tests {
             ("executed, unknown attempt", Event::Executed { attempt: 3 }),
             ("failed, newest attempt", Event::Failed { attempt: 2, failure: failure() }),
             ("failed, older attempt", Event::Failed { attempt: 1, failure: failure() }),
-            ("retried, newest attempt", Event::Retried { attempt: 2, retry: retry(11_000) }),
-            ("retried, older attempt", Event::Retried { attempt: 1, retry: retry(11_000) }),
+            ("retried, newest attempt", Event::Retried { attempt: 2, retry: retry(11_000), counted: true }),
+            ("retried, older attempt", Event::Retried { attempt: 1, retry: retry(11_000), counted: true }),
+            ("returned, newest attempt", Event::Returned { attempt: 2 }),
+            ("returned, older attempt", Event::Returned { attempt: 1 }),
+            ("returned, unknown attempt", Event::Returned { attempt: 3 }),
             ("confirmed", Event::Confirmed),
             ("error reported", Event::ErrorReported { failure: failure() }),
             ("validity over", Event::ValidityOver),

@@ -32,7 +32,7 @@ impl Situation<'_, '_> {
         };
         assignment.ours = !assignment.proposed;
         assignment.why.extend(expected.correlated.as_ref().map(|found| found.why.clone()));
-        let changes = self.values(expected, previous, coming.as_ref(), &mut assignment);
+        let changes = self.values(expected, previous, coming.as_deref(), &mut assignment);
 
         let kind = match (assignment.proposed, coming.is_some()) {
             (true, _) => OrderKind::Association,

@@ -24,6 +24,7 @@ use provost_domain::{
     Change, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value, WorkflowState,
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What the role model wants of one resource.
@@ -280,7 +281,7 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
     }
 }
 
-impl<'a> Situation<'a, '_> {
+impl<'a, 'r> Situation<'a, 'r> {
     /// An earlier computation wanted the owner to have it, and it may exist.
     fn is_ours(&self) -> bool {
         self.previous.is_some_and(Assignment::is_ours)
@@ -318,7 +319,7 @@ impl<'a> Situation<'a, '_> {
 
     /// The resource once everything under way has arrived. What was written and did not come, and what a person
     /// decided to write anew, is no longer under way.
-    fn coming(&self, key: &str) -> Option<BTreeMap<String, Value>> {
+    fn coming(&self, key: &str) -> Option<Cow<'r, BTreeMap<String, Value>>> {
         let write_at = self.write_at(key);
         let is_under_way = |order: &&KnownOrder| {
             !(order.had_to_show(self.seen_at) && write_at.is_some_and(|at| order.generated_at <= at))

@@ -187,6 +187,7 @@ fn step(entry: &HistoryEntry) -> Option<Step> {
         | OrderEvent::Generated
         | OrderEvent::Leased
         | OrderEvent::Retried
+        | OrderEvent::Returned
         | OrderEvent::LateFeedback => return None,
     };
     Some(Step {

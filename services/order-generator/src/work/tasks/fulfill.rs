@@ -285,11 +285,17 @@ async fn stuck(
         seen.is_some_and(|seen| now.since(seen) < generator.fulfill_wait)
     };
     let live: Vec<_> = agents.iter().filter(is_live).collect();
+    // Only for the words: an older ledger does not say.
+    let holds = generator.ledger.holds().await.unwrap_or_default();
     let mut stuck = Vec::new();
     for (connection, orders) in left {
         // What an agent holds of other connections is no work on this one.
         let is_held = |open: &&&Open| live.iter().any(|agent| open.held_by.as_deref() == Some(agent.agent_id.as_str()));
         if orders.iter().any(|open| is_held(&open)) {
+            continue;
+        }
+        if let Some(hold) = holds.get(connection) {
+            stuck.push(format!("{hold}: {} orders are still Pending", orders.len()));
             continue;
         }
         let seconds = generator.fulfill_wait.as_secs();

@@ -64,12 +64,20 @@ fn facts(record: &OrderRecord) -> Vec<String> {
         ("ticket", record.ticket.clone()),
         ("attempts", if record.attempts == 0 { String::new() } else { record.attempts.to_string() }),
         ("next attempt", record.next_attempt_at.map(|at| instant(Some(&at))).unwrap_or_default()),
-        ("waits for", record.waits_for.join(", ")),
+        ("waits for", waits_for(record)),
         ("generated", instant(order.generated_at.as_ref())),
         ("updated", instant(record.updated_at.as_ref())),
         ("version", record.version.to_string()),
     ]);
     facts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name:<13}{text}")).collect()
+}
+
+/// What it waits for: other orders, or its connection.
+fn waits_for(record: &OrderRecord) -> String {
+    match &record.hold {
+        Some(hold) => hold.message.clone(),
+        None => record.waits_for.join(", "),
+    }
 }
 
 fn why(reasons: &[Reason]) -> String {
