@@ -24,7 +24,7 @@ const CONNECTORS: [&str; 5] = ["hr", "directory", "mail", "erp", "doors"];
 const CONNECTIONS: [&str; 5] = ["hr-c", "directory-c", "mail-c", "erp-c", "doors-c"];
 /// Of so many people, one changes.
 const ONE_IN: usize = 100;
-/// How often one person is computed.
+/// How often one person is computed, and generated for.
 const TIMES: usize = 20;
 /// Longest message that is taken.
 const MESSAGE_BYTES_MAX: usize = provost_service_kit::server::MESSAGE_BYTES_MAX;
@@ -179,8 +179,9 @@ impl Suite {
         Ok(computed.into_inner().owners)
     }
 
-    async fn generate(mut calls: OrderGeneratorServiceClient<Channel>) -> Result<i64> {
-        let generated = calls.generate_orders(pb::GenerateOrdersRequest::default()).await?.into_inner();
+    async fn generate(mut calls: OrderGeneratorServiceClient<Channel>, incremental: bool) -> Result<i64> {
+        let request = pb::GenerateOrdersRequest { incremental, ..Default::default() };
+        let generated = calls.generate_orders(request).await?.into_inner();
         ensure!(!generated.blocked && generated.rejected == 0, "orders were not generated: {generated:?}");
         Ok(generated.submitted)
     }
@@ -198,7 +199,7 @@ impl Suite {
         let owners = self.phase("first full evaluation", people, Self::compute(calls, false)).await?;
         ensure!(owners == people as i64, "{owners} of {people} people were evaluated");
         let calls = self.calls();
-        let submitted = self.phase("first generation", people, Self::generate(calls)).await?;
+        let submitted = self.phase("first generation", people, Self::generate(calls, false)).await?;
         ensure!(submitted == 4 * people as i64, "{submitted} orders were submitted for {people} people");
         // Then the systems show all that was ordered, and everything is verified.
         if let Ok(mut organisation) = organisation.lock() {
@@ -219,14 +220,18 @@ impl Suite {
         let owners = self.phase("1 % changed: evaluation", changed, Self::compute(calls, true)).await?;
         ensure!(owners >= changed as i64 && owners <= 3 * changed as i64 + 1, "{owners} of {changed} were evaluated");
         let calls = self.calls();
-        let submitted = self.phase("1 % changed: generation", changed, Self::generate(calls)).await?;
+        let submitted = self.phase("1 % changed: generation", changed, Self::generate(calls, true)).await?;
         ensure!(submitted >= changed as i64, "{submitted} orders were submitted");
+        let calls = self.calls();
+        let submitted = self.phase("generation for all, nothing new", people, Self::generate(calls, false)).await?;
+        ensure!(submitted == 0, "{submitted} orders were submitted though nothing changed");
         let calls = self.calls();
         let one = async {
             for number in 0..TIMES {
                 let owner_keys = vec![key(number * people / TIMES)];
                 let request = pb::ComputeRoleModelRequest { owner_keys, ..Default::default() };
                 calls.clone().compute_role_model(request).await?;
+                Self::generate(calls.clone(), true).await?;
             }
             Ok(())
         };

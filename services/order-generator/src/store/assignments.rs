@@ -6,7 +6,7 @@ pub(crate) use super::compact::Depth;
 use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
 use crate::model::assign::Assignment;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, TryStreamExt, stream};
 use provost_service_kit::{Engine, Fault};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -88,18 +88,27 @@ pub(crate) async fn assignments(
     rows.map_ok(keyed).try_collect().await
 }
 
-/// The texts of all assignments, in pieces, so that they need not be in memory at once.
-pub(crate) async fn pieces<'a, C: ConnectionTrait + StreamTrait + Send>(
-    connection: &'a C,
+/// All assignments, in pieces, so that they need not be in memory at once. Between two pieces no connection is held.
+pub(crate) fn pieces<C: ConnectionTrait + Sync>(
+    connection: &C,
     size: usize,
-) -> Result<impl Stream<Item = Result<Vec<Body>, DbErr>> + Send + use<'a, C>, DbErr> {
-    let rows = assignment::Entity::find()
-        .order_by_asc(assignment::Column::OwnerType)
-        .order_by_asc(assignment::Column::OwnerKey)
-        .order_by_asc(assignment::Column::ResourceType)
-        .stream(connection)
-        .await?;
-    Ok(rows.map_ok(body).try_chunks(size).map_err(|error| error.1))
+) -> impl Stream<Item = Result<Vec<Body>, DbErr>> + Send + use<'_, C> {
+    // No assignment has the first key of all.
+    stream::try_unfold(AssignmentKey::default(), move |after| async move {
+        let rows = page(after, size).all(connection).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let last = (last.owner_type.clone(), last.owner_key.clone(), last.resource_type.clone());
+        Ok(Some((rows.into_iter().map(body).collect(), last)))
+    })
+}
+
+/// So many assignments after a key.
+fn page((owner_type, owner_key, place): AssignmentKey, size: usize) -> sea_orm::Select<assignment::Entity> {
+    let columns = [assignment::Column::OwnerType, assignment::Column::OwnerKey, assignment::Column::ResourceType];
+    let after = Expr::tuple([owner_type, owner_key, place].map(Expr::val));
+    let rest = assignment::Entity::find().filter(Expr::tuple(columns.map(Expr::col)).gt(after));
+    let in_order = columns.into_iter().fold(rest, QueryOrder::order_by_asc);
+    in_order.limit(u64::try_from(size).unwrap_or(u64::MAX))
 }
 
 /// The texts of these assignments, in their order; of those that are no more, none.

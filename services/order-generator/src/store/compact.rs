@@ -537,7 +537,8 @@ impl<'a> Reader<'a> {
     fn skip_property(&mut self) -> Option<()> {
         self.skip_text()?;
         let [_, is_there, is_as_before, has_more] = self.flags()?;
-        (self.number()?, self.number()?);
+        self.number()?;
+        self.number()?;
         for _ in 0..1 + usize::from(!is_there) + usize::from(!is_as_before) {
             self.skip_value()?;
         }
@@ -553,7 +554,8 @@ impl<'a> Reader<'a> {
 
     fn skip_change(&mut self) -> Option<()> {
         self.skip_text()?;
-        (self.number()?, self.number()?);
+        self.number()?;
+        self.number()?;
         self.skip_value()?;
         self.skip_value()?;
         self.skip_all(Self::skip_reason)

@@ -23,6 +23,8 @@ pub(crate) mod plan_keys;
 pub(crate) mod request_outbox;
 pub(crate) mod requests;
 pub(crate) mod resources;
+#[cfg(test)]
+mod scans;
 pub(crate) mod sensitive_orders;
 pub(crate) mod synchronizations;
 pub(crate) mod texts;

@@ -62,7 +62,7 @@ impl Marks {
             ungenerated::Model { kind, entity_type, key, stamp }
         };
         let flags = [(self.everybody, EVERYBODY), (self.all_settled, ALL_SETTLED), (self.waived, WAIVED)];
-        let flags = flags.into_iter().filter_map(|(holds, kind)| holds.then(|| row(kind, "", "")));
+        let flags = flags.into_iter().filter(|(holds, _)| *holds).map(|(_, kind)| row(kind, "", ""));
         let named = [(IN_NEED, &self.in_need), (SETTLED, &self.settled), (RESOURCE, &self.resources)];
         let named = named
             .into_iter()

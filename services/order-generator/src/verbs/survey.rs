@@ -71,7 +71,7 @@ impl Survey {
         let run = Arc::new(run);
         let connection = generator.database.read();
         let has_orders = orders::any(connection).await?;
-        let bodies = assignments::pieces(connection, ASSIGNMENTS_PER_PIECE).await?;
+        let bodies = assignments::pieces(connection, ASSIGNMENTS_PER_PIECE);
         let pieces = bodies.map(|bodies| {
             let (loaded, run) = (Arc::clone(&loaded), Arc::clone(&run));
             async move { look(generator, loaded, run, bodies?, has_orders).await }
