@@ -127,7 +127,10 @@ pub(crate) async fn after(
 /// # Errors
 /// When the database cannot be reached.
 pub(crate) async fn newest(connection: &impl ConnectionTrait) -> Result<i64, Fault> {
-    let row = Sql::new("SELECT MAX(cursor) AS newest FROM order_history").one(connection).await?;
+    // The newest event may have been archived with its order.
+    let newest = "SELECT MAX(newest) AS newest FROM (SELECT MAX(cursor) AS newest FROM order_history \
+                  UNION ALL SELECT MAX(last_cursor) AS newest FROM order_archive) AS cursors";
+    let row = Sql::new(newest).one(connection).await?;
     let newest: Option<Option<i64>> = row.map(|row| row.try_get("", "newest")).transpose()?;
     Ok(newest.flatten().unwrap_or_default())
 }

@@ -180,10 +180,10 @@ mod tests {
             let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
             Migrator::up(database.write(), Some(1)).await.unwrap();
             let (id, bytes) = match database.engine() {
-                Engine::Postgres => ("'00000000-0000-0000-0000-0000000000'", "''::bytea"),
+                Engine::Postgres => ("'00000000-0000-0000-0000-0000000000", "''::bytea"),
                 Engine::Sqlite => ("x'000000000000000000000000000000", "x''"),
             };
-            let id = |last: &str| format!("{id}{last}'").replace("''", "");
+            let id = |last: &str| format!("{id}{last}'");
             for (last, state, updated_at) in [("07", 5, 50), ("08", 1, 80)] {
                 let row = format!(
                     "INSERT INTO orders (id,lane,fingerprint,resource_type,connector,connection,entity_type,owner_key,\
