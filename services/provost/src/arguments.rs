@@ -115,7 +115,7 @@ mod tests {
             &["provost", "manual", "assign", "0123456", "--to", "ada", "--to-me"],
             &["provost", "manual", "comment", "0123456"],
             &["provost", "manual", "list", "--mine", "--unassigned"],
-            &["provost", "manual", "confirm", "--all", "--version", "3"],
+            &["provost", "manual", "confirm", "--all", "--seen", "3"],
             &["provost", "orders", "list", "--older-than", "3"],
             &["provost", "jobs", "run", "complete", "--force-review", "--waive-review"],
             &["provost", "jobs", "resume", "0123456"],

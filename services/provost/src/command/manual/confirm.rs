@@ -20,7 +20,7 @@ pub struct ConfirmArguments {
     /// The version that was seen (`manual show` tells it), of one order: when the order has changed since, nothing
     /// is confirmed, and the answer says what differs.
     #[arg(long, value_name = "VERSION", conflicts_with = "all")]
-    version: Option<i64>,
+    seen: Option<i64>,
     #[command(flatten)]
     narrow: Narrow,
     /// In which words; the history keeps them.
@@ -33,7 +33,7 @@ pub(super) async fn run(arguments: ConfirmArguments, session: &mut Session) -> R
         list::decisions(&session.clients, &arguments.narrow).await?
     } else {
         let orders = ids::manual_orders(&session.clients, &arguments.orders).await?;
-        let version = seen(arguments.version, &orders)?;
+        let version = seen(arguments.seen, &orders)?;
         orders.into_iter().map(|order_id| ManualDecision { order_id, version }).collect()
     };
     let mut results = Vec::with_capacity(decisions.len());
@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: ConfirmArguments, session: &mut Session) -> R
 pub(super) fn seen(version: Option<i64>, orders: &[String]) -> Result<i64, Failure> {
     match version {
         Some(_) if orders.len() != 1 => {
-            Err(Failure::Usage("--version is of one order; decide on each of them by itself".to_owned()))
+            Err(Failure::Usage("--seen is of one order; decide on each of them by itself".to_owned()))
         }
         version => Ok(version.unwrap_or(0)),
     }

@@ -15,7 +15,7 @@ pub struct ReportErrorArguments {
     /// The version that was seen (`manual show` tells it), of one order: when the order has changed since, nothing
     /// is reported, and the answer says what differs.
     #[arg(long, value_name = "VERSION")]
-    version: Option<i64>,
+    seen: Option<i64>,
     /// What went wrong; it becomes the orders' failure.
     #[arg(long, short)]
     comment: String,
@@ -23,7 +23,7 @@ pub struct ReportErrorArguments {
 
 pub(super) async fn run(arguments: ReportErrorArguments, session: &mut Session) -> Result<Outcome, Failure> {
     let orders = ids::manual_orders(&session.clients, &arguments.orders).await?;
-    let version = super::confirm::seen(arguments.version, &orders)?;
+    let version = super::confirm::seen(arguments.seen, &orders)?;
     let mut results = Vec::with_capacity(orders.len());
     for part in orders.chunks(items::BATCH_MAX) {
         let decisions = part.iter().map(|order_id| ManualDecision { order_id: order_id.clone(), version }).collect();

@@ -32,10 +32,10 @@ pub(super) async fn run(arguments: ShowArguments, session: &mut Session) -> Resu
     session.console.line(format!("{}\n", manual.suggestion))?;
     session.table(&values(&manual), "no values to enter")?;
     let id = show::short(&order.order_id);
-    session.console.line(format!("\nwhen it is done:  provost manual confirm {id} --version {version}"))?;
+    session.console.line(format!("\nwhen it is done:  provost manual confirm {id} --seen {version}"))?;
     session
         .console
-        .line(format!("when it cannot:   provost manual report-error {id} --version {version} --comment WHY"))?;
+        .line(format!("when it cannot:   provost manual report-error {id} --seen {version} --comment WHY"))?;
     Ok(Outcome::Done)
 }
 
