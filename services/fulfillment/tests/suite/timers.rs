@@ -33,7 +33,7 @@ async fn what_lies_is_counted_by_state_and_age() {
         assert_eq!(all, expected, "{}", world.engine);
         // Taken under a lease, it is Pending still, and has been for two days.
         let leased = world.pull_as("agent-1", 1).await;
-        assert_eq!(crate::world::ids(&leased), [old.order_id.clone()]);
+        assert_eq!(crate::world::ids(&leased), std::slice::from_ref(&old.order_id));
         let bounds = api::CountOrdersByAgeRequest { bounds_minutes: vec![1, 2 * 1_440], ..Default::default() };
         assert_eq!(ages(world, bounds).await[0].1, [1, 0, 1]);
         world.report(vec![failed(&old.order_id, 1, FailureClass::Refused)]).await;
@@ -78,7 +78,7 @@ async fn finished(world: &World, order: &types::Order) {
     world.submit(vec![order.clone()]).await;
     let leased = world.pull().await;
     let id = &order.order_id;
-    assert_eq!(crate::world::ids(&leased), [id.clone()]);
+    assert_eq!(crate::world::ids(&leased), std::slice::from_ref(&id));
     world.report(vec![executed(id, 1)]).await;
     world.pass(1);
     assert_eq!(code(&world.verify(id, world.now()).await), Code::Ok);

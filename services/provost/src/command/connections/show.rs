@@ -116,7 +116,7 @@ fn brake_of(brake: &Brake, connection: &Connection) -> String {
     if let Some(since) = &brake.tripped_at {
         return format!("tripped at {}: {} went, {} allowed", instant(Some(since)), brake.counted, brake.allowed);
     }
-    let limits = connection.limits.clone().unwrap_or_default();
+    let limits = connection.limits.unwrap_or_default();
     let limit = match brake.kind() {
         BrakeKind::Deletions => limits.deletions,
         BrakeKind::Orders => limits.orders,
