@@ -78,7 +78,7 @@ async fn finished(world: &World, order: &types::Order) {
     world.submit(vec![order.clone()]).await;
     let leased = world.pull().await;
     let id = &order.order_id;
-    assert_eq!(crate::world::ids(&leased), std::slice::from_ref(&id));
+    assert_eq!(crate::world::ids(&leased), std::slice::from_ref(id));
     world.report(vec![executed(id, 1)]).await;
     world.pass(1);
     assert_eq!(code(&world.verify(id, world.now()).await), Code::Ok);
