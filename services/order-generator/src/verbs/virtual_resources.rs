@@ -31,6 +31,25 @@ const ORDERS_PER_PIECE: usize = 500;
 /// Entity type and key.
 type ResourceKey = (String, String);
 
+/// The catalog by which `records` are believed; none when there is nothing to believe, or no catalog. Read before
+/// the transaction begins: a database in memory has one connection. One that is applied in between does not
+/// matter, since the first computation by it takes up what is passed over here.
+pub(crate) async fn catalog_for(
+    generator: &Generator,
+    mut records: impl Iterator<Item = &OrderRecord>,
+) -> Option<Arc<Loaded>> {
+    if !records.any(is_written) {
+        return None;
+    }
+    match generator.catalogs.current().await {
+        Ok(loaded) => loaded,
+        Err(fault) => {
+            tracing::warn!(%fault, "virtual resources are written later");
+            None
+        }
+    }
+}
+
 /// Writes the virtual resources of those of `records` that were executed. The changes that come of it are to be
 /// noted at the end of the transaction.
 ///
@@ -39,20 +58,9 @@ type ResourceKey = (String, String);
 pub(crate) async fn believe(
     generator: &Generator,
     transaction: &DatabaseTransaction,
+    loaded: Arc<Loaded>,
     records: &[OrderRecord],
 ) -> Result<Vec<Change>, Fault> {
-    if !records.iter().any(is_written) {
-        return Ok(vec![]);
-    }
-    let loaded = match generator.catalogs.current().await {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return Ok(vec![]),
-        Err(fault) => {
-            // The feed goes on: the first computation by a right catalog takes up what is passed over here.
-            tracing::warn!(%fault, "virtual resources are written later");
-            return Ok(vec![]);
-        }
-    };
     let Some(mut writing) = Writing::of(generator, transaction, loaded, records).await? else { return Ok(vec![]) };
     writing.all();
     writing.save().await
@@ -63,7 +71,7 @@ pub(crate) async fn believe(
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn catch_up(generator: &Generator, loaded: &Loaded) -> Result<(), Fault> {
+pub(crate) async fn catch_up(generator: &Generator, loaded: &Arc<Loaded>) -> Result<(), Fault> {
     let entity_types = loaded.unsynchronized();
     if entity_types.is_empty() {
         return Ok(());
@@ -71,7 +79,7 @@ pub(crate) async fn catch_up(generator: &Generator, loaded: &Loaded) -> Result<(
     let missing = orders::not_believed(generator.database.read(), &entity_types).await?;
     for piece in missing.chunks(ORDERS_PER_PIECE) {
         let transaction = generator.database.begin().await?;
-        let noted = believe(generator, &transaction, piece).await?;
+        let noted = believe(generator, &transaction, Arc::clone(loaded), piece).await?;
         changes::note(&generator.database, &transaction, noted).await?;
         transaction.commit().await?;
     }
