@@ -294,7 +294,11 @@ mod tests {
             for (signal, passed, took) in heard {
                 let began = now;
                 now += passed * MILLI;
-                let signal = [Signal::Answered, Signal::Throttled, Signal::Silent][usize::from(signal)];
+                let signal = match signal {
+                    0 => Signal::Answered,
+                    1 => Signal::Throttled,
+                    _ => Signal::Silent,
+                };
                 pace.hear(signal, began, now + took * MILLI);
                 prop_assert!((1..=most as usize).contains(&pace.limit()));
             }

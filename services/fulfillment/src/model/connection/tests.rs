@@ -55,7 +55,7 @@ fn pause_drain_and_resume_say_who_and_why() {
 fn breaker_counts_the_way_in_and_not_the_orders_own_mistakes() {
     let mut connection = Connection::named("app");
     for number in 0..20 {
-        let class = [FailureClass::Transport, FailureClass::Refused][(number % 2) as usize];
+        let class = if number % 2 == 0 { FailureClass::Transport } else { FailureClass::Refused };
         connection.hear(order(number), Some(&failure(class)), at(0));
     }
     assert!(connection.breaker.is_closed(), "a refusal is an answer");
