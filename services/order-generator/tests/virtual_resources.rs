@@ -69,7 +69,7 @@ async fn executed_orders_are_believed_and_verified_by_the_next_computation() {
         // The one that follows the feed dies before the order is executed.
         suite.kill_and_restart().await;
         suite.ledger.execute_pending();
-        assert_eq!(believed(&suite, "p1").await.0, title("Boss"), "{}", engine.name);
+        assert_eq!(believed(&suite, "p1").await.0, title("Boss"), "{} {:?}", engine.name, suite.ledger.table());
         suite.clock.advance(Duration::from_secs(16));
         suite.compute().await;
         assert_eq!(states(&suite), ["Verified", "Verified"], "{}", engine.name);

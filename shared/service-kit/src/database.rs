@@ -10,8 +10,8 @@ use crate::channel::Backoff;
 use anyhow::{Context, bail};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use secrecy::{ExposeSecret, SecretString};
@@ -169,6 +169,24 @@ impl Database {
             ..Default::default()
         };
         self.writer.begin_with_options(options).await
+    }
+
+    /// Begins a transaction in which all that is read is of one instant. Nothing can be written in it, and nothing else
+    /// may be read beside it: a database in memory has one connection.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = match self.engine {
+            Engine::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..Default::default()
+            },
+            // A transaction of SQLite is that by itself.
+            Engine::Sqlite => TransactionOptions::default(),
+        };
+        self.reader.begin_with_options(options).await
     }
 
     /// Brings the schema up to date. Forward only; safe when several replicas start at once.

@@ -21,13 +21,12 @@ impl RepositoryService for Api {
         wrong.require_text("entity_type", &entity_type, provost_contract::NAME_MAX);
         wrong.require_text("key", &key, provost_contract::NAME_MAX);
         wrong.into_result(()).map_err(Fault::from)?;
-        let found = resources::get(self.generator.database.read(), &entity_type, &key).await?;
-        let Some(found) = found else {
+        let mut shown = self.shown(&entity_type, Which::One(&key)).await?;
+        let Some(shown) = shown.pop() else {
             self.known(&entity_type).await?;
             return Err(Fault::not_found(format!("{entity_type} '{key}'")).into());
         };
-        let mut shown = self.shown(&entity_type, vec![found]).await?;
-        Ok(Response::new(shown.pop().unwrap_or_default()))
+        Ok(Response::new(shown))
     }
 
     async fn list_resources(
@@ -40,15 +39,22 @@ impl RepositoryService for Api {
         wrong.into_result(()).map_err(Fault::from)?;
         let size = page::size(page_size).map_err(Fault::from)?;
         let after = key_of(&page_token).map_err(Fault::from)?;
-        let found = resources::list(self.generator.database.read(), &entity_type, &after, size).await?;
-        if found.is_empty() {
+        let resources = self.shown(&entity_type, Which::After(&after, size)).await?;
+        if resources.is_empty() {
             self.known(&entity_type).await?;
         }
-        let is_full = found.len() as u64 >= size;
-        let last = found.last().filter(|_| is_full).map(|stored| token_of(&stored.key));
-        let resources = self.shown(&entity_type, found).await?;
+        let is_full = resources.len() as u64 >= size;
+        let last = resources.last().filter(|_| is_full).map(|last| token_of(&last.key));
         Ok(Response::new(ListResourcesResponse { resources, next_page_token: last.unwrap_or_default() }))
     }
+}
+
+/// Which resources of an entity type are shown.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    One(&'a str),
+    /// So many, of those whose keys come after this one.
+    After(&'a str, u64),
 }
 
 impl Api {
@@ -64,13 +70,21 @@ impl Api {
         }
     }
 
-    async fn shown(&self, entity_type: &str, found: Vec<Stored>) -> Result<Vec<Resource>, Fault> {
+    /// Resources, with where they are known from. All of one instant: the values of one order must not be shown as
+    /// another one's.
+    async fn shown(&self, entity_type: &str, which: Which<'_>) -> Result<Vec<Resource>, Fault> {
         let shape = self.generator.catalogs.current().await?.and_then(|loaded| loaded.shape(entity_type));
-        let readings = resources::readings(self.generator.database.read()).await?;
+        let database = &self.generator.database;
+        let snapshot = database.snapshot().await?;
+        let found = match which {
+            Which::One(key) => resources::get(&snapshot, entity_type, key).await?.into_iter().collect(),
+            Which::After(key, size) => resources::list(&snapshot, entity_type, key, size).await?,
+        };
+        let readings = resources::readings(&snapshot).await?;
         let seen_at = readings.get(entity_type).map(|reading| to_wire::timestamp(reading.export_started_at));
         let keys: Vec<String> = found.iter().map(|stored| stored.key.clone()).collect();
-        let database = &self.generator.database;
-        let marks = virtual_resources::these(database.read(), database.engine(), entity_type, &keys).await?;
+        let marks = virtual_resources::these(&snapshot, database.engine(), entity_type, &keys).await?;
+        snapshot.commit().await?;
         let resource = |Stored { key, properties }| Resource {
             entity_type: entity_type.to_owned(),
             seen_at: marks.get(&key).map(|mark| to_wire::timestamp(mark.written_at)).or(seen_at),

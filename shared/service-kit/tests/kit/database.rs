@@ -136,3 +136,18 @@ async fn statements_of_the_largest_allowed_size_are_taken() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_read_in_a_snapshot_is_of_one_instant() {
+    for engine in engines().await {
+        let database = connect(&engine.url).await;
+        database.write().execute_unprepared("CREATE TABLE counter (n BIGINT NOT NULL)").await.unwrap();
+        database.write().execute_unprepared("INSERT INTO counter VALUES (1)").await.unwrap();
+        let snapshot = database.snapshot().await.unwrap();
+        assert_eq!(number(&snapshot, "SELECT n FROM counter").await.unwrap(), 1, "{}", engine.name);
+        database.write().execute_unprepared("UPDATE counter SET n = 2").await.unwrap();
+        assert_eq!(number(&snapshot, "SELECT n FROM counter").await.unwrap(), 1, "{}", engine.name);
+        snapshot.commit().await.unwrap();
+        assert_eq!(number(database.read(), "SELECT n FROM counter").await.unwrap(), 2, "{}", engine.name);
+    }
+}
