@@ -258,9 +258,11 @@ impl Book {
         match pages.orders.get_mut(order_id) {
             None => wrong.push(format!("the feed tells of order {order_id}, which nobody submitted")),
             Some(known) => {
-                // What changes nothing is recorded under the version that stands.
-                let is_late = line.event() == OrderEvent::LateFeedback;
-                if *version < known.version || (*version == known.version && !is_late) {
+                // What changes nothing is recorded under the version that stands; and one that is replaced by another
+                // of its own submission is born so.
+                let is_born = line.event() == OrderEvent::Superseded && *version == 1;
+                let may_stay = is_born || line.event() == OrderEvent::LateFeedback;
+                if *version < known.version || (*version == known.version && !may_stay) {
                     wrong.push(format!("order {order_id}: version {version} after {}", known.version));
                 }
                 let stood = known.state.unwrap_or_default();
@@ -317,13 +319,13 @@ impl Book {
         let mut wrong = Vec::new();
         let (now, mut at, mut version) = (record.state, None, 0);
         for line in &answer.history {
-            let is_late = line.event() == OrderEvent::LateFeedback && line.version == version;
-            if at.is_some_and(|at| at != line.from_state) || (line.version <= version && !is_late) {
+            if at.is_some_and(|at| at != line.from_state) || line.version < version {
                 wrong.push(format!("the history of order {id} has a gap before version {}", line.version));
             }
             (at, version) = (Some(line.to_state), line.version);
         }
-        if at != Some(now) || version != record.version {
+        // A lane that rests no more is a new version, and no line.
+        if at != Some(now) || version > record.version {
             wrong.push(format!("the history of order {id} ends at {at:?}, version {version}, and it is {}", state(now)));
         }
         let known = pages.orders.entry(id.to_owned()).or_default();

@@ -70,6 +70,9 @@ struct Options {
     /// Prints nothing of one seed but how it ended.
     #[arg(long)]
     quiet: bool,
+    /// Runs each seed twice, and fails where the two traces differ.
+    #[arg(long)]
+    twice: bool,
     #[arg(long, value_enum, default_value_t)]
     sabotage: Sabotage,
 }
@@ -127,17 +130,28 @@ fn many(options: &Options) -> Result<ExitCode> {
     let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
     let figures: Mutex<BTreeMap<String, u64>> = Mutex::default();
     let program = std::env::current_exe().context("the program's own file is not known")?;
+    let run = |seed: u64| {
+        let mut command = Command::new(&program);
+        let sabotage = options.sabotage.to_possible_value().map(|value| value.get_name().to_owned());
+        command.args(["--quiet", "--seed", &seed.to_string(), "--sabotage", &sabotage.unwrap_or_default()]);
+        let output = command.stdin(Stdio::null()).output().context("a simulation cannot be started")?;
+        Ok::<_, anyhow::Error>((String::from_utf8_lossy(&output.stdout).into_owned(), output))
+    };
+    let trace = |text: &str| text.lines().find(|line| line.starts_with("trace ")).map(str::to_owned);
     let work = || -> Result<()> {
         loop {
             let seed = next.fetch_add(1, Ordering::SeqCst);
             if seed >= end {
                 return Ok(());
             }
-            let mut command = Command::new(&program);
-            let sabotage = options.sabotage.to_possible_value().map(|value| value.get_name().to_owned());
-            command.args(["--quiet", "--seed", &seed.to_string(), "--sabotage", &sabotage.unwrap_or_default()]);
-            let output = command.stdin(Stdio::null()).output().context("a simulation cannot be started")?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let (text, output) = run(seed)?;
+            if options.twice {
+                let (first, second) = (trace(&text), trace(&run(seed)?.0));
+                if first != second || first.is_none() {
+                    println!("seed {seed} does not replay: {first:?}, then {second:?}");
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).insert(seed, text.clone());
+                }
+            }
             let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
             for (count, name) in text.lines().filter_map(|line| line.strip_prefix("figure ")?.split_once(' ')) {
                 *figures.entry(name.to_owned()).or_default() += count.parse::<u64>().unwrap_or_default();

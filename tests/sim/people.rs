@@ -67,7 +67,7 @@ impl People {
         }
         self.book.note(format_args!("everything is settled"));
         // What is still on its way may not change anything.
-        sleep(Duration::from_secs(30)).await;
+        sleep(Duration::from_secs(8)).await;
         let _ = self.look().await;
         for id in &ids {
             let answer = loop {

@@ -64,7 +64,7 @@ impl Wire {
             0..4 => Fate::Lost,
             4..12 => Fate::AnswerLost,
             12..18 => Fate::Twice,
-            18..24 => Fate::Echo(dice.millis(500..20_000)),
+            18..24 => Fate::Echo(dice.millis(500..9_000)),
             24..32 => Fate::Slow(dice.millis(50..4_000)),
             32..38 => Fate::AnswerSlow(dice.millis(50..7_000)),
             _ => Fate::Fair,

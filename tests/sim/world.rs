@@ -38,9 +38,9 @@ const LINKS: [(&str, &str); 6] = [
     ("fulfillment", "review"),
 ];
 /// How far the simulation goes at once.
-const STEP: Duration = Duration::from_millis(10);
-/// How long things go wrong.
-const TROUBLE: u64 = 25_000;
+const STEP: Duration = Duration::from_millis(20);
+/// How long things go wrong, in milliseconds.
+const TROUBLE: std::ops::Range<u64> = 4_000..22_000;
 /// By when everything has to be settled when all was mended.
 const SETTLED_BY: u64 = 900_000;
 
@@ -233,7 +233,7 @@ pub(crate) fn run(setting: &Setting) -> Ended {
         let now = u64::try_from(sim.elapsed().as_millis()).unwrap_or(u64::MAX);
         book.set_now(now);
         world.system.work(now);
-        if now > TROUBLE + SETTLED_BY {
+        if now > faults.end + SETTLED_BY {
             book.wrong(format!("not settled: {} s after all was mended", SETTLED_BY / 1_000));
         }
         if is_over || !book.verdict().is_empty() {
@@ -265,13 +265,16 @@ struct Faults {
     world: Arc<World>,
     dice: Dice,
     next: u64,
+    /// When all is mended.
+    end: u64,
     mends: Vec<(u64, Mend)>,
 }
 
 impl Faults {
     fn new(world: Arc<World>) -> Self {
-        let dice = world.dice(4);
-        Self { world, dice, next: 500, mends: vec![] }
+        let mut faults = Self { dice: world.dice(4), world, next: 500, end: 0, mends: vec![] };
+        faults.end = faults.millis(TROUBLE);
+        faults
     }
 
     fn millis(&mut self, range: std::ops::Range<u64>) -> u64 {
@@ -280,10 +283,10 @@ impl Faults {
 
     fn step(&mut self, sim: &mut Sim<'_>, now: u64) {
         let (due, later): (Vec<_>, Vec<_>) =
-            self.mends.iter().partition(|(at, _)| *at <= now || now >= TROUBLE);
+            self.mends.iter().partition(|(at, _)| *at <= now || now >= self.end);
         self.mends = later;
         due.into_iter().for_each(|(_, mend)| self.mend(sim, mend));
-        if now >= TROUBLE {
+        if now >= self.end {
             if !self.world.is_calm.swap(true, Ordering::SeqCst) {
                 self.world.system.set(Mood::Calm);
                 self.world.book.note(format_args!("all is mended"));
