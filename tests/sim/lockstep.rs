@@ -44,8 +44,8 @@ const CLOSED: u8 = 0;
 const OPEN: u8 = 1;
 const GONE: u8 = 2;
 
-/// The hosts whose databases start: nothing waits there.
-static FREE: [AtomicBool; HOSTS] = [const { AtomicBool::new(false) }; HOSTS];
+/// The hosts whose databases start: nothing takes any time there.
+static STARTS: [AtomicBool; HOSTS] = [const { AtomicBool::new(false) }; HOSTS];
 /// The hosts that are being killed.
 static DEAD: [AtomicBool; HOSTS] = [const { AtomicBool::new(false) }; HOSTS];
 static GATES: Mutex<Vec<Arc<Gate>>> = Mutex::new(Vec::new());
@@ -106,9 +106,6 @@ impl Gate {
     fn pass(&self) {
         if flag(&DEAD, self.host).load(Ordering::SeqCst) {
             end();
-        }
-        if flag(&FREE, self.host).load(Ordering::SeqCst) {
-            return;
         }
         self.verdict.store(CLOSED, Ordering::SeqCst);
         self.waits.store(true, Ordering::SeqCst);
@@ -194,7 +191,7 @@ pub(crate) fn gatekeeper(host: usize, mut disk: Disk) -> impl Future<Output = ()
                 continue;
             }
             let takes = disk.takes();
-            if !takes.is_zero() && !flag(&FREE, host).load(Ordering::SeqCst) {
+            if !takes.is_zero() && !flag(&STARTS, host).load(Ordering::SeqCst) {
                 tokio::time::sleep(takes).await;
             }
             settle(host);
@@ -236,13 +233,13 @@ pub(crate) async fn starting<F: Future>(host: usize, start: F) -> F::Output {
             if polled.is_pending() {
                 context.waker().wake_by_ref();
             } else {
-                flag(&FREE, host).store(false, Ordering::SeqCst);
+                flag(&STARTS, host).store(false, Ordering::SeqCst);
             }
             polled
         }
     }
 
-    flag(&FREE, host).store(true, Ordering::SeqCst);
+    flag(&STARTS, host).store(true, Ordering::SeqCst);
     Starting(host, pin!(start)).await
 }
 
