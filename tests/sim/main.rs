@@ -70,6 +70,9 @@ struct Options {
     /// Prints nothing of one seed but how it ended.
     #[arg(long)]
     quiet: bool,
+    /// Shows of every seed that fails what was wrong, not of the first one only.
+    #[arg(long)]
+    all: bool,
     /// Runs each seed twice, and fails where the two traces differ.
     #[arg(long)]
     twice: bool,
@@ -178,8 +181,10 @@ fn many(options: &Options) -> Result<ExitCode> {
     }
     println!("{:<52}{:>10}", "seeds", done.into_inner());
     println!("{:<52}{:>10}", "seeds that fail", failed.len());
-    if let Some((seed, text)) = failed.first_key_value() {
+    for (seed, text) in failed.iter().take(if options.all { usize::MAX } else { 1 }) {
         println!("---- seed {seed} ----\n{text}");
+    }
+    if let Some(seed) = failed.keys().next() {
         let seeds: Vec<_> = failed.keys().take(20).map(u64::to_string).collect();
         println!("sim: the promise was broken; seeds {}; one again: make sim SEED={seed}", seeds.join(", "));
     }

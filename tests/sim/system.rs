@@ -234,8 +234,8 @@ impl Way {
                 self.system.book.lied(&order.id.to_string());
                 return executed("done");
             }
-            if self.sabotage == Sabotage::Overtakes {
-                drop(self.system.send(order, Step::Force(proposed(order)), Duration::from_secs(4)));
+            if self.sabotage == Sabotage::Overtakes && order.kind == OrderKind::Update {
+                drop(self.system.send(order, Step::Force(proposed(order)), there * 80));
                 return executed("done");
             }
             let answer = self.system.send(order, step, there);
