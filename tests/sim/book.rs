@@ -44,6 +44,8 @@ struct Known {
     /// Where the feed said last that it stands.
     state: Option<i32>,
     version: i64,
+    /// The last line changed nothing.
+    was_late: bool,
     effects: usize,
     /// The system said that it was done, and it was not.
     lied: bool,
@@ -258,10 +260,12 @@ impl Book {
         match pages.orders.get_mut(order_id) {
             None => wrong.push(format!("the feed tells of order {order_id}, which nobody submitted")),
             Some(known) => {
-                // What changes nothing is recorded under the version that stands; and one that is replaced by another
-                // of its own submission is born so.
+                // What changes nothing is recorded under the version that stands, or that the same transaction makes;
+                // and one that is replaced by another of its own submission is born so.
                 let is_born = line.event() == OrderEvent::Superseded && *version == 1;
-                let may_stay = is_born || line.event() == OrderEvent::LateFeedback;
+                let is_late = line.event() == OrderEvent::LateFeedback;
+                let was_late = std::mem::replace(&mut known.was_late, is_late);
+                let may_stay = is_born || is_late || was_late;
                 if *version < known.version || (*version == known.version && !may_stay) {
                     wrong.push(format!("order {order_id}: version {version} after {}", known.version));
                 }

@@ -25,11 +25,17 @@ use clap::{Parser, ValueEnum};
 use rand_of_mad_turmoil::SeedableRng;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 use world::Setting;
+
+/// A seed that runs for so long does not end.
+const HANGS_AFTER: Duration = Duration::from_secs(300);
+/// How often to look whether a seed has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What is done wrong on purpose, to see that it is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -125,6 +131,23 @@ fn one(seed: u64, options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+/// What a process says until it ends. One that hangs is ended.
+fn bounded(mut command: Command) -> Result<Output> {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("a simulation cannot be started")?;
+    // Counted, for this program's clock stands still outside a simulation.
+    for _ in 0..HANGS_AFTER.as_millis() / LOOK.as_millis() {
+        if child.try_wait()?.is_some() {
+            return Ok(child.wait_with_output()?);
+        }
+        thread::sleep(LOOK);
+    }
+    child.kill()?;
+    let mut output = child.wait_with_output()?;
+    output.stderr.extend_from_slice(b"WRONG at an unknown time: the simulation hangs\n");
+    Ok(output)
+}
+
 /// Runs many seeds, each in a process of its own.
 fn many(options: &Options) -> Result<ExitCode> {
     let jobs = options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
@@ -137,7 +160,7 @@ fn many(options: &Options) -> Result<ExitCode> {
         let mut command = Command::new(&program);
         let sabotage = options.sabotage.to_possible_value().map(|value| value.get_name().to_owned());
         command.args(["--quiet", "--seed", &seed.to_string(), "--sabotage", &sabotage.unwrap_or_default()]);
-        let output = command.stdin(Stdio::null()).output().context("a simulation cannot be started")?;
+        let output = bounded(command)?;
         Ok::<_, anyhow::Error>((String::from_utf8_lossy(&output.stdout).into_owned(), output))
     };
     let trace = |text: &str| text.lines().find(|line| line.starts_with("trace ")).map(str::to_owned);

@@ -1,5 +1,6 @@
 //! The short form of the simulation: many seeds hold the promise, each replays, and every breach is found.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use provost_testkit::binary;

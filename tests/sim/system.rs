@@ -210,7 +210,7 @@ impl Way {
         }
     }
 
-    async fn carry_out(&self, order: &Order, is_again: bool) -> Outcome {
+    async fn carry_out(&self, order: &Order, mut is_again: bool) -> Outcome {
         // What was decided on may have changed by the time that the write arrives: then it is looked at once more.
         for _ in 0..3 {
             let (treatment, there, back) = self.system.treat(order.kind == OrderKind::Addition);
@@ -251,7 +251,8 @@ impl Way {
                     }
                     return executed("done");
                 }
-                Ok(Ok(false)) => {}
+                // Somebody else was there: perhaps an earlier attempt, perhaps what follows in the lane.
+                Ok(Ok(false)) => is_again = true,
                 Ok(Err(_)) | Err(_) => return transport("no answer in time"),
             }
         }

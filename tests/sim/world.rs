@@ -25,9 +25,6 @@ use turmoil::Sim;
 const PORT: u16 = 7400;
 /// The hosts that have a database, by their numbers, and that crash.
 const HOSTS: [&str; 4] = ["fulfillment", "review", "agent-1", "agent-2"];
-const FULFILLMENT: usize = 0;
-const REVIEW: usize = 1;
-const AGENTS: [usize; 2] = [2, 3];
 /// Who speaks with whom.
 const LINKS: [(&str, &str); 6] = [
     ("agent-1", "wire"),
@@ -37,6 +34,14 @@ const LINKS: [(&str, &str); 6] = [
     ("people", "review"),
     ("fulfillment", "review"),
 ];
+fn name(host: usize) -> &'static str {
+    HOSTS.get(host).copied().unwrap_or_default()
+}
+
+fn ends(link: usize) -> (&'static str, &'static str) {
+    LINKS.get(link).copied().unwrap_or_default()
+}
+
 /// How far the simulation goes at once.
 const STEP: Duration = Duration::from_millis(20);
 /// How long things go wrong, in milliseconds.
@@ -115,7 +120,7 @@ where
     A: AsyncFn(&World, Runtime) -> anyhow::Result<Server> + Clone + 'static,
 {
     let (world, lives) = (Arc::clone(world), std::cell::Cell::new(0));
-    sim.host(HOSTS[number], move || {
+    sim.host(name(number), move || {
         lives.set(lives.get() + 1);
         let assemble = assemble.clone();
         serve(Arc::clone(&world), number, lives.get(), async move |world: &World, runtime| assemble(world, runtime).await)
@@ -213,10 +218,12 @@ pub(crate) fn run(setting: &Setting) -> Ended {
         .simulation_duration(Duration::from_secs(86_400))
         .enable_random_order()
         .build();
-    host(&mut sim, &world, FULFILLMENT, fulfillment);
-    host(&mut sim, &world, REVIEW, review);
-    for number in AGENTS {
-        host(&mut sim, &world, number, async move |world: &World, runtime| agent(world, runtime, HOSTS[number]).await);
+    for number in 0..HOSTS.len() {
+        host(&mut sim, &world, number, async move |world: &World, runtime| match name(number) {
+            "fulfillment" => fulfillment(world, runtime).await,
+            "review" => review(world, runtime).await,
+            name => agent(world, runtime, name).await,
+        });
     }
     let shared = Arc::clone(&world);
     sim.host("wire", move || wire(Arc::clone(&shared)));
@@ -300,9 +307,15 @@ impl Faults {
     fn mend(&mut self, sim: &mut Sim<'_>, mend: Mend) {
         self.world.book.note(format_args!("mended: {mend:?}"));
         match mend {
-            Mend::Start(host) => sim.bounce(HOSTS[host]),
-            Mend::Release(link) => sim.release(LINKS[link].0, LINKS[link].1),
-            Mend::Repair(link) => sim.repair(LINKS[link].0, LINKS[link].1),
+            Mend::Start(host) => sim.bounce(name(host)),
+            Mend::Release(link) => {
+                let (a, b) = ends(link);
+                sim.release(a, b);
+            }
+            Mend::Repair(link) => {
+                let (a, b) = ends(link);
+                sim.repair(a, b);
+            }
             Mend::Deliver => sim.set_fail_rate(0.0),
             Mend::Cheer => self.world.system.set(Mood::Usual),
         }
@@ -314,11 +327,11 @@ impl Faults {
 
     fn one(&mut self, sim: &mut Sim<'_>, now: u64) {
         let (host, link) = (self.dice.place(HOSTS.len()), self.dice.place(LINKS.len()));
-        let (a, b) = LINKS[link];
+        let ((a, b), host_name) = (ends(link), name(host));
         let (fault, mend) = match self.dice.place(100) {
-            0..30 if sim.is_host_running(HOSTS[host]) => {
-                lockstep::crash(host, || sim.crash(HOSTS[host]));
-                (format!("crash of {}", HOSTS[host]), Some((self.millis(0..4_000), Mend::Start(host))))
+            0..30 if sim.is_host_running(host_name) => {
+                lockstep::crash(host, || sim.crash(host_name));
+                (format!("crash of {host_name}"), Some((self.millis(0..4_000), Mend::Start(host))))
             }
             30..45 if self.is_free(link) => {
                 sim.partition(a, b);
@@ -345,7 +358,7 @@ impl Faults {
                 if let Some(clock) = self.world.clocks.get(host) {
                     clock.set_off(by);
                 }
-                (format!("the clock of {} is off by {by} ms", HOSTS[host]), None)
+                (format!("the clock of {host_name} is off by {by} ms"), None)
             }
             place => {
                 let moods = [Mood::Down, Mood::Throttling, Mood::Slow, Mood::Losing];
