@@ -169,8 +169,9 @@ impl State {
     }
 
     fn give_back(&mut self, lease: &LeaseKey) -> ItemResult {
-        if let Some((order, attempt, _)) = self.leased.remove(&lease.order_id) {
-            assert_eq!(attempt, lease.attempt);
+        // What is not under this attempt any more is not given back, which is no error.
+        let is_held = self.leased.get(&lease.order_id).is_some_and(|held| held.1 == lease.attempt);
+        if is_held && let Some((order, _, _)) = self.leased.remove(&lease.order_id) {
             self.returned.push(lease.clone());
             self.pending.push_front(order);
         }
