@@ -202,7 +202,9 @@ impl Book {
                 let before = newest.insert(known.lane.clone(), known.place).unwrap_or_default();
                 if before > known.place {
                     let place = known.place;
-                    wrong.push(format!("out of order: {key} {effect:?} by order {id}, {place} of its lane, after {before}"));
+                    wrong.push(format!(
+                        "out of order: {key} {effect:?} by order {id}, {place} of its lane, after {before}"
+                    ));
                 }
                 // Whether that was too early is known when it is known what became of what it depends on.
                 let depends_on = known.depends_on.clone();
@@ -299,8 +301,10 @@ impl Book {
 
     /// A look at the whole ledger.
     pub(crate) fn looked(&self, owed: &Owed, records: &[OrderRecord]) {
-        let states: BTreeMap<&str, i32> =
-            records.iter().filter_map(|record| Some((record.order.as_ref()?.order_id.as_str(), record.state))).collect();
+        let states: BTreeMap<&str, i32> = records
+            .iter()
+            .filter_map(|record| Some((record.order.as_ref()?.order_id.as_str(), record.state)))
+            .collect();
         let mut pages = self.pages();
         for id in owed.acknowledged.iter().filter(|id| !states.contains_key(id.as_str())) {
             pages.wrong(format!("lost: the ledger acknowledged order {id} and does not know it"));
@@ -330,7 +334,8 @@ impl Book {
         }
         // A lane that rests no more is a new version, and no line.
         if at != Some(now) || version > record.version {
-            wrong.push(format!("the history of order {id} ends at {at:?}, version {version}, and it is {}", state(now)));
+            wrong
+                .push(format!("the history of order {id} ends at {at:?}, version {version}, and it is {}", state(now)));
         }
         let known = pages.orders.entry(id.to_owned()).or_default();
         if !is_settled(now) {

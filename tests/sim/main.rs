@@ -196,7 +196,9 @@ fn many(options: &Options) -> Result<ExitCode> {
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a worker broke down")))
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a worker broke down")))
     })?;
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (name, count) in figures.into_inner().unwrap_or_else(PoisonError::into_inner) {

@@ -48,7 +48,10 @@ enum Treatment {
 #[derive(Clone, Debug)]
 enum Step {
     Create(String),
-    Title { from: String, to: String },
+    Title {
+        from: String,
+        to: String,
+    },
     /// Whatever is there: what no good package sends.
     Force(String),
     Delete,

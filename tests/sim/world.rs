@@ -123,7 +123,9 @@ where
     sim.host(name(number), move || {
         lives.set(lives.get() + 1);
         let assemble = assemble.clone();
-        serve(Arc::clone(&world), number, lives.get(), async move |world: &World, runtime| assemble(world, runtime).await)
+        serve(Arc::clone(&world), number, lives.get(), async move |world: &World, runtime| {
+            assemble(world, runtime).await
+        })
     });
 }
 
@@ -289,8 +291,7 @@ impl Faults {
     }
 
     fn step(&mut self, sim: &mut Sim<'_>, now: u64) {
-        let (due, later): (Vec<_>, Vec<_>) =
-            self.mends.iter().partition(|(at, _)| *at <= now || now >= self.end);
+        let (due, later): (Vec<_>, Vec<_>) = self.mends.iter().partition(|(at, _)| *at <= now || now >= self.end);
         self.mends = later;
         due.into_iter().for_each(|(_, mend)| self.mend(sim, mend));
         if now >= self.end {

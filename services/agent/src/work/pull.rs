@@ -91,12 +91,7 @@ async fn journal_writable(agent: &Agent) {
     }
 }
 
-async fn pull(
-    agent: &Agent,
-    connection: &Connection,
-    free: usize,
-    which: Which,
-) -> Result<PullOrdersResponse, Status> {
+async fn pull(agent: &Agent, connection: &Connection, free: usize, which: Which) -> Result<PullOrdersResponse, Status> {
     let message = PullOrdersRequest {
         agent_id: agent.id.clone(),
         connections: vec![connection.name.to_string()],

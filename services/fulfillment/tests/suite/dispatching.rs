@@ -464,7 +464,8 @@ async fn agents_are_told_how_old_their_leases_can_be_without_a_clock() {
         let mut dispatch = world.dispatch();
         let wait = Some(prost_types::Duration { seconds: 20, nanos: 0 });
         let connections = vec![crate::world::CONNECTION.into()];
-        let request = PullOrdersRequest { agent_id: "agent-1".into(), connections, max_orders: 1, wait, ..Default::default() };
+        let request =
+            PullOrdersRequest { agent_id: "agent-1".into(), connections, max_orders: 1, wait, ..Default::default() };
         let (sent, waiting) = (Instant::now(), tokio::spawn(async move { dispatch.pull_orders(request).await }));
         tokio::time::sleep(Duration::from_millis(300)).await;
         let ada = order("ada", "Analyst");
