@@ -58,8 +58,8 @@ fn failing_seed_is_named_and_fails_again() {
 }
 
 /// What some of a few seeds have to find.
-fn finds(sabotage: &str, word: &str) {
-    let (is_well, text) = sim(&["--seeds", "12", "--all", "--sabotage", sabotage]);
+fn finds(sabotage: &str, seeds: &str, word: &str) {
+    let (is_well, text) = sim(&["--seeds", seeds, "--all", "--sabotage", sabotage]);
     assert!(!is_well, "{sabotage} is not found\n{text}");
     let found = text.lines().any(|line| line.starts_with("WRONG") && line.contains(word));
     assert!(found, "{sabotage} is not found as '{word}'\n{text}");
@@ -67,25 +67,25 @@ fn finds(sabotage: &str, word: &str) {
 
 #[test]
 fn package_that_writes_twice_is_found() {
-    finds("writes-twice", "doubled");
+    finds("writes-twice", "4", "doubled");
 }
 
 #[test]
 fn package_that_does_not_look_is_found() {
-    finds("blind", "doubled");
+    finds("blind", "12", "doubled");
 }
 
 #[test]
 fn package_that_writes_after_its_word_is_found() {
-    finds("overtakes", "out of order");
+    finds("overtakes", "40", "out of order");
 }
 
 #[test]
 fn ledger_that_forgets_reports_is_found() {
-    finds("forgets-feedback", "lost: it was acknowledged that order");
+    finds("forgets-feedback", "4", "lost: it was acknowledged that order");
 }
 
 #[test]
 fn ledger_that_forgets_orders_is_found() {
-    finds("forgets-orders", "lost: the ledger acknowledged order");
+    finds("forgets-orders", "12", "lost: the ledger acknowledged order");
 }
