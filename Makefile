@@ -2,7 +2,7 @@
 
 DATA_DIR ?= .provost-demo
 
-.PHONY: help demo test test-deps lint fmt release-contract bench chaos clean-data
+.PHONY: help demo test test-deps lint fmt release-contract bench chaos sim clean-data
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -40,6 +40,12 @@ chaos: test-deps ## real processes under real faults, judged by slapd's own log 
 	cargo build -q --bins -p provost-review -p provost-fulfillment -p provost-order-generator -p provost-agent \
 	    -p provost-tests
 	cargo run -q -p provost-tests --bin chaos -- --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+SEEDS ?= 1000
+PROFILE ?= dev
+
+sim: ## the suite in one process under a simulated network and clock (SEEDS=100000 PROFILE=release, or SEED=)
+	cargo run -q --profile $(PROFILE) -p provost-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 clean-data: ## remove the data directory of the demo
 	@[ ! -e "$(DATA_DIR)" ] || [ -f "$(DATA_DIR)/DEMO" ] || \

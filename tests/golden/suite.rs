@@ -75,7 +75,7 @@ impl Suite {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
-        let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone() };
+        let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone(), ..Runtime::default() };
         let server = assemble(folder.path(), &address, watches_dates, &runtime).await?;
         let serving = tokio::spawn(server.run(listener, stop.clone()));
         Ok(Self { clock, channel: channel::to(&address)?, stop, serving, _folder: folder })

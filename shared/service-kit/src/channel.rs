@@ -1,8 +1,42 @@
 //! Channels to other services.
 
 use anyhow::Context;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
+
+/// How an endpoint is dialled, where it is not over the machine's own network.
+type Dial = Arc<dyn Fn(Endpoint) -> Channel + Send + Sync>;
+
+/// The network that other services are reached over: the machine's, or one that a simulation puts in its place.
+#[derive(Clone, Default)]
+pub struct Network(Option<Dial>);
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Network(its own)" } else { "Network(the machine's)" })
+    }
+}
+
+impl Network {
+    /// A network in which `dial` makes the channels.
+    pub fn dialled_by(dial: impl Fn(Endpoint) -> Channel + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(dial)))
+    }
+
+    /// As [`to`], over this network.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to(&self, address: &str) -> anyhow::Result<Channel> {
+        let endpoint = endpoint(address)?;
+        Ok(match &self.0 {
+            Some(dial) => dial(endpoint),
+            None => endpoint.connect_lazy(),
+        })
+    }
+}
 
 /// A channel that connects when it is first used, and again whenever it broke. Keep-alive pings
 /// notice a peer that is gone although its connection is not.
@@ -10,6 +44,10 @@ use tonic::transport::{Channel, Endpoint};
 /// # Errors
 /// When `address` is not a URI such as `http://127.0.0.1:7402`.
 pub fn to(address: &str) -> anyhow::Result<Channel> {
+    Network::default().to(address)
+}
+
+fn endpoint(address: &str) -> anyhow::Result<Endpoint> {
     let endpoint = Endpoint::from_shared(address.to_owned())
         .with_context(|| format!("'{address}' is not an address; write for example http://127.0.0.1:7402"))?;
     Ok(endpoint
@@ -17,8 +55,7 @@ pub fn to(address: &str) -> anyhow::Result<Channel> {
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true)
-        .tcp_nodelay(true)
-        .connect_lazy())
+        .tcp_nodelay(true))
 }
 
 /// The waits between tries: doubling from 50 ms, at most 2 seconds.

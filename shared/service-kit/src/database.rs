@@ -95,6 +95,8 @@ impl Database {
         let options = |connections: u32| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(connections).min_connections(1).sqlx_logging(false);
+            // A file does not go away; and a test that its caller gives up half way closes the connection.
+            options.test_before_acquire(false);
             options.map_sqlx_sqlite_opts(|sqlite| {
                 sqlite
                     .create_if_missing(true)

@@ -6,6 +6,7 @@
 //! the result.
 
 use crate::calls::CallLayer;
+use crate::channel::Network;
 use crate::clock::{Clock, SystemClock};
 use anyhow::Context;
 use futures::future::BoxFuture;
@@ -13,13 +14,15 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
+use tonic::transport::server::Connected;
 
 /// How long calls may go on after the stop.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -28,18 +31,20 @@ const LAST_WATCH: Duration = Duration::from_secs(1);
 /// Largest message that any server or client takes, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What comes from outside: time, and the signal to stop.
+/// What comes from outside: time, the network, and the signal to stop.
 #[derive(Clone)]
 pub struct Runtime {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Cancelled when everything shall end.
     pub stop: CancellationToken,
+    /// How other services are reached.
+    pub network: Network,
 }
 
 impl Default for Runtime {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), stop: CancellationToken::new() }
+        Self { clock: Arc::new(SystemClock), stop: CancellationToken::new(), network: Network::default() }
     }
 }
 
@@ -87,7 +92,25 @@ impl Server {
     ///
     /// # Errors
     /// The first failure of background work, or of the listener.
-    pub async fn run(mut self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+        // A small answer must not wait for the acknowledgement of the one before (40 ms).
+        let incoming = TcpListenerStream::new(listener).map(|connection| {
+            let connection = connection?;
+            connection.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(connection)
+        });
+        self.serve(incoming, stop).await
+    }
+
+    /// As [`Self::run`], on connections that come from wherever.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn serve<I, C>(mut self, incoming: I, stop: CancellationToken) -> anyhow::Result<()>
+    where
+        I: Stream<Item = std::io::Result<C>> + Send + 'static,
+        C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
         let (mut health, health_service) = tonic_health::server::health_reporter();
         self.routes.add_service(health_service);
         self.routes.add_service(reflection().build_v1().context("reflection cannot be built")?);
@@ -120,12 +143,6 @@ impl Server {
                 });
             }
         };
-        // A small answer must not wait for the acknowledgement of the one before (40 ms).
-        let incoming = TcpListenerStream::new(listener).map(|connection| {
-            let connection = connection?;
-            connection.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(connection)
-        });
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))

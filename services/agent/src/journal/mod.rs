@@ -326,7 +326,8 @@ async fn connect(file: &Path) -> Result<SqlitePool, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .locking_mode(SqliteLockingMode::Exclusive)
         .busy_timeout(Duration::from_secs(2));
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    // As for every file: see service-kit's databases.
+    let pool = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(options).await?;
     let table = "CREATE TABLE IF NOT EXISTS journal (order_id TEXT NOT NULL, attempt INTEGER NOT NULL, \
                  at INTEGER NOT NULL, outcome TEXT, PRIMARY KEY (order_id, attempt))";
     let usable = async {

@@ -1,12 +1,13 @@
 //! Writing one order, and journaling what became of it.
 
-use super::pull::entry;
+use super::pull::{entry, give_back};
 use crate::agent::Agent;
 use crate::journal::Execution;
 use crate::package::failure::{self, Particulars, redacted};
 use crate::package::{Attempt, Outcome, Package};
 use crate::slots::{Capacity, Signal};
 use futures::FutureExt;
+use provost_contract::fulfillment::v1::LeaseKey;
 use provost_domain::{Failure, FailureClass, Order};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ pub(super) async fn execute(
 ) {
     let outcome = match task {
         Task::Write(order, attempt) => {
-            if !agent.flight.begin(execution.order_id) {
+            if !agent.flight.begin(execution.order_id, Instant::now()) {
                 return withdraw(agent, execution).await;
             }
             let began = Instant::now();
@@ -61,13 +62,16 @@ pub(super) async fn execute(
     agent.results.notify_one();
 }
 
-/// The order is somebody else's by now, and nothing was begun.
+/// The order is somebody else's by now, or may be, and nothing was begun.
 async fn withdraw(agent: &Agent, execution: Execution) {
     let Execution { order_id, attempt } = execution;
-    tracing::info!(%order_id, attempt, "an order whose lease was lost is not begun");
+    tracing::info!(%order_id, attempt, "an order whose lease was lost, or may be over, is not begun");
     if let Err(error) = agent.journal.withdraw(execution).await {
         tracing::warn!(%error, %order_id, attempt, "the journal cannot be written; the next start will say that this order was cut off");
     }
+    // Where the lease is ours still, nobody has to wait for its end.
+    let lease = LeaseKey { order_id: order_id.to_string(), attempt };
+    give_back(agent, vec![lease], "its lease may have been over when it could begin; it was not begun").await;
 }
 
 async fn fulfill(package: &dyn Package, order: &Order, attempt: Attempt, longest: Duration) -> Outcome {

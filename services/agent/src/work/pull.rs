@@ -8,12 +8,14 @@ use super::execute::{Task, execute, log};
 use super::patience::Patience;
 use crate::agent::{ANSWER_TIMEOUT, Agent, LONG_POLL, VERSION};
 use crate::connections::Connection;
-use crate::flight::Arrival;
+use crate::flight::{Arrival, Lease};
 use crate::journal::{Entry, Execution};
 use crate::package::{Attempt, Outcome, failure};
 use crate::slots::{Capacity, Slot};
 use provost_contract::from_wire;
-use provost_contract::fulfillment::v1::{LeaseKey, LeasedOrder, PullOrdersRequest, ReturnOrdersRequest};
+use provost_contract::fulfillment::v1::{
+    LeaseKey, LeasedOrder, PullOrdersRequest, PullOrdersResponse, ReturnOrdersRequest,
+};
 use provost_contract::types::v1 as wire;
 use provost_domain::OrderId;
 use std::collections::HashMap;
@@ -67,9 +69,9 @@ pub(crate) async fn run(
             () = last_answer => break,
         };
         match pulled {
-            Ok(orders) => {
+            Ok(pulled) => {
                 patience.answered();
-                accept(&agent, (&connection, &capacity), orders, began, free, &stop).await;
+                accept(&agent, (&connection, &capacity), pulled, began, free, &stop).await;
             }
             Err(status) => {
                 drop(free);
@@ -89,7 +91,7 @@ async fn journal_writable(agent: &Agent) {
     }
 }
 
-async fn pull(agent: &Agent, connection: &Connection, free: usize, which: Which) -> Result<Vec<LeasedOrder>, Status> {
+async fn pull(agent: &Agent, connection: &Connection, free: usize, which: Which) -> Result<PullOrdersResponse, Status> {
     let message = PullOrdersRequest {
         agent_id: agent.id.clone(),
         connections: vec![connection.name.to_string()],
@@ -101,14 +103,17 @@ async fn pull(agent: &Agent, connection: &Connection, free: usize, which: Which)
     let request = agent.request(message, LONG_POLL + ANSWER_TIMEOUT);
     let response = agent.dispatch.clone().pull_orders(request).await?;
     agent.fulfillment_seen.note(agent.clock.now());
-    Ok(response.into_inner().orders)
+    Ok(response.into_inner())
 }
 
+/// Why orders go back that were pulled.
+const STOPS: &str = "the agent stops; it was not begun";
+
 /// Gives back orders that were not begun. What cannot be given back is offered again when its lease ends.
-async fn give_back(agent: &Agent, leases: Vec<LeaseKey>) {
+pub(super) async fn give_back(agent: &Agent, leases: Vec<LeaseKey>, reason: &str) {
     for leases in leases.chunks(LEASES_MAX) {
         let (count, leases) = (leases.len(), leases.to_vec());
-        let reason = "the agent stops; it was not begun".to_owned();
+        let reason = reason.to_owned();
         let message = ReturnOrdersRequest { agent_id: agent.id.clone(), leases, reason };
         match agent.dispatch.clone().return_orders(agent.request(message, GIVE_BACK_MAX)).await {
             Ok(_) => tracing::info!(orders = count, "orders that were not begun are given back"),
@@ -137,17 +142,22 @@ struct Arrived {
 async fn accept(
     agent: &Arc<Agent>,
     (connection, capacity): (&Connection, &Arc<Capacity>),
-    leased: Vec<LeasedOrder>,
+    pulled: PullOrdersResponse,
     began: Instant,
     free: Vec<Slot>,
     stop: &CancellationToken,
 ) {
+    let PullOrdersResponse { orders: leased, waited, lease } = pulled;
     if stop.is_cancelled() {
         let key =
             |LeasedOrder { order, attempt, .. }| LeaseKey { order_id: order.unwrap_or_default().order_id, attempt };
-        return give_back(agent, leased.into_iter().map(key).collect()).await;
+        return give_back(agent, leased.into_iter().map(key).collect(), STOPS).await;
     }
-    let arrived: Vec<_> = leased.into_iter().filter_map(|leased| arrive(agent, connection, leased)).collect();
+    // Not by the two hosts' clocks, which differ: the answer may have been under way for longer than the leases last.
+    let length = |duration: Option<prost_types::Duration>| duration.and_then(|it| Duration::try_from(it).ok());
+    let taken_at = began + length(waited).unwrap_or_default();
+    let lease = length(lease).map(|length| Lease::lasting(length, taken_at, Instant::now()));
+    let arrived: Vec<_> = leased.into_iter().filter_map(|leased| arrive(agent, connection, leased, lease)).collect();
     let executions: Vec<_> = arrived.iter().map(|arrived| arrived.execution).collect();
     if executions.is_empty() {
         return;
@@ -158,7 +168,7 @@ async fn accept(
             agent.flight.land(*execution);
         }
         let key = |Execution { order_id, attempt }| LeaseKey { order_id: order_id.to_string(), attempt };
-        return give_back(agent, executions.into_iter().map(key).collect()).await;
+        return give_back(agent, executions.into_iter().map(key).collect(), STOPS).await;
     };
     if stop.is_cancelled() {
         return withdraw(agent, to_do).await;
@@ -186,12 +196,12 @@ async fn withdraw(agent: &Agent, arrived: Vec<Arrived>) {
         leases.push(LeaseKey { order_id: order_id.to_string(), attempt });
     }
     if !leases.is_empty() {
-        give_back(agent, leases).await;
+        give_back(agent, leases, STOPS).await;
     }
 }
 
 /// Looks at one order: is it here already?
-fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option<Arrived> {
+fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder, lease: Option<Lease>) -> Option<Arrived> {
     let LeasedOrder { order, attempt, lease_expires_at, lane_written } = leased;
     let order = order.unwrap_or_default();
     let Ok(order_id) = order.order_id.parse::<OrderId>() else {
@@ -200,7 +210,8 @@ fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder) -> Option
     };
     let execution = Execution { order_id, attempt };
     let now = agent.clock.now();
-    let lease = lease_expires_at.map(|at| from_wire::timestamp(&at).since(now)).unwrap_or_default();
+    let by_clock = || lease_expires_at.map(|at| from_wire::timestamp(&at).since(now)).unwrap_or_default();
+    let lease = lease.unwrap_or_else(|| Lease::by_clock(by_clock()));
     if agent.flight.arrive(execution, lease, Instant::now()) == Arrival::AlreadyFlying {
         tracing::info!(%order_id, attempt, "an order came back while it is being written");
         return None;

@@ -1,6 +1,7 @@
 //! Renewing leases while slow writes run.
 
 use crate::agent::{ANSWER_TIMEOUT, Agent};
+use crate::flight::Lease;
 use crate::journal::Execution;
 use provost_contract::from_wire;
 use provost_contract::fulfillment::v1::{LeaseKey, RenewLeasesRequest};
@@ -35,10 +36,15 @@ pub(crate) async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::R
 async fn renew(agent: &Agent, leases: &[Execution]) -> Result<(), Status> {
     let key = |lease: &Execution| LeaseKey { order_id: lease.order_id.to_string(), attempt: lease.attempt };
     let message = RenewLeasesRequest { agent_id: agent.id.clone(), leases: leases.iter().map(key).collect() };
+    let sent = Instant::now();
     let response = agent.dispatch.clone().renew_leases(agent.request(message, ANSWER_TIMEOUT)).await?.into_inner();
     let now = agent.clock.now();
     agent.fulfillment_seen.note(now);
-    let lease = response.lease_expires_at.map(|at| from_wire::timestamp(&at).since(now)).unwrap_or_default();
+    let by_clock = || response.lease_expires_at.map(|at| from_wire::timestamp(&at).since(now)).unwrap_or_default();
+    let lease = match response.lease.and_then(|length| Duration::try_from(length).ok()) {
+        Some(length) => Lease::lasting(length, sent, Instant::now()),
+        None => Lease::by_clock(by_clock()),
+    };
     for (execution, result) in leases.iter().zip(response.results) {
         match result.error {
             None => agent.flight.renewed(*execution, lease, Instant::now()),

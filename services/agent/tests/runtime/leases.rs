@@ -47,3 +47,23 @@ async fn order_that_comes_back_while_it_is_written_is_written_once() {
     assert_eq!(probe.times("ada"), 1);
     agent.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_whose_lease_ended_on_its_way_is_given_back_and_not_begun() {
+    let (scene, probe) = (Scene::new().await, Probe::closed());
+    probe.gate.add_permits(100);
+    scene.servers.with(|state| {
+        state.lease = Duration::from_millis(1_000);
+        state.slow_answers = Duration::from_millis(1_500);
+    });
+    let ada = order(1, "app", "ada");
+    scene.servers.submit([ada.clone()]);
+    let agent = scene.agent([("app", &probe)]).await;
+    let again = |state: &mut crate::servers::State| state.attempts.get(&ada.id.to_string()) >= Some(&3);
+    scene.until("the third attempt", || scene.servers.with(again)).await;
+    assert_eq!(probe.times("ada"), 0, "what was late may be somebody else's");
+    scene.servers.with(|state| state.slow_answers = Duration::ZERO);
+    scene.reported(1).await;
+    assert_eq!(probe.times("ada"), 1);
+    agent.stop().await;
+}

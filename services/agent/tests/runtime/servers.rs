@@ -169,8 +169,9 @@ impl State {
     }
 
     fn give_back(&mut self, lease: &LeaseKey) -> ItemResult {
-        if let Some((order, attempt, _)) = self.leased.remove(&lease.order_id) {
-            assert_eq!(attempt, lease.attempt);
+        // What is not under this attempt any more is not given back, which is no error.
+        let is_held = self.leased.get(&lease.order_id).is_some_and(|held| held.1 == lease.attempt);
+        if is_held && let Some((order, _, _)) = self.leased.remove(&lease.order_id) {
             self.returned.push(lease.clone());
             self.pending.push_front(order);
         }
@@ -211,9 +212,11 @@ impl DispatchService for Servers {
         if !pull.urgent_only {
             self.with(|state| state.pulls.push(pull.max_orders));
         }
-        let deadline = tokio::time::Instant::now() + wait_of(pull.wait);
+        let began = tokio::time::Instant::now();
+        let deadline = began + wait_of(pull.wait);
         loop {
             let news = self.news.notified();
+            let waited = began.elapsed();
             let (orders, slow) = {
                 let mut state = self.state.lock().unwrap();
                 (state.take(&pull.connections, pull.urgent_only, at_most), state.slow_answers)
@@ -222,7 +225,8 @@ impl DispatchService for Servers {
                 tokio::time::sleep(slow).await;
             }
             if !orders.is_empty() || tokio::time::Instant::now() >= deadline {
-                return Ok(Response::new(PullOrdersResponse { orders }));
+                let lease = (self.with(|state| state.lease)).try_into().ok();
+                return Ok(Response::new(PullOrdersResponse { orders, waited: waited.try_into().ok(), lease }));
             }
             // Looks by itself now and then: leases run out without news.
             let _ = tokio::time::timeout(Duration::from_millis(50), news).await;
@@ -255,7 +259,8 @@ impl DispatchService for Servers {
                 state.renewals.push(lease);
             }
             let expires = provost_domain::Timestamp::from_millis(expires);
-            Ok(Response::new(RenewLeasesResponse { results, lease_expires_at: Some(to_wire::timestamp(expires)) }))
+            let (lease_expires_at, lease) = (Some(to_wire::timestamp(expires)), state.lease.try_into().ok());
+            Ok(Response::new(RenewLeasesResponse { results, lease_expires_at, lease }))
         })
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Dispatch(pub(crate) Ledger);
 impl DispatchService for Dispatch {
     async fn pull_orders(&self, request: Request<PullOrdersRequest>) -> Result<Response<PullOrdersResponse>, Status> {
         let pull = Pull::try_from(request.into_inner()).map_err(Fault::from)?;
-        Ok(Response::new(PullOrdersResponse { orders: self.0.pull(pull).await? }))
+        Ok(Response::new(self.0.pull(pull).await?))
     }
 
     async fn renew_leases(

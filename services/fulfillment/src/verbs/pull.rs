@@ -12,7 +12,7 @@ use crate::store::connections::Connections;
 use crate::store::entries::Full;
 use crate::store::{Batch, Ledger, Rings, claim, connections, entries, lane};
 use crate::verbs::each::ITEMS_MAX;
-use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest};
+use provost_contract::fulfillment::v1::{LeasedOrder, PullOrdersRequest, PullOrdersResponse};
 use provost_contract::types::v1::OrderKind;
 use provost_contract::{NAME_MAX, Violations, printable, to_wire};
 use provost_domain::{Event, Lease, OrderId, Timestamp, is_urgent};
@@ -123,8 +123,9 @@ impl Ledger {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub(crate) async fn pull(&self, pull: Pull) -> Result<Vec<LeasedOrder>, Fault> {
-        let deadline = Instant::now() + pull.wait;
+    pub(crate) async fn pull(&self, pull: Pull) -> Result<PullOrdersResponse, Fault> {
+        let began = Instant::now();
+        let deadline = began + pull.wait;
         // Listening before looking: what comes between the look and the wait is heard.
         let mut bell = self.offers.listener();
         agents::saw(self.database.write(), &self.agents, &pull.agent, &pull.presence, self.now()).await?;
@@ -134,9 +135,11 @@ impl Ledger {
             let open = Open::of(self.read(), &known, &pull, now).await?;
             let look = claim::look(self.read(), &open.wanted, now).await?;
             if look.is_ready {
-                let (leased, again) = self.lease_front(&pull).await?;
-                if !leased.is_empty() {
-                    return Ok(leased);
+                let waited = began.elapsed();
+                let (orders, again) = self.lease_front(&pull).await?;
+                if !orders.is_empty() {
+                    let (waited, lease) = (waited.try_into().ok(), self.lease.try_into().ok());
+                    return Ok(PullOrdersResponse { orders, waited, lease });
                 }
                 if again {
                     // What was offered was not to be had, and is offered no more: others may stand behind it.
@@ -145,7 +148,7 @@ impl Ledger {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || self.stop.is_cancelled() {
-                return Ok(Vec::new());
+                return Ok(PullOrdersResponse::default());
             }
             let next = look.next_due.into_iter().chain(open.next).min();
             let due = next.map_or(left, |due| due.since(now).max(Duration::from_millis(1)));

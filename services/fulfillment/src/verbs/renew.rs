@@ -53,6 +53,7 @@ impl Ledger {
         }
         claim::prolong(&transaction, &held, until).await?;
         self.commit(transaction, Rings::default()).await?;
-        Ok(RenewLeasesResponse { results, lease_expires_at: Some(to_wire::timestamp(until)) })
+        let (lease_expires_at, lease) = (Some(to_wire::timestamp(until)), self.lease.try_into().ok());
+        Ok(RenewLeasesResponse { results, lease_expires_at, lease })
     }
 }

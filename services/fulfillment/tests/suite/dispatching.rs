@@ -457,3 +457,30 @@ async fn order_whose_agents_are_lost_one_after_the_other_is_errored() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn agents_are_told_how_old_their_leases_can_be_without_a_clock() {
+    on_each_engine(async |world| {
+        let mut dispatch = world.dispatch();
+        let wait = Some(prost_types::Duration { seconds: 20, nanos: 0 });
+        let connections = vec![crate::world::CONNECTION.into()];
+        let request =
+            PullOrdersRequest { agent_id: "agent-1".into(), connections, max_orders: 1, wait, ..Default::default() };
+        let (sent, waiting) = (Instant::now(), tokio::spawn(async move { dispatch.pull_orders(request).await }));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let ada = order("ada", "Analyst");
+        world.submit(vec![ada.clone()]).await;
+        let pulled = waiting.await.unwrap().unwrap().into_inner();
+        let elapsed = sent.elapsed();
+        let length = |duration: Option<prost_types::Duration>| Duration::try_from(duration.unwrap()).unwrap();
+        let (waited, lease) = (length(pulled.waited), length(pulled.lease));
+        assert_eq!(ids(&pulled.orders), [ada.order_id.clone()]);
+        assert!(waited >= Duration::from_millis(200) && waited <= elapsed, "{waited:?} of {elapsed:?}");
+        let leases = vec![LeaseKey { order_id: ada.order_id, attempt: 1 }];
+        let renewal = RenewLeasesRequest { agent_id: "agent-1".into(), leases };
+        let renewed = world.dispatch().renew_leases(renewal).await.unwrap().into_inner();
+        assert_eq!(length(renewed.lease), lease);
+        assert!(lease >= Duration::from_secs(5));
+    })
+    .await;
+}

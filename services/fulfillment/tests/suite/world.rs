@@ -52,7 +52,7 @@ pub(crate) async fn on_each_engine(test: impl AsyncFn(&mut World)) {
 
 async fn serve(url: &str, clock: &ManualClock, review: &FakeReview) -> Running {
     let stop = CancellationToken::new();
-    let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone() };
+    let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone(), ..Runtime::default() };
     let config = Config {
         database_url: url.to_owned().into(),
         review: review.address(),

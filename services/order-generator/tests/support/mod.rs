@@ -313,7 +313,7 @@ impl Drop for Suite {
 
 async fn serve(config: &Config, clock: &TestClock) -> (CancellationToken, JoinHandle<anyhow::Result<()>>, Channel) {
     let stop = CancellationToken::new();
-    let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone() };
+    let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone(), ..Runtime::default() };
     let server = assemble(config.clone(), runtime, Server::default()).await.unwrap();
     let (listener, address) = free_port_listener().await;
     let serving = tokio::spawn(server.run(listener, stop.clone()));

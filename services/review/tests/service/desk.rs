@@ -134,7 +134,7 @@ impl Desk {
 async fn replica(engine: &Engine, clock: &ManualClock) -> (Client, CancellationToken, JoinHandle<anyhow::Result<()>>) {
     let config = Config { database_url: engine.url.clone().into(), ..Config::default() };
     let stop = CancellationToken::new();
-    let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone() };
+    let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone(), ..Runtime::default() };
     let server = assemble(config, runtime, Server::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
