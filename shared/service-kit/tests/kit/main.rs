@@ -5,8 +5,10 @@
 mod answers;
 mod configuration;
 mod database;
+mod exclusive;
 mod feeds;
 mod migrations;
 mod probe;
+mod replicas;
 mod shutdown;
 mod wake;
