@@ -134,3 +134,6 @@ impl Generator {
         Ok(leases::take(self.database.write(), name, holder, now, now.plus(LEASE)).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;
