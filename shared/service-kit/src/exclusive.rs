@@ -86,7 +86,14 @@ async fn keep(mut session: PgConnection, tell: oneshot::Sender<sqlx::Error>, sto
     match stop.run_until_cancelled(pinging).await {
         // Whoever waited for it may be gone.
         Some(error) => drop(tell.send(error)),
-        None => drop(session.close().await),
+        None => {
+            // Free when this is answered: the end of a session takes the database a moment to see.
+            if let Err(error) = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut session).await {
+                tracing::debug!(%error, "a lock was not given back in words; it ends with its session");
+            }
+            // It may not close well either.
+            let _ = session.close().await;
+        }
     }
 }
 

@@ -94,14 +94,14 @@ impl DispatchService for Ledger {
         &self,
         _: Request<wire::PullOrdersRequest>,
     ) -> Result<Response<wire::PullOrdersResponse>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn renew_leases(
         &self,
         _: Request<wire::RenewLeasesRequest>,
     ) -> Result<Response<wire::RenewLeasesResponse>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn report_feedback(
@@ -120,14 +120,14 @@ impl DispatchService for Ledger {
         &self,
         _: Request<wire::ReturnOrdersRequest>,
     ) -> Result<Response<wire::ReturnOrdersResponse>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn list_agents(
         &self,
         _: Request<wire::ListAgentsRequest>,
     ) -> Result<Response<wire::ListAgentsResponse>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }
 
