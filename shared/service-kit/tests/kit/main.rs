@@ -5,6 +5,7 @@
 mod answers;
 mod configuration;
 mod database;
+mod each;
 mod exclusive;
 mod feeds;
 mod migrations;
