@@ -102,7 +102,7 @@ impl Generated {
 }
 
 async fn run(suite: Arc<Suite>, stop: CancellationToken) -> Result<()> {
-    let mut titles = vec![0_usize; PEOPLE];
+    let mut titles = [0_usize; PEOPLE];
     let mut staff = 0;
     for round in 0.. {
         if stop.is_cancelled() {

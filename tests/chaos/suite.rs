@@ -70,8 +70,8 @@ impl Suite {
             |name: &&'static str| (*name, if *name == ISLANDER { island.free_address() } else { free_address() });
         let at: BTreeMap<&'static str, SocketAddr> = SERVICES.iter().chain(&AGENTS).map(address).collect();
         let mut ways = BTreeMap::new();
-        for name in SERVICES {
-            ways.insert(name, island.way_to(at[name]).await);
+        for (name, address) in at.iter().filter(|(name, _)| SERVICES.contains(name)) {
+            ways.insert(*name, island.way_to(*address).await);
         }
         let ways = Ways { services: ways, directory: island.way_to(proxy.address()).await };
         configure(folder.path(), &at, &database, proxy.address(), &ways)?;
