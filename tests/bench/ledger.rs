@@ -97,9 +97,9 @@ async fn drive(address: &str, orders: usize, agents: usize) -> Result<Measured> 
 async fn agent(id: &str, fulfillment: &str, folder: &Path, package: Arc<Nothing>) -> Result<Running> {
     let config = provost_agent::Config {
         agent_id: id.to_owned(),
-        fulfillment: fulfillment.to_owned(),
+        fulfillment: fulfillment.into(),
         // Nobody answers there: no export is part of this.
-        order_generator: fulfillment.to_owned(),
+        order_generator: fulfillment.into(),
         journal: format!("{id}.db").into(),
         folder: folder.to_owned(),
         ..provost_agent::Config::default()

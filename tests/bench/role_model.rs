@@ -50,14 +50,14 @@ async fn assemble(folder: &Path, url: &str, address: &str, runtime: &Runtime) ->
     let server = provost_review::assemble(review, runtime.clone(), Server::default()).await?;
     let fulfillment = provost_fulfillment::Config {
         database_url: file("fulfillment.db").into(),
-        review: address.to_owned(),
+        review: address.into(),
         ..Default::default()
     };
     let server = provost_fulfillment::assemble(fulfillment, runtime.clone(), server).await?;
     let generator = provost_order_generator::Config {
         database_url: url.to_owned().into(),
-        fulfillment: address.to_owned(),
-        review: address.to_owned(),
+        fulfillment: address.into(),
+        review: address.into(),
         ..Default::default()
     };
     let server = provost_order_generator::assemble(generator, runtime.clone(), server).await?;

@@ -45,7 +45,7 @@ pub(crate) async fn serve(role: Role, database: String, ledger: String) -> Resul
         Role::Generator => {
             let config = provost_order_generator::Config {
                 database_url: database.into(),
-                fulfillment: ledger,
+                fulfillment: ledger.into(),
                 due_seconds: 0,
                 ..Default::default()
             };

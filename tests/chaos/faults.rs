@@ -1,7 +1,7 @@
 //! What goes wrong, one after the other, and how it is mended again.
 
 use crate::dice::Dice;
-use crate::suite::Suite;
+use crate::suite::{ISLANDER, Suite};
 use provost_testkit::Loss;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,17 +9,19 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// The kinds of faults, and how often each comes among a hundred.
-const KINDS: [(Fault, u32); 10] = [
-    (Fault::AnswerCut, 26),
+const KINDS: [(Fault, u32); 12] = [
+    (Fault::AnswerCut, 22),
     (Fault::AnswerNeverComes, 6),
-    (Fault::Kill("agent-1"), 10),
-    (Fault::Kill("agent-2"), 10),
-    (Fault::Kill("fulfillment"), 12),
-    (Fault::Kill("review"), 6),
-    (Fault::Kill("order-generator"), 4),
-    (Fault::DatabaseCrashes, 8),
-    (Fault::DirectoryStops, 8),
-    (Fault::DiskIsFull, 10),
+    (Fault::Kill("agent-1"), 8),
+    (Fault::Kill("agent-2"), 8),
+    (Fault::Kill("fulfillment-1"), 8),
+    (Fault::Kill("fulfillment-2"), 8),
+    (Fault::Kill("review"), 5),
+    (Fault::Kill("order-generator"), 7),
+    (Fault::Partition, 8),
+    (Fault::DatabaseCrashes, 7),
+    (Fault::DirectoryStops, 6),
+    (Fault::DiskIsFull, 7),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,8 @@ enum Fault {
     /// An answer of the directory is lost, and the connection stays.
     AnswerNeverComes,
     Kill(&'static str),
+    /// An agent is cut off from the services and from the directory; what is on its way is lost, and nobody is told.
+    Partition,
     DatabaseCrashes,
     /// Answers to what it was asked are lost, and it is gone for a while.
     DirectoryStops,
@@ -37,8 +41,9 @@ enum Fault {
 }
 
 impl Fault {
-    fn told(self) -> String {
+    fn told(self, suite: &Suite) -> String {
         match self {
+            Self::Partition => format!("{ISLANDER} cut off from everybody ({})", suite.island.how()),
             Self::AnswerCut => "directory's answer cut off after the request was sent".to_owned(),
             Self::AnswerNeverComes => "directory's answer never came".to_owned(),
             Self::Kill(name) => format!("kill -9 of {name}"),
@@ -72,11 +77,11 @@ impl Faults {
                 println!(
                     "{:>8.1} s left: {}",
                     end.saturating_duration_since(Instant::now()).as_secs_f64(),
-                    fault.told()
+                    fault.told(&self.suite)
                 );
             }
             self.one(fault).await;
-            *injected.entry(fault.told()).or_default() += 1;
+            *injected.entry(fault.told(&self.suite)).or_default() += 1;
         }
         injected
     }
@@ -101,6 +106,12 @@ impl Faults {
                 suite.process(name).kill9().await;
                 sleep(self.dice.millis(0..1_500)).await;
                 suite.process(name).restart().await;
+            }
+            Fault::Partition => {
+                suite.island.cut(true);
+                // Sometimes longer than a lease, so that the other agent goes on with what this one holds.
+                sleep(self.dice.millis(500..8_000)).await;
+                suite.island.cut(false);
             }
             Fault::DatabaseCrashes => {
                 suite.postgres.crash().await;

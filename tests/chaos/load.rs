@@ -81,8 +81,7 @@ impl Load {
     pub(crate) async fn records(&self) -> Result<Vec<types::OrderRecord>> {
         let (mut records, mut page_token) = (Vec::new(), String::new());
         loop {
-            let filter = Some(ledger::OrderFilter { generation_run: RUN.into(), ..Default::default() });
-            let request = ledger::ListOrdersRequest { filter, page_size: 1000, page_token };
+            let request = ledger::ListOrdersRequest { filter: None, page_size: 1000, page_token };
             let page = self.suite.orders()?.list_orders(request).await?.into_inner();
             records.extend(page.orders);
             page_token = page.next_page_token;
@@ -109,6 +108,11 @@ fn is_settled(state: types::ProvisioningState) -> bool {
 
 fn id(record: &types::OrderRecord) -> String {
     record.order.as_ref().map(|order| order.order_id.clone()).unwrap_or_default()
+}
+
+/// Whether the order generator made it.
+pub(crate) fn is_generated(record: &types::OrderRecord) -> bool {
+    record.order.as_ref().is_some_and(|order| order.generation_run != RUN)
 }
 
 fn told(record: &types::OrderRecord) -> String {

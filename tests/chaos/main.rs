@@ -1,12 +1,13 @@
 //! `make chaos`: the suite in real processes under real faults, and the directory's own log to judge by.
 //!
-//! Orders go through a ledger and two agents into an OpenLDAP server, while, by a seed, every process is killed, the
-//! database crashes, the directory goes away, its answers are lost on their way back, and the disk of an agent is
-//! full. Then all is mended, and every order has to settle. The rule that must hold: what slapd says that it did is
+//! Orders, submitted and generated, go through two replicas of the ledger and two agents into an OpenLDAP server, while,
+//! by a seed, every process is killed, an agent is cut off from the network, the database crashes, the directory goes
+//! away, its answers are lost on their way back, and the disk of an agent is full. Then all is mended, and every order has to settle. The rule that must hold: what slapd says that it did is
 //! each executed order once, in the order of its lane, and nothing else. The exit code says whether it did.
 
 mod dice;
 mod faults;
+mod generated;
 mod load;
 mod oracle;
 mod suite;
@@ -15,6 +16,7 @@ use anyhow::Result;
 use clap::Parser;
 use dice::Dice;
 use faults::Faults;
+use generated::Generated;
 use load::Load;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,16 +50,20 @@ async fn main() -> Result<ExitCode> {
     println!("chaos: seed {seed}, {} minutes of faults; again with SEED={seed}", options.minutes);
     let suite = Arc::new(Suite::start().await?);
     let (load, running) = Load::start(Arc::clone(&suite), Dice::new(seed), options.lanes).await?;
+    let generated = Generated::start(Arc::clone(&suite)).await?;
     let faults = Faults::new(Arc::clone(&suite), Dice::new(seed.wrapping_add(1)), options.verbose);
     let injected = faults.inject(Duration::from_secs_f64(options.minutes * 60.0)).await;
     running.stop().await;
+    generated.stop().await?;
     let unsettled = load.settle(SETTLE_MAX).await;
-    let verdict = oracle::judge(&load.records().await?, &suite.slapd.audit());
+    let records = load.records().await?;
+    let verdict = oracle::judge(&records, &suite.slapd.audit());
     println!("{:<52}{:>10}", "faults injected", injected.values().sum::<usize>());
     for (kind, count) in &injected {
         println!("  {kind:<50}{count:>10}");
     }
     println!("{:<52}{:>10}", "orders submitted", verdict.orders);
+    println!("{:<52}{:>10}", "  generated", records.iter().filter(|record| load::is_generated(record)).count());
     println!("{:<52}{:>10}", "orders settled", verdict.orders - unsettled.len());
     println!("{:<52}{:>10}", "  executed", verdict.executed);
     println!("{:<52}{:>10}", "  replaced before they were written", verdict.replaced);

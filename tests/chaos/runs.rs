@@ -17,7 +17,9 @@ fn short_chaos_loses_nothing_and_writes_nothing_twice() {
     };
     for kind in [
         "kill -9 of agent",
-        "kill -9 of fulfillment",
+        "kill -9 of fulfillment-1",
+        "kill -9 of fulfillment-2",
+        "agent-2 cut off from everybody",
         "PostgreSQL crashed",
         "slapd stopped",
         "directory's answer cut",
@@ -27,6 +29,7 @@ fn short_chaos_loses_nothing_and_writes_nothing_twice() {
     }
     assert!(figure("executed") > 50 && figure("effects in slapd's own log") >= figure("executed"), "{text}");
     assert_eq!(figure("orders submitted"), figure("orders settled"));
+    assert!(figure("generated") > 0, "{text}");
     for wrong in ["lost", "doubled", "out of order", "nobody ordered it"] {
         assert_eq!(figure(wrong), 0, "{wrong}");
     }

@@ -10,4 +10,5 @@ mod expectation;
 mod installation;
 mod outage;
 mod readme;
+mod replicas;
 mod requests;

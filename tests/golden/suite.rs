@@ -107,14 +107,14 @@ async fn assemble(folder: &Path, address: &str, watches_dates: bool, runtime: &R
     let server = provost_review::assemble(review, runtime.clone(), Server::default()).await?;
     let fulfillment = provost_fulfillment::Config {
         database_url: file("fulfillment.db").into(),
-        review: address.to_owned(),
+        review: address.into(),
         ..Default::default()
     };
     let server = provost_fulfillment::assemble(fulfillment, runtime.clone(), server).await?;
     let generator = provost_order_generator::Config {
         database_url: file("generator.db").into(),
-        fulfillment: address.to_owned(),
-        review: address.to_owned(),
+        fulfillment: address.into(),
+        review: address.into(),
         due_seconds: u64::from(watches_dates),
         ..Default::default()
     };

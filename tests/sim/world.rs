@@ -132,7 +132,7 @@ where
 async fn fulfillment(world: &World, runtime: Runtime) -> anyhow::Result<Server> {
     let config = provost_fulfillment::Config {
         database_url: world.database("fulfillment").into(),
-        review: url("review"),
+        review: url("review").into(),
         lease_seconds: 5,
         ..Default::default()
     };
@@ -151,9 +151,9 @@ async fn agent(world: &World, runtime: Runtime, name: &str) -> anyhow::Result<Se
     connections.add(Connection { name: CONNECTION.into(), package_name: "simulated", concurrency, package });
     let config = provost_agent::Config {
         agent_id: name.to_owned(),
-        fulfillment: url("wire"),
+        fulfillment: url("wire").into(),
         // Nobody asks for exports here.
-        order_generator: url("wire"),
+        order_generator: url("wire").into(),
         journal: format!("{name}.db").into(),
         folder: world.folder.clone(),
         ..Default::default()

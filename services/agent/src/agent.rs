@@ -8,15 +8,14 @@ use crate::slots::Capacity;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_domain::Timestamp;
-use provost_service_kit::Clock;
 use provost_service_kit::caller::request_as;
+use provost_service_kit::{Clock, Replicas};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Channel;
 
 /// The version that servers are told.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,11 +47,11 @@ pub(crate) struct Agent {
     /// When it started.
     pub(crate) started_at: Timestamp,
     /// Where orders come from.
-    pub(crate) dispatch: DispatchServiceClient<Channel>,
+    pub(crate) dispatch: DispatchServiceClient<Replicas>,
     /// When fulfillment last answered.
     pub(crate) fulfillment_seen: Seen,
     /// Where export tasks come from.
-    pub(crate) synchronization: SynchronizationServiceClient<Channel>,
+    pub(crate) synchronization: SynchronizationServiceClient<Replicas>,
     /// When the order generator last answered.
     pub(crate) generator_seen: Seen,
 }

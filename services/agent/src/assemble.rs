@@ -14,7 +14,7 @@ use provost_contract::agent::v1::agent_service_server::AgentServiceServer;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
-use provost_service_kit::{Runtime, Server};
+use provost_service_kit::{Replicas, Runtime, Server};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -57,7 +57,7 @@ pub async fn assemble(config: Config, runtime: Runtime, server: Server) -> anyho
 ///     }
 /// }
 ///
-/// # async fn example(fulfillment: String, folder: std::path::PathBuf, runtime: Runtime) -> anyhow::Result<Server> {
+/// # async fn example(fulfillment: provost_service_kit::Addresses, folder: std::path::PathBuf, runtime: Runtime) -> anyhow::Result<Server> {
 /// let mut connections = Connections::default();
 /// let package = Arc::new(Nothing);
 /// connections.add(Connection { name: "app".into(), package_name: "nothing", concurrency: 256, package });
@@ -82,9 +82,9 @@ pub async fn assemble_with(
         |connection: &Connection| (Arc::clone(&connection.name), Arc::new(Capacity::new(connection.concurrency)));
     let agent = Arc::new(Agent {
         capacities: connections.iter().map(capacity).collect(),
-        dispatch: DispatchServiceClient::new(runtime.network.to(&config.fulfillment)?)
+        dispatch: DispatchServiceClient::new(Replicas::over(&runtime.network, &config.fulfillment)?)
             .max_decoding_message_size(MESSAGE_BYTES_MAX),
-        synchronization: SynchronizationServiceClient::new(runtime.network.to(&config.order_generator)?),
+        synchronization: SynchronizationServiceClient::new(Replicas::over(&runtime.network, &config.order_generator)?),
         id: config.agent_id,
         connections,
         journal,

@@ -5,7 +5,7 @@
 
 use crate::connections::{Connection, Connections};
 use crate::settings::ConnectionSettings;
-use provost_service_kit::channel;
+use provost_service_kit::Addresses;
 use provost_service_kit::configuration::{Configuration, Mistakes};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,10 +21,10 @@ pub struct Config {
     pub agent_id: String,
     /// Where to listen when it runs alone; for its own operator.
     pub listen: SocketAddr,
-    /// The address of the fulfillment service.
-    pub fulfillment: String,
-    /// The address of the order generator.
-    pub order_generator: String,
+    /// Where fulfillment is: an address, or those of its replicas.
+    pub fulfillment: Addresses,
+    /// Where the order generator is, likewise.
+    pub order_generator: Addresses,
     /// The journal's file.
     pub journal: PathBuf,
     /// The connections, by name.
@@ -54,9 +54,8 @@ impl Configuration for Config {
         if self.agent_id.trim().is_empty() || self.agent_id.chars().count() > 200 {
             mistakes.push("agent_id: must have 1 to 200 characters".to_owned());
         }
-        for (key, address) in [("fulfillment", &self.fulfillment), ("order_generator", &self.order_generator)] {
-            mistakes.extend(channel::to(address).err().map(|error| format!("{key}: {error}")));
-        }
+        mistakes.extend(self.fulfillment.mistakes("fulfillment", 7402));
+        mistakes.extend(self.order_generator.mistakes("order_generator", 7401));
         if self.journal.as_os_str().is_empty() {
             mistakes.push("journal: must name a file".to_owned());
         }

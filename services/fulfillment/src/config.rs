@@ -1,11 +1,10 @@
 //! The configuration.
 
 use provost_service_kit::configuration::Configuration;
-use provost_service_kit::database_mistakes;
+use provost_service_kit::{Addresses, database_mistakes};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
-use tonic::transport::Endpoint;
 
 /// Longest retention: a hundred years.
 const RETENTION_DAYS_MAX: u32 = 36_500;
@@ -20,8 +19,8 @@ pub struct Config {
     pub database_url: SecretString,
     /// The PostgreSQL schema, when services share one database.
     pub database_schema: Option<String>,
-    /// The address of the review service.
-    pub review: String,
+    /// Where review is: an address, or those of its replicas.
+    pub review: Addresses,
     /// How long an agent may hold an order without renewing its lease.
     pub lease_seconds: u32,
     /// After how many days finished orders leave the lists for the archive; 0 keeps them there for ever.
@@ -50,10 +49,7 @@ impl Configuration for Config {
         if self.finished_retention_days > RETENTION_DAYS_MAX {
             mistakes.push(format!("finished_retention_days: must be 1 to {RETENTION_DAYS_MAX}, or 0 for ever"));
         }
-        if Endpoint::from_shared(self.review.clone()).is_err() {
-            let Self { review, .. } = self;
-            mistakes.push(format!("review: '{review}' is not an address; write for example http://127.0.0.1:7403"));
-        }
+        mistakes.extend(self.review.mistakes("review", 7403));
         mistakes
     }
 }

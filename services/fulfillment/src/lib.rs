@@ -23,7 +23,7 @@ use provost_contract::fulfillment::v1::manual_provisioning_service_server::Manua
 use provost_contract::fulfillment::v1::order_service_server::OrderServiceServer;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
-use provost_service_kit::{Database, Runtime, Server};
+use provost_service_kit::{CommonClock, Database, Replicas, Runtime, Server};
 use std::time::Duration;
 use store::{Ledger, Migrator};
 
@@ -37,8 +37,9 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     let lease = Duration::from_secs(u64::from(config.lease_seconds));
     let days = u64::from(config.finished_retention_days);
     let retention = (days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60));
-    let ledger = Ledger::new(database, runtime.clock, runtime.stop, lease).retaining(retention);
-    let review = ReviewServiceClient::new(runtime.network.to(&config.review)?)
+    let clock = CommonClock::of(&database, runtime.clock, &mut server).await?;
+    let ledger = Ledger::new(database, clock, runtime.stop, lease).retaining(retention);
+    let review = ReviewServiceClient::new(Replicas::over(&runtime.network, &config.review)?)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     server

@@ -1,7 +1,7 @@
 //! What can be told to this service from outside.
 
 use provost_service_kit::configuration::Configuration;
-use provost_service_kit::database_mistakes;
+use provost_service_kit::{Addresses, database_mistakes};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ pub struct Config {
     pub database_url: SecretString,
     /// The PostgreSQL schema to use, when services share one database.
     pub database_schema: Option<String>,
-    /// Where fulfillment is.
-    pub fulfillment: String,
-    /// Where review is.
-    pub review: String,
+    /// Where fulfillment is: an address, or those of its replicas.
+    pub fulfillment: Addresses,
+    /// Where review is, likewise.
+    pub review: Addresses,
     /// How long the task "fulfill" waits for a connection on which nothing moves, before it goes on
     /// with a warning.
     pub fulfill_wait_seconds: u64,
@@ -35,8 +35,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7401)),
             database_url: "sqlite://generator.db".into(),
             database_schema: None,
-            fulfillment: "http://127.0.0.1:7402".to_owned(),
-            review: "http://127.0.0.1:7403".to_owned(),
+            fulfillment: "http://127.0.0.1:7402".into(),
+            review: "http://127.0.0.1:7403".into(),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
             due_seconds: 60,
@@ -47,12 +47,8 @@ impl Default for Config {
 impl Configuration for Config {
     fn mistakes(&self) -> Vec<String> {
         let mut mistakes = database_mistakes(&self.database_url, self.database_schema.as_deref());
-        for (key, shown, port) in [("fulfillment", &self.fulfillment, 7402), ("review", &self.review, 7403)] {
-            if tonic::transport::Endpoint::from_shared(shown.clone()).is_err() {
-                let example = format!("http://127.0.0.1:{port}");
-                mistakes.push(format!("{key}: '{shown}' is not an address; write for example {example}"));
-            }
-        }
+        mistakes.extend(self.fulfillment.mistakes("fulfillment", 7402));
+        mistakes.extend(self.review.mistakes("review", 7403));
         for (key, seconds) in
             [("fulfill_wait_seconds", self.fulfill_wait_seconds), ("export_wait_seconds", self.export_wait_seconds)]
         {

@@ -12,9 +12,8 @@ use provost_contract::fulfillment::v1::{
 };
 use provost_contract::types::v1::{ItemResult, Order};
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
-use provost_service_kit::{Fault, FaultKind, caller};
+use provost_service_kit::{Fault, FaultKind, Replicas, caller};
 use std::collections::BTreeMap;
-use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 /// Most items in one message.
@@ -27,7 +26,7 @@ const ACTOR: &str = "order-generator";
 /// A client of fulfillment. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
-    channel: Channel,
+    channel: Replicas,
 }
 
 fn fault(status: Status) -> Fault {
@@ -45,11 +44,11 @@ fn fault(status: Status) -> Fault {
 }
 
 impl Ledger {
-    pub(crate) const fn new(channel: Channel) -> Self {
+    pub(crate) const fn new(channel: Replicas) -> Self {
         Self { channel }
     }
 
-    fn orders(&self) -> OrderServiceClient<Channel> {
+    fn orders(&self) -> OrderServiceClient<Replicas> {
         OrderServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)

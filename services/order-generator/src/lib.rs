@@ -30,7 +30,7 @@ use provost_contract::generator::v1::reconciliation_service_server::Reconciliati
 use provost_contract::generator::v1::repository_service_server::RepositoryServiceServer;
 use provost_contract::generator::v1::synchronization_service_server::SynchronizationServiceServer;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
-use provost_service_kit::{Database, Engine, Runtime, Server, Wake, new_id};
+use provost_service_kit::{CommonClock, Database, Engine, Replicas, Runtime, Server, Wake, new_id};
 use reviews::Reviews;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,10 +48,10 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
         leases::clear(database.write()).await?;
     }
     let generator = Arc::new(Generator {
-        clock: runtime.clock,
+        clock: CommonClock::of(&database, runtime.clock, &mut server).await?,
         catalogs: Catalogs::new(&database),
-        ledger: Ledger::new(runtime.network.to(&config.fulfillment)?),
-        reviews: Reviews::new(runtime.network.to(&config.review)?),
+        ledger: Ledger::new(Replicas::over(&runtime.network, &config.fulfillment)?),
+        reviews: Reviews::new(Replicas::over(&runtime.network, &config.review)?),
         exports: Wake::new(&database, "provost_exports"),
         jobs: Wake::new(&database, "provost_jobs"),
         orders: Wake::new(&database, "provost_orders"),

@@ -9,11 +9,10 @@ use provost_contract::review::v1::{
 use provost_contract::to_wire;
 use provost_contract::types::v1 as wire;
 use provost_domain::workflow::AUTOMATION;
-use provost_service_kit::caller;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
+use provost_service_kit::{Replicas, caller};
 use std::future::Future;
 use std::time::Duration;
-use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 
 /// Under which name this service calls.
@@ -24,7 +23,7 @@ const CALL_MAX: Duration = Duration::from_secs(5);
 /// A client of review. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Reviews {
-    client: ReviewServiceClient<Channel>,
+    client: ReviewServiceClient<Replicas>,
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
@@ -35,7 +34,7 @@ async fn in_time<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> 
 }
 
 impl Reviews {
-    pub(crate) fn new(channel: Channel) -> Self {
+    pub(crate) fn new(channel: Replicas) -> Self {
         let client = ReviewServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);

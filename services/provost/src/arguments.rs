@@ -27,7 +27,7 @@ pub struct Arguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
-    /// Where the suite is [default: http://127.0.0.1:7400], or where one service is: fulfillment=http://127.0.0.1:7402. May be repeated.
+    /// Where the suite is [default: http://127.0.0.1:7400], or where one service is: fulfillment=http://127.0.0.1:7402. May be repeated; several for the same are its replicas.
     #[arg(long, global = true, env = "PROVOST_SERVER", value_name = "[SERVICE=]ADDRESS", value_delimiter = ',')]
     pub server: Vec<ServerArgument>,
     /// The form of the output of client commands; up, demo and sample write for people.

@@ -1,7 +1,7 @@
 //! Where the services are, and a stub for each of their gRPC services.
 //!
 //! The rule that must hold: one address serves everything (the embedded suite) unless an address is
-//! given for a service by name.
+//! given for a service by name; several addresses for the same are those of its replicas.
 
 use crate::failure::Failure;
 use provost_contract::fulfillment::v1::connection_service_client::ConnectionServiceClient;
@@ -18,9 +18,8 @@ use provost_contract::generator::v1::repository_service_client::RepositoryServic
 use provost_contract::generator::v1::synchronization_service_client::SynchronizationServiceClient;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_service_kit::caller::request_as;
-use provost_service_kit::{channel, server::MESSAGE_BYTES_MAX};
+use provost_service_kit::{Addresses, Replicas, server::MESSAGE_BYTES_MAX};
 use std::fmt;
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 /// Where the embedded suite listens unless told otherwise.
@@ -105,14 +104,14 @@ fn channel_to_be(address: &str) -> Result<(), String> {
 #[derive(Clone)]
 pub struct Clients {
     actor: String,
-    channels: [(Service, String, Channel); 3],
+    channels: [(Service, String, Replicas); 3],
 }
 
 macro_rules! stub {
     ($(#[doc = $doc:literal] $name:ident: $stub:ident at $service:ident;)*) => {
         $(
             #[doc = $doc]
-            pub fn $name(&self) -> $stub<Channel> {
+            pub fn $name(&self) -> $stub<Replicas> {
                 $stub::new(self.channel(Service::$service))
                     .max_decoding_message_size(MESSAGE_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -128,10 +127,14 @@ impl Clients {
     /// When an address is none. Must be called inside a runtime.
     pub fn new(servers: &[ServerArgument], actor: impl Into<String>) -> Result<Self, Failure> {
         let channel = |service: Service| {
-            let own = servers.iter().rfind(|server| server.service == Some(service));
-            let any = servers.iter().rfind(|server| server.service.is_none());
-            let address = own.or(any).map_or(DEFAULT_ADDRESS, |server| server.address.as_str());
-            Ok::<_, Failure>((service, address.to_owned(), channel::to(address)?))
+            let of = |service: Option<Service>| {
+                let named = servers.iter().filter(move |server| server.service == service);
+                named.map(|server| server.address.as_str()).collect::<Vec<_>>()
+            };
+            let (own, any) = (of(Some(service)), of(None));
+            let found = [own, any, vec![DEFAULT_ADDRESS]].into_iter().find(|found| !found.is_empty());
+            let addresses = Addresses::from(found.unwrap_or_default().join(","));
+            Ok::<_, Failure>((service, addresses.to_string(), Replicas::at(&addresses)?))
         };
         let [generator, fulfillment, review] = Service::ALL;
         Ok(Self { actor: actor.into(), channels: [channel(generator)?, channel(fulfillment)?, channel(review)?] })
@@ -191,7 +194,7 @@ impl Clients {
         Failure::Call { service, address, status: Box::new(status) }
     }
 
-    fn channel(&self, service: Service) -> Channel {
+    fn channel(&self, service: Service) -> Replicas {
         let [generator, fulfillment, review] = &self.channels;
         let (_, _, channel) = match service {
             Service::OrderGenerator => generator,
@@ -239,6 +242,10 @@ mod tests {
         let clients = Clients::new(&servers, "ada").unwrap();
         let addresses: Vec<_> = clients.channels.iter().map(|(_, address, _)| address.as_str()).collect();
         assert_eq!(addresses, ["http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1"]);
+        let two = ["review=http://127.0.0.1:1", "review=http://127.0.0.1:2"].map(|text| text.parse().unwrap());
+        let replicas = Clients::new(&two, "ada").unwrap();
+        let addresses: Vec<_> = replicas.channels.iter().map(|(_, address, _)| address.as_str()).collect();
+        assert_eq!(addresses, [DEFAULT_ADDRESS, DEFAULT_ADDRESS, "http://127.0.0.1:1, http://127.0.0.1:2"]);
         let request = clients.request(());
         assert_eq!(request.metadata().get("x-provost-actor").unwrap(), "ada");
     }

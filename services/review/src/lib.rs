@@ -17,7 +17,7 @@ pub use config::Config;
 use anyhow::Context;
 use provost_contract::review::v1::review_service_server::ReviewServiceServer;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
-use provost_service_kit::{Database, Runtime, Server, Wake};
+use provost_service_kit::{CommonClock, Database, Runtime, Server, Wake};
 use std::sync::Arc;
 use verbs::Desk;
 
@@ -29,7 +29,8 @@ pub async fn assemble(config: Config, runtime: Runtime, mut server: Server) -> a
     let database = Database::connect(&config.database_url, config.database_schema.as_deref()).await?;
     database.migrate::<store::Migrator>().await.context("review")?;
     let wake = Wake::new(&database, "review_decisions");
-    let desk = Arc::new(Desk { database, wake: wake.clone(), clock: runtime.clock, stop: runtime.stop });
+    let clock = CommonClock::of(&database, runtime.clock, &mut server).await?;
+    let desk = Arc::new(Desk { database, wake: wake.clone(), clock, stop: runtime.stop });
     let service = ReviewServiceServer::new(api::Api::new(desk))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);

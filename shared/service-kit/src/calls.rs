@@ -62,7 +62,7 @@ where
         let request_id = text(REQUEST_ID).unwrap_or_else(|| new_id().to_string());
         let actor = text(ACTOR).unwrap_or_default();
         let method = request.uri().path().trim_start_matches('/').to_owned();
-        let deadline = request.headers().get("grpc-timeout").and_then(|value| timeout(value.to_str().ok()?));
+        let deadline = deadline(request.headers());
         let span = tracing::info_span!("call", method, request_id, actor);
         // The clone that was made ready must be the one that is called.
         let clone = self.inner.clone();
@@ -93,6 +93,11 @@ fn note(headers: &HeaderMap, elapsed: Duration) {
     let code = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<i32>().ok());
     let code = code.map_or(Code::Ok, Code::from);
     tracing::debug!(?code, elapsed_ms = elapsed.as_millis() as u64, "call served");
+}
+
+/// How long the caller waits for an answer, where it says so.
+pub(crate) fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("grpc-timeout").and_then(|value| timeout(value.to_str().ok()?))
 }
 
 /// The `grpc-timeout` header: up to eight digits and a unit.

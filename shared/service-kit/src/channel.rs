@@ -1,4 +1,15 @@
-//! Channels to other services.
+//! Channels to other services: to the one address of a service, or to several replicas of it.
+//!
+//! The rule that must hold: what goes through [`Replicas`] may be repeated. A call whose answer was lost is made once
+//! more at another replica, which cannot know whether the first one did it. Every call of the suite that writes is
+//! made so that this is safe: by an id, by an attempt, or because doing it again changes nothing.
+
+mod addresses;
+mod replay;
+mod replicas;
+
+pub use addresses::Addresses;
+pub use replicas::Replicas;
 
 use anyhow::Context;
 use std::fmt;

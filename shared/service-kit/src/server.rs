@@ -28,6 +28,9 @@ use tonic::transport::server::Connected;
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long who begins to watch the health at the moment of the stop may do so.
 const LAST_WATCH: Duration = Duration::from_secs(1);
+/// After how long a connection is asked to be made anew, while what runs over it goes on: clients behind one name come to
+/// replicas that were not there before.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(600);
 /// Largest message that any server or client takes, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -51,11 +54,18 @@ impl Default for Runtime {
 type Work = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> + Send>;
 
 /// What will be served.
-#[derive(Default)]
 pub struct Server {
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     work: Vec<(&'static str, Work)>,
+    connection_age: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let (routes, names, work) = Default::default();
+        Self { routes, names, work, connection_age: CONNECTION_AGE_MAX }
+    }
 }
 
 impl Server {
@@ -85,6 +95,12 @@ impl Server {
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.work.push((name, Box::new(move |stop| Box::pin(work(stop)))));
+        self
+    }
+
+    /// Has connections made anew after another time than the usual ten minutes.
+    pub fn reconnecting_after(&mut self, age: Duration) -> &mut Self {
+        self.connection_age = age;
         self
     }
 
@@ -146,6 +162,7 @@ impl Server {
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .max_connection_age(self.connection_age)
             .layer(CallLayer)
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(incoming, stopping);

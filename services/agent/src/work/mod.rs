@@ -3,6 +3,8 @@
 
 pub(crate) mod execute;
 pub(crate) mod export;
+#[cfg(test)]
+mod interrupted;
 mod patience;
 pub(crate) mod pull;
 pub(crate) mod renew;

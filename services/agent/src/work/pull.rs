@@ -134,9 +134,9 @@ pub(super) async fn give_back(agent: &Agent, leases: Vec<LeaseKey>, reason: &str
 type Known = HashMap<OrderId, Vec<Entry>>;
 
 /// An order that arrived and is not being written yet.
-struct Arrived {
-    execution: Execution,
-    task: Task,
+pub(super) struct Arrived {
+    pub(super) execution: Execution,
+    pub(super) task: Task,
 }
 
 async fn accept(
@@ -201,7 +201,12 @@ async fn withdraw(agent: &Agent, arrived: Vec<Arrived>) {
 }
 
 /// Looks at one order: is it here already?
-fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder, lease: Option<Lease>) -> Option<Arrived> {
+pub(super) fn arrive(
+    agent: &Agent,
+    connection: &Connection,
+    leased: LeasedOrder,
+    lease: Option<Lease>,
+) -> Option<Arrived> {
     let LeasedOrder { order, attempt, lease_expires_at, lane_written } = leased;
     let order = order.unwrap_or_default();
     let Ok(order_id) = order.order_id.parse::<OrderId>() else {
@@ -228,7 +233,7 @@ fn arrive(agent: &Agent, connection: &Connection, leased: LeasedOrder, lease: Op
 
 /// What there is to do, once it is in the journal. Holds the orders, their leases renewed, while the journal cannot be
 /// written: given up, each would count as a lost try.
-async fn intended(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Vec<Arrived> {
+pub(super) async fn intended(agent: &Agent, arrived: Vec<Arrived>, began: Instant) -> Vec<Arrived> {
     let orders: Vec<_> = arrived.iter().map(|arrived| arrived.execution.order_id).collect();
     let known = loop {
         match known(agent, &orders, began).await {

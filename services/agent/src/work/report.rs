@@ -56,14 +56,15 @@ pub(crate) async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::R
 }
 
 /// What became of a report.
-enum Reported {
+pub(super) enum Reported {
     Nothing,
     All,
     /// Some were not taken note of; why.
     Some(Status),
 }
 
-async fn report(agent: &Agent) -> Result<Reported, Status> {
+/// Reports what the journal has, as much as fits into one call.
+pub(super) async fn report(agent: &Agent) -> Result<Reported, Status> {
     let journal = |error: sqlx::Error| Status::internal(format!("the journal cannot be used: {error}"));
     let entries = agent.journal.unreported(BATCH).await.map_err(journal)?;
     if entries.is_empty() {

@@ -69,8 +69,8 @@ impl Scene {
             connections.add(Connection { name: Arc::from(name), package_name: "probe", concurrency: 3, package });
         }
         let config = Config {
-            fulfillment: format!("http://{}", self.servers_at),
-            order_generator: format!("http://{}", self.servers_at),
+            fulfillment: format!("http://{}", self.servers_at).into(),
+            order_generator: format!("http://{}", self.servers_at).into(),
             folder: self.folder.path().to_owned(),
             ..Config::default()
         };

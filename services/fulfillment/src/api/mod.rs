@@ -2,6 +2,8 @@
 
 mod connections;
 mod dispatch;
+#[cfg(test)]
+mod interrupted;
 mod manual;
 mod orders;
 

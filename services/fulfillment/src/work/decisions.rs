@@ -5,9 +5,8 @@ use crate::store::Ledger;
 use crate::verbs::decide::DECISIONS;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_contract::review::v1::{SubjectKind, WatchDecisionsRequest};
-use provost_service_kit::{caller, feed};
+use provost_service_kit::{Replicas, caller, feed};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 /// Applies every decision once, until `stop`. Survives either side being down.
 ///
@@ -15,7 +14,7 @@ use tonic::transport::Channel;
 /// None: the feed is opened again after any error.
 pub(crate) async fn follow_decisions(
     ledger: Ledger,
-    review: ReviewServiceClient<Channel>,
+    review: ReviewServiceClient<Replicas>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let open = |after_cursor| {

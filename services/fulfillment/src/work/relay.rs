@@ -13,10 +13,9 @@ use provost_contract::masked;
 use provost_contract::review::v1::review_service_client::ReviewServiceClient;
 use provost_contract::review::v1::{RequestReviewRequest, WithdrawReviewRequest};
 use provost_domain::{OrderId, State};
-use provost_service_kit::{Fault, caller};
+use provost_service_kit::{Fault, Replicas, caller};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 /// Lines of one round.
@@ -35,7 +34,7 @@ const UNKNOWN_MAX: i32 = 5;
 /// None: what review did not answer is sent again later.
 pub(crate) async fn relay_reviews(
     ledger: Ledger,
-    review: ReviewServiceClient<Channel>,
+    review: ReviewServiceClient<Replicas>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let rest = || {
@@ -45,7 +44,7 @@ pub(crate) async fn relay_reviews(
     rounds("review relay", stop, rest, || round(&ledger, &review)).await
 }
 
-async fn round(ledger: &Ledger, review: &ReviewServiceClient<Channel>) -> Result<bool, Fault> {
+async fn round(ledger: &Ledger, review: &ReviewServiceClient<Replicas>) -> Result<bool, Fault> {
     let now = ledger.now();
     if !outbox::is_due(ledger.read(), now).await? {
         return Ok(false);
@@ -91,7 +90,7 @@ async fn withdraw_overtaken(ledger: &Ledger, opened: &[OrderId]) -> Result<(), F
 
 /// Whether review has answered, so that the line is done.
 async fn tell(
-    mut review: ReviewServiceClient<Channel>,
+    mut review: ReviewServiceClient<Replicas>,
     line: &Line,
     order: Option<provost_contract::types::v1::Order>,
 ) -> bool {

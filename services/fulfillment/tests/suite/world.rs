@@ -55,7 +55,7 @@ async fn serve(url: &str, clock: &ManualClock, review: &FakeReview) -> Running {
     let runtime = Runtime { clock: Arc::new(clock.clone()), stop: stop.clone(), ..Runtime::default() };
     let config = Config {
         database_url: url.to_owned().into(),
-        review: review.address(),
+        review: review.address().into(),
         lease_seconds: 60,
         ..Config::default()
     };

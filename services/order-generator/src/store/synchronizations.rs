@@ -192,16 +192,29 @@ pub(crate) async fn lock(
     query.one(connection).await?.map(read).transpose()
 }
 
-/// The oldest export through each connection that an agent may take: nobody's, or of one that fell silent.
+/// Who asks for exports.
+pub(crate) struct Asking<'a> {
+    pub(crate) agent_id: &'a str,
+    pub(crate) through: &'a [String],
+    pub(crate) now: Timestamp,
+    /// Its own tasks are offered to it when their leases end before this.
+    pub(crate) own_until: Timestamp,
+}
+
+/// The oldest export through each connection that an agent may take: nobody's, of one that fell silent, or its own that
+/// it does not know of.
 pub(crate) async fn open(
     connection: &impl ConnectionTrait,
     engine: Engine,
-    through: &[String],
-    now: Timestamp,
+    by: &Asking<'_>,
 ) -> Result<Vec<Synchronization>, Fault> {
+    let Asking { agent_id, through, now, own_until } = *by;
+    let reading = || Column::State.eq(State::Reading.name());
+    let own = Column::AgentId.eq(agent_id).and(Column::LeaseUntil.lte(own_until.millis()));
     let takeable = Condition::any()
         .add(Column::State.eq(State::Waiting.name()))
-        .add(Column::State.eq(State::Reading.name()).and(Column::LeaseUntil.lte(now.millis())));
+        .add(reading().and(Column::LeaseUntil.lte(now.millis())))
+        .add(reading().and(own));
     let mut query = Entity::find()
         .filter(takeable)
         .filter(Column::Connection.is_in(through.iter().map(String::as_str)))

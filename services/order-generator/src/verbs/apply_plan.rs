@@ -13,7 +13,7 @@ use crate::generator::Generator;
 use crate::model::generate::{Intent, verdicts};
 use crate::model::plan::{Action, Anew, Comparison, Mark, Part, compare};
 use crate::store::computations::{Breach, Generated, Options};
-use crate::store::{orders, sensitive_orders};
+use crate::store::orders;
 use futures::TryStreamExt;
 use provost_domain::{OrderId, ProvisioningState};
 use provost_service_kit::Fault;
@@ -66,7 +66,7 @@ pub(crate) async fn apply_plan(generator: &Generator, applied: Applied) -> Resul
 }
 
 async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applied) -> Result<Outcome, Fault> {
-    sensitive_orders::forget(generator.database.write()).await?;
+    generate::forget_sensitive(generator).await?;
     let plan = of_catalog(generator, loaded, applied.head.clone(), Keep::Both, &|_, _| {}).await?;
     let anew = anew(generator, &plan, &applied.marks).await?;
     let comparison = compare(&applied.marks, &anew.0, &applied.head.shown, &applied.part);

@@ -655,7 +655,7 @@ async fn save(
         }
     }
     let bodies: Vec<_> = bodies.iter().map(|(key, body)| (key, *body)).collect();
-    let transaction = generator.database.begin().await?;
+    let transaction = generator.begin_alone().await?;
     assignments::save_owners(&transaction, engine, &owners).await?;
     assignments::delete_owners(&transaction, engine, &owners_gone).await?;
     assignments::save(&transaction, engine, &bodies).await?;

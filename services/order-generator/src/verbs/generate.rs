@@ -80,7 +80,7 @@ async fn generate_alone(
     let run = Run { id: run_id.to_owned(), force_review, waive_review, now: generator.clock.now() };
     let survey = match &whose {
         Whose::Everybody => {
-            sensitive_orders::forget(generator.database.write()).await?;
+            forget_sensitive(generator).await?;
             let survey = Survey::of_everybody(generator, loaded, run).await?;
             left.linked = Some(survey.linked());
             survey
@@ -161,6 +161,13 @@ pub(super) struct Refused {
     pub(super) are_more: bool,
 }
 
+/// Forgets the contents of confidential orders that nothing compares any more.
+pub(super) async fn forget_sensitive(generator: &Generator) -> Result<(), Fault> {
+    let transaction = generator.begin_alone().await?;
+    sensitive_orders::forget(&transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
 /// Submits orders; what the ledger refused comes back.
 pub(super) async fn submit(
     generator: &Generator,
@@ -175,7 +182,10 @@ pub(super) async fn submit(
     let mut sent = 0;
     while let Some(Written { orders, messages, sensitive }) = written.try_next().await? {
         // Before the ledger knows them: what dies in between is forgotten by the next generation.
-        sensitive_orders::save(generator.database.write(), generator.database.engine(), &sensitive).await?;
+        // And whoever lost the lock meanwhile submits nothing more.
+        let transaction = generator.begin_alone().await?;
+        sensitive_orders::save(&transaction, generator.database.engine(), &sensitive).await?;
+        transaction.commit().await?;
         let answer = generator.ledger.submit(actor, messages).await?;
         generated.submitted += answer.accepted;
         generated.duplicates += answer.duplicates;
@@ -195,6 +205,7 @@ pub(super) async fn submit(
 
 pub(super) async fn cancel(generator: &Generator, orders: &[OrderId], generated: &mut Generated) -> Result<(), Fault> {
     let ids: Vec<String> = orders.iter().map(ToString::to_string).collect();
+    generator.begin_alone().await?.rollback().await?;
     // An order that an agent took meanwhile is refused; the next computation sees what became of it.
     let results = generator.ledger.cancel(&ids, NOT_NEEDED).await?;
     generated.cancelled = results.iter().filter(|result| result.error.is_none()).count() as i64;
@@ -211,7 +222,7 @@ pub(super) async fn note(
     generated: &Generated,
     left: Option<Left>,
 ) -> Result<(), Fault> {
-    let transaction = generator.database.begin().await?;
+    let transaction = generator.begin_alone().await?;
     if let Some(left) = left {
         held_orders::clear(&transaction).await?;
         left.keep(&transaction, generator.database.engine(), options).await?;
@@ -232,7 +243,7 @@ async fn hold(
     let fingerprints = planned::fingerprints(generator).await?;
     let names = planned::Names::of(survey);
     let mut position = 1;
-    let transaction = generator.database.begin().await?;
+    let transaction = generator.begin_alone().await?;
     held_orders::clear(&transaction).await?;
     let mut pieces = std::pin::pin!(survey.stored(generator, |orders| orders));
     while let Some(orders) = pieces.try_next().await? {

@@ -1,5 +1,6 @@
 //! Offering exports to agents: each task to one agent at a time. An agent that falls silent loses
-//! the task, and it is offered again.
+//! the task, and it is offered again; to itself sooner, for an agent that asks reads nothing through that connection:
+//! the answer that gave it the task was lost, or the replica that it sent its export to.
 
 use super::schema::EntityShape;
 use crate::generator::Generator;
@@ -11,6 +12,8 @@ use tokio::time::Instant;
 
 /// How long an agent may be silent.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// How long an agent must have been silent before its own task is offered to it again.
+const OWN_AFTER: Duration = Duration::from_secs(10);
 /// Longest wait of a poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Most connections that one agent serves.
@@ -68,14 +71,20 @@ pub(crate) async fn poll_exports(generator: &Generator, poll: PollExports) -> Re
 async fn claim(generator: &Generator, poll: &PollExports) -> Result<Vec<Offer>, Fault> {
     let now = generator.clock.now();
     let engine = generator.database.engine();
+    let by = synchronizations::Asking {
+        agent_id: &poll.agent_id,
+        through: &poll.connections,
+        now,
+        own_until: now.plus(LEASE - OWN_AFTER),
+    };
     // Most polls find nothing: look first, without a transaction that writes.
-    if synchronizations::open(generator.database.read(), engine, &poll.connections, now).await?.is_empty() {
+    if synchronizations::open(generator.database.read(), engine, &by).await?.is_empty() {
         return Ok(Vec::new());
     }
     let Some(loaded) = generator.catalogs.current().await? else { return Ok(Vec::new()) };
     let transaction = generator.database.begin().await?;
     let mut offers = Vec::new();
-    for mut task in synchronizations::open(&transaction, engine, &poll.connections, now).await? {
+    for mut task in synchronizations::open(&transaction, engine, &by).await? {
         task.state = State::Reading;
         task.agent_id.clone_from(&poll.agent_id);
         task.lease_until = Some(now.plus(LEASE));
@@ -85,6 +94,7 @@ async fn claim(generator: &Generator, poll: &PollExports) -> Result<Vec<Offer>, 
         synchronizations::save(&transaction, &task).await?;
         offers.push(Offer { entity_types: loaded.shapes_of(&task.connector), task });
     }
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     Ok(offers)

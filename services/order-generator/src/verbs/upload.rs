@@ -116,6 +116,7 @@ async fn begin(generator: &Generator, id: &str, agent_id: &str, started_at: Time
     task.started_at = Some(started_at);
     task.rows_read = 0;
     synchronizations::save(&transaction, &task).await?;
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     Ok(Begun::Now(task))
@@ -198,6 +199,7 @@ async fn renew(
     held.rows_read = rows as i64;
     held.was_read = was_read;
     synchronizations::save(&transaction, &held).await?;
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     Ok(held)
@@ -231,6 +233,7 @@ async fn give_back(generator: &Generator, task: &Synchronization, fault: &Fault)
         held.message = format!("the upload broke off {} times; at last: {}", held.breaks, held.message);
     }
     synchronizations::save(&transaction, &held).await?;
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     Ok(())
@@ -260,6 +263,7 @@ async fn count_failure(generator: &Generator, task: &Synchronization, fault: &Fa
         held.message = format!("the export could not be applied {breaks} times; at last: {}", held.message);
     }
     synchronizations::save(&transaction, &held).await?;
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     Ok(())
@@ -273,6 +277,7 @@ async fn fail(generator: &Generator, task: &Synchronization, fault: &Fault) -> R
     held.ended_at = Some(generator.clock.now());
     held.message = storable(fault);
     synchronizations::save(&transaction, &held).await?;
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     tracing::warn!(synchronization = held.id, connection = held.connection, "the export failed; nothing was changed");

@@ -93,8 +93,8 @@ impl Suite {
         let reviews = Reviews::start().await;
         let mut config = Config {
             database_url: database_url.into(),
-            fulfillment: format!("http://{}", ledger.address),
-            review: format!("http://{}", reviews.address),
+            fulfillment: format!("http://{}", ledger.address).into(),
+            review: format!("http://{}", reviews.address).into(),
             fulfill_wait_seconds: 60,
             export_wait_seconds: 120,
             due_seconds: 0,

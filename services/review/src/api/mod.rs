@@ -1,6 +1,8 @@
 //! `ReviewService` on the wire: parse, one call, answer. No rule is here.
 
 mod convert;
+#[cfg(test)]
+mod interrupted;
 
 use crate::model::Verdict;
 use crate::verbs::Desk;

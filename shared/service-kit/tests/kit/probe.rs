@@ -26,11 +26,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) async fn start(prepare: impl FnOnce(&mut Server)) -> Self {
+    /// A server with the probe.
+    pub(crate) fn probe() -> Server {
         let mut server = Server::default();
         let limit = MESSAGE_BYTES_MAX;
         let service = ReviewServiceServer::new(Probe).max_decoding_message_size(limit).max_encoding_message_size(limit);
         server.add(service);
+        server
+    }
+
+    pub(crate) async fn start(prepare: impl FnOnce(&mut Server)) -> Self {
+        let mut server = Self::probe();
         prepare(&mut server);
         Self::serve(server, "127.0.0.1:0").await
     }
@@ -84,6 +90,7 @@ fn fault(wish: &str) -> Fault {
         "long" => Fault::invalid("order.target_key", "ß".repeat(20_000)),
         "wide" => Fault::wrong_state("review 7", "語".repeat(20_000)),
         "wrong state" => Fault::wrong_state("review 7", "cannot approve review 7: it is declined"),
+        "unavailable" => Fault::new(FaultKind::Unavailable, "the database is away"),
         "conflict" => Fault::new(FaultKind::Conflict, "review 7 has changed"),
         "internal" => Fault::internal(anyhow::anyhow!("password=hunter2").context("cannot read the secret")),
         other => Fault::not_found(format!("review {other}")),

@@ -140,6 +140,7 @@ async fn give_up(generator: &Generator, id: &str, why: &str) -> Result<(), Fault
         why.clone_into(&mut found.message);
         synchronizations::save(&transaction, &found).await?;
     }
+    generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
     Ok(())
