@@ -243,14 +243,25 @@ pub(crate) async fn newest_of_lanes(
 /// verified, and of the verified ones those that say more than an order before them, which are the lane's
 /// newest and whatever came after an order that is not verified. Lanes grow for years, and what was
 /// verified long ago says nothing that synchronization does not show.
-pub(crate) async fn that_count(connection: &(impl ConnectionTrait + StreamTrait)) -> Result<Vec<OrderRecord>, Fault> {
-    let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), that_count_in_all());
-    let mut rows = Entity::find().from_raw_sql(statement).stream(connection).await?;
-    let mut found = Vec::new();
+///
+/// `each` is shown one after another, with whether an order of its lane is not verified.
+pub(crate) async fn that_count(
+    connection: &(impl ConnectionTrait + StreamTrait),
+    mut each: impl FnMut(Counting, bool) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let open = Entity::find().select_only().column(Column::Lane).distinct();
+    let open = open.filter(Column::State.ne(ProvisioningState::Verified as i32));
+    let open = open.filter(Column::InactiveReason.is_not_in(GONE)).into_tuple::<String>().all(connection).await?;
+    let open: HashSet<String> = open.into_iter().collect();
+    let backend = ConnectionTrait::get_database_backend(connection);
+    let rows = connection.stream_raw(Statement::from_string(backend, that_count_in_all())).await?;
+    let mut rows = std::pin::pin!(rows);
     while let Some(row) = rows.try_next().await? {
-        found.push(read(&row)?);
+        let counting = counting(&row)?;
+        let is_open = open.contains(&counting.lane);
+        each(counting, is_open)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Of these lanes, the orders that the role model looks at, oldest first in each lane.
@@ -260,11 +271,12 @@ pub(crate) async fn that_count_of(
     lanes: &[String],
 ) -> Result<Vec<Counting>, DbErr> {
     let these = each_of_sql(engine, "lane", &texts(lanes), that_count_of_lanes);
-    let counting = |row: &QueryResult| {
-        let (lane, state, record) = row.try_get_many_by_index()?;
-        Ok(Counting { lane, state, record })
-    };
     connection.query_all_raw(these).await?.iter().map(counting).collect()
+}
+
+fn counting(row: &QueryResult) -> Result<Counting, DbErr> {
+    let (lane, state, record) = row.try_get_many_by_index()?;
+    Ok(Counting { lane, state, record })
 }
 
 fn texts(lanes: &[String]) -> Wanted<'_> {
@@ -321,7 +333,7 @@ fn that_count_in_all() -> String {
     let verified = ProvisioningState::Verified as i32;
     let [superseded, cancelled] = GONE;
     format!(
-        "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM (\
+        "SELECT lane, state, record FROM orders WHERE order_id IN (SELECT order_id FROM (\
          SELECT order_id, state, sequence, \
          MAX(CASE WHEN state = {verified} THEN sequence END) OVER (PARTITION BY lane) AS newest_verified, \
          MIN(CASE WHEN state <> {verified} THEN sequence END) OVER (PARTITION BY lane) AS oldest_other \
@@ -646,9 +658,14 @@ mod tests {
                 record("open", 9, "eve", S::Pending, none),
             ];
             save(database.write(), database.engine(), 7, &records).await.unwrap();
-            let found = that_count(database.read()).await.unwrap();
-            let ids: Vec<_> = found.into_iter().map(|record| record.order.unwrap().order_id).collect();
-            assert_eq!(ids, ["declined", "after", "newest", "last", "seen", "open"], "{}", engine.name);
+            let mut found = Vec::new();
+            let each = |one: Counting, is_open: bool| {
+                let id = one.whole()?.order.unwrap().order_id;
+                found.push(if is_open { id } else { format!("{id}, quiet") });
+                Ok(())
+            };
+            that_count(database.read(), each).await.unwrap();
+            assert_eq!(found, ["declined", "after", "newest", "last, quiet", "seen", "open"], "{}", engine.name);
 
             let lanes = ["ada", "bob", "eve", "nobody"]
                 .map(|key| lane(&Order { target_key: key.into(), ..Default::default() }));
