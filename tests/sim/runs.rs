@@ -6,8 +6,8 @@
 use provost_testkit::binary;
 use std::process::Command;
 
-/// Seeds of the short form: as many as take about a minute on two processors, in a build that was not optimized.
-const SEEDS: &str = "100";
+/// Seeds of the short form: as many as take less than a minute on two processors, in a build that was not optimized.
+const SEEDS: &str = "60";
 
 fn sim(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(binary("sim")).args(arguments).output().unwrap();
