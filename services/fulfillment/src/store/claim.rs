@@ -125,7 +125,7 @@ pub(crate) async fn prolong(
     for piece in pieces(sequences) {
         let mut sql = Sql::new("UPDATE orders SET offer = 2, lease_until = ");
         sql.bind(until.millis()).push(", due_at = ").bind(until.millis());
-        sql.push(" WHERE sequence IN ").list(piece).run(connection).await?;
+        sql.push(" WHERE sequence").among(piece).run(connection).await?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Storing new orders.
 
 use crate::model::Entry;
-use crate::store::entries::changing_columns;
-use crate::store::statement;
-use prost::Message;
-use provost_domain::{Order, Timestamp};
+use crate::model::submission::Prepared;
+use crate::store::entries::{CHANGING, changing};
+use crate::store::rows::Rows;
+use provost_domain::{Order, OrderId, Timestamp};
 use provost_service_kit::Fault;
 use sea_orm::{ConnectionTrait, Value};
 use std::collections::HashMap;
@@ -38,40 +38,37 @@ const FIXED: [&str; 19] = [
 /// When the database cannot be reached.
 pub(crate) async fn orders(
     connection: &impl ConnectionTrait,
-    orders: &[Order],
-    entries: &HashMap<provost_domain::OrderId, Entry>,
+    orders: Vec<Prepared>,
+    entries: &HashMap<OrderId, Entry>,
 ) -> Result<(), Fault> {
-    let mut columns = FIXED.to_vec();
-    let mut rows = Vec::with_capacity(orders.len());
+    let columns: Vec<&'static str> = FIXED.into_iter().chain(CHANGING).collect();
+    let mut rows = Rows::of(&columns, orders.len());
     for order in orders {
-        let Some(entry) = entries.get(&order.id) else { continue };
-        let mut row = fixed(order, entry);
-        let changing = changing_columns(entry);
-        if columns.len() == FIXED.len() {
-            columns.extend(changing.iter().map(|(column, _)| *column));
-        }
-        row.extend(changing.into_iter().map(|(_, value)| value));
-        rows.push(row);
+        let Some(entry) = entries.get(&order.order.id) else { continue };
+        let changing = changing(&entry.standing, entry.validity);
+        rows.push(fixed(order, entry).into_iter().chain(changing));
     }
-    statement::insert(connection, "orders", &columns, &rows, "").await?;
+    rows.insert(connection, "orders", "").await?;
     Ok(())
 }
 
-fn fixed(order: &Order, entry: &Entry) -> Vec<Value> {
+fn fixed(prepared: Prepared, entry: &Entry) -> [Value; FIXED.len()] {
+    let Prepared { order, lane, fingerprint, payload } = prepared;
+    let Order { id, kind, resource_type, connector, connection, entity_type, owner, target_key, .. } = order;
     let validity = entry.validity.map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
-    vec![
-        order.id.uuid().into(),
-        (order.kind as i32).into(),
-        entry.lane.clone().into(),
-        entry.fingerprint.clone().into(),
-        order.resource_type.clone().into(),
-        order.connector.clone().into(),
-        order.connection.clone().into(),
-        order.entity_type.clone().into(),
-        order.owner.key.clone().into(),
-        order.target_key.clone().into(),
-        order.generation_run.clone().into(),
-        provost_contract::to_wire::order(order).encode_to_vec().into(),
+    [
+        id.uuid().into(),
+        (kind as i32).into(),
+        lane.into(),
+        fingerprint.into(),
+        resource_type.into(),
+        connector.into(),
+        connection.into(),
+        entity_type.into(),
+        owner.key.into(),
+        target_key.into(),
+        order.generation_run.into(),
+        payload.into(),
         order.priority.into(),
         order.generated_at.millis().into(),
         order.not_before.map(Timestamp::millis).into(),

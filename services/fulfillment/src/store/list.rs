@@ -48,7 +48,7 @@ impl Filter {
             sql.push(" AND state = 3");
         }
         if !self.resource_types.is_empty() {
-            sql.push(" AND resource_type IN ").list(&self.resource_types);
+            sql.push(" AND resource_type").among(&self.resource_types);
         }
         for (column, value) in [
             ("entity_type", &self.entity_type),
