@@ -143,7 +143,7 @@ pub(crate) async fn in_flight(
         return Ok(found);
     }
     let mut sql = Sql::new("SELECT connection, count(*) AS held, count(CASE WHEN priority > ");
-    sql.bind(CATALOG_PRIORITY_MAX).push(" THEN 1 END) AS urgent FROM orders WHERE lease_until IS NOT NULL");
+    sql.bind(CATALOG_PRIORITY_MAX).push(" THEN 1 END) AS urgent FROM orders WHERE offer = 2");
     sql.push(" AND lease_until > ").bind(now.millis()).push(" AND connection").among(names);
     for row in sql.push(" GROUP BY connection").all(connection).await? {
         let number = |column| Ok::<_, DbErr>(u64::try_from(row.try_get::<i64>("", column)?).unwrap_or(0));

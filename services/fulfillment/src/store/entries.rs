@@ -336,13 +336,18 @@ async fn by_list(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found = HashMap::with_capacity(ids.len());
     for piece in pieces(&ids) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE {column}"));
-        for row in sql.among(piece).all(connection).await? {
+        for row in list_sql(column, piece).all(connection).await? {
             let entry = entry_of(&row)?;
             found.insert(entry.id, entry);
         }
     }
     Ok(found)
+}
+
+pub(crate) fn list_sql(column: &str, ids: &[Uuid]) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE {column}"));
+    sql.among(ids);
+    sql
 }
 
 /// Those of `ids` that are Errored although a newer order of their lane went on without them, each
@@ -380,17 +385,21 @@ pub(crate) async fn of_lanes(
 ) -> Result<HashMap<String, Vec<Entry>>, Fault> {
     let mut found: HashMap<String, Vec<Entry>> = HashMap::new();
     for piece in pieces(lanes) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders o WHERE o.lane"));
-        sql.among(piece).push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis()).push(
-            " OR NOT EXISTS (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) \
-             ORDER BY o.sequence",
-        );
-        for row in sql.all(connection).await? {
+        for row in lanes_sql(piece, now).all(connection).await? {
             let entry = entry_of(&row)?;
             found.entry(entry.lane.clone()).or_default().push(entry);
         }
     }
     Ok(found)
+}
+
+pub(crate) fn lanes_sql(lanes: &[String], now: Timestamp) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders o WHERE o.lane"));
+    sql.among(lanes).push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis()).push(
+        " OR NOT EXISTS (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) \
+         ORDER BY o.sequence",
+    );
+    sql
 }
 
 /// The orders of `ids` with their content.

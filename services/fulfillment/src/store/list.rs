@@ -122,7 +122,7 @@ pub(crate) async fn count(
     filter: &Filter,
     now: Timestamp,
 ) -> Result<Vec<Count>, Fault> {
-    let mut sql = Sql::new("SELECT resource_type, count(*) AS held FROM orders WHERE lease_until IS NOT NULL");
+    let mut sql = Sql::new("SELECT resource_type, count(*) AS held FROM orders WHERE offer = 2");
     sql.push(" AND lease_until > ").bind(now.millis());
     filter.narrow(&mut sql);
     let mut held: HashMap<String, i64> = HashMap::new();
