@@ -89,7 +89,12 @@ pub(crate) async fn put(connection: &impl ConnectionTrait, ids: &[OrderId], now:
     history::remove(connection, &gone).await?;
     for piece in pieces(&gone) {
         Sql::new("DELETE FROM order_dependencies WHERE order_id").among(piece).run(connection).await?;
-        Sql::new("DELETE FROM orders WHERE id").among(piece).run(connection).await?;
+    }
+    let places: Vec<i64> = full.values().map(|full| full.entry.sequence).collect();
+    for piece in pieces(&places) {
+        for table in ["order_standings", "order_contents"] {
+            Sql::new(&format!("DELETE FROM {table} WHERE sequence")).among(piece).run(connection).await?;
+        }
     }
     let mut kept = Rows::of(&["resource_type", "state", "orders"], counts.len());
     counts.into_iter().for_each(|((kind, state), count)| kept.push([kind.into(), state.into(), count.into()]));

@@ -441,7 +441,7 @@ impl<'a> Batch<'a> {
         }
         for (_, rows) in groups {
             let always = [("updated_at", self.now.millis().into())];
-            rows.update(self.transaction, "orders", "version = version + 1", &always).await?;
+            rows.update(self.transaction, "order_standings", "version = version + 1", &always).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use super::statement::{SIZES, Sql, pieces};
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 
 /// Rows on their way into a table.
 #[derive(Debug)]
@@ -30,13 +30,18 @@ impl Rows {
         self.count += 1;
     }
 
-    /// Inserts the rows into `table`, in their order. `end` goes behind the values.
+    /// Inserts the rows into `table`, in their order. `end` goes behind the values; what it returns is given back.
     ///
     /// # Errors
     /// When the database refuses.
-    pub(crate) async fn insert(self, connection: &impl ConnectionTrait, table: &str, end: &str) -> Result<(), DbErr> {
+    pub(crate) async fn insert(
+        self,
+        connection: &impl ConnectionTrait,
+        table: &str,
+        end: &str,
+    ) -> Result<Vec<QueryResult>, DbErr> {
         if self.count == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let is_absent = |column: &[Value]| column.iter().all(|value| !value.is_some());
         let named = self.names.into_iter().zip(self.columns).filter(|(_, column)| !is_absent(column)).collect();
@@ -113,7 +118,12 @@ impl Rows {
 type Named = Vec<(&'static str, Vec<Value>)>;
 
 /// One statement: what all rows share as it is, the rest from arrays side by side.
-async fn by_column(connection: &impl ConnectionTrait, table: &str, mut named: Named, end: &str) -> Result<(), DbErr> {
+async fn by_column(
+    connection: &impl ConnectionTrait,
+    table: &str,
+    mut named: Named,
+    end: &str,
+) -> Result<Vec<QueryResult>, DbErr> {
     // Those that differ first; where no column does, the first tells how many rows there are.
     named.sort_by_key(|(_, column)| is_shared(column));
     let differing = named.partition_point(|(_, column)| !is_shared(column)).max(1);
@@ -129,8 +139,7 @@ async fn by_column(connection: &impl ConnectionTrait, table: &str, mut named: Na
     sql.push(" FROM unnest(");
     arrays(&mut sql, named);
     sql.push(&format!(") AS rows({})", each.join(",")));
-    sql.push(end).run(connection).await?;
-    Ok(())
+    sql.push(end).all(connection).await
 }
 
 fn arrays(sql: &mut Sql, columns: Named) {
@@ -179,7 +188,8 @@ async fn by_row(
     named: Named,
     count: usize,
     end: &str,
-) -> Result<(), DbErr> {
+) -> Result<Vec<QueryResult>, DbErr> {
+    let mut returned = Vec::new();
     let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
     let start = format!("INSERT INTO {table} ({}) VALUES ", names.join(","));
     let literals: Vec<Option<String>> = named.iter().map(|(_, column)| literal(column)).collect();
@@ -187,9 +197,9 @@ async fn by_row(
     for size in sizes(count) {
         let mut sql = Sql::new(&start);
         values(&mut sql, &mut columns, &literals, size);
-        sql.push(end).run(connection).await?;
+        returned.extend(sql.push(end).all(connection).await?);
     }
-    Ok(())
+    Ok(returned)
 }
 
 /// The next rows, in parentheses. What has a literal is not bound.
@@ -235,7 +245,6 @@ mod tests {
     use super::*;
     use provost_service_kit::Database;
     use provost_testkit::engines;
-    use sea_orm::QueryResult;
     use uuid::Uuid;
 
     const COLUMNS: [&str; 6] = ["id", "number", "maybe", "words", "body", "before"];

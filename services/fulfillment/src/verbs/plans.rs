@@ -41,7 +41,7 @@ async fn filled(url: &str, told: Told) {
     database.migrate::<Migrator>().await.unwrap();
     let run = async |sql: &str| database.write().execute_unprepared(sql).await.unwrap();
     // Nobody tells the planner behind our back.
-    for table in ["orders", "order_history", "order_dependencies", "order_archive"] {
+    for table in ["order_contents", "order_standings", "order_history", "order_dependencies", "order_archive"] {
         run(&format!("ALTER TABLE {table} SET (autovacuum_enabled = off)")).await;
     }
     match told {
@@ -52,11 +52,12 @@ async fn filled(url: &str, told: Told) {
         Told::Few => {
             fill(&database, 10).await;
             run("ANALYZE").await;
-            run("DELETE FROM orders").await;
+            run("DELETE FROM order_standings").await;
+            run("DELETE FROM order_contents").await;
         }
     }
     fill(&database, WAITING).await;
-    run("UPDATE orders SET state = 4, offer = 0 WHERE sequence % 2 = 0").await;
+    run("UPDATE order_standings SET state = 4, offer = 0 WHERE sequence % 2 = 0").await;
     run(&format!(
         "INSERT INTO order_history (order_id,event,from_state,to_state,actor,at,attempt,reason) \
          SELECT id,1,0,1,'a',0,0,'' FROM orders WHERE sequence <= {WAITING}"
@@ -113,7 +114,7 @@ async fn read(url: &str) -> (i64, i64) {
     })
     .await;
     let sql = "SELECT CAST(sum(seq_tup_read) AS BIGINT), CAST(sum(idx_tup_fetch) AS BIGINT) FROM pg_stat_user_tables \
-               WHERE relname IN ('orders','order_history','order_dependencies','order_archive')";
+               WHERE relname IN ('order_contents','order_standings','order_history','order_dependencies','order_archive')";
     let read = sqlx::query_as(sql).fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     read
