@@ -2,10 +2,10 @@
 //! connection, batches of the same size, rows of the same width: insert and history; claim and
 //! history; result and history.
 
-use crate::ledger::{BATCH, Measured, payload};
+use crate::ledger::{BATCH, Half, Measured, payload};
+use crate::processor::Processor;
 use anyhow::Result;
 use sqlx::{Connection, Executor, PgConnection, QueryBuilder, Row, SqliteConnection};
-use std::time::{Duration, Instant};
 
 const TABLES: &str = "
     CREATE TABLE o (id BIGINT PRIMARY KEY, lane TEXT NOT NULL, fingerprint TEXT NOT NULL, state INT NOT NULL,
@@ -39,8 +39,9 @@ macro_rules! bare {
             }
             let claim = CLAIM.replace("SKIP", skip);
             let rows: Vec<_> = (0..orders).map(|index| (index as i64, payload(index))).collect();
-            let started = Instant::now();
-            for chunk in rows.chunks(BATCH) {
+            let processor = Processor::of(url).await?;
+            let submitting = async {
+                for chunk in rows.chunks(BATCH) {
                 let mut transaction = connection.begin().await?;
                 let mut insert = QueryBuilder::<$database>::new("INSERT INTO o (id, lane, fingerprint, state, payload) ");
                 insert.push_values(chunk, |mut row, (id, payload)| {
@@ -55,9 +56,11 @@ macro_rules! bare {
                 bare!(@history transaction, $database, ids, 1);
                 transaction.commit().await?;
             }
-            let submit = started.elapsed();
-            let started = Instant::now();
-            loop {
+                anyhow::Ok(())
+            };
+            let (submit, ()) = Half::of(&processor, submitting).await?;
+            let dispatching = async {
+                loop {
                 let mut transaction = connection.begin().await?;
                 let claimed = sqlx::query(sqlx::AssertSqlSafe(claim.as_str())).fetch_all(&mut *transaction).await?;
                 if claimed.is_empty() {
@@ -80,7 +83,9 @@ macro_rules! bare {
                 bare!(@history transaction, $database, ids, 7);
                 transaction.commit().await?;
             }
-            let dispatch: Duration = started.elapsed();
+                anyhow::Ok(())
+            };
+            let (dispatch, ()) = Half::of(&processor, dispatching).await?;
             connection.close().await?;
             Ok(Measured { submit, dispatch })
         }

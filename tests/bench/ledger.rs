@@ -1,7 +1,8 @@
 //! Orders per second through submit → pull → feedback over real gRPC: the ledger, and agents as they
 //! are installed, each with its loops and its journal, whose package does nothing.
 
-use anyhow::{Result, ensure};
+use crate::processor::Processor;
+use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use prost_types::Timestamp;
 use provost_agent::package::{Abilities, Entity, Outcome, Package, RowSender};
@@ -14,11 +15,13 @@ use provost_fulfillment::Config;
 use provost_service_kit::server::MESSAGE_BYTES_MAX;
 use provost_service_kit::{Runtime, Server};
 use provost_testkit::eventually;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -27,13 +30,34 @@ use uuid::Uuid;
 /// Orders in one message, and orders that one agent writes side by side.
 pub(crate) const BATCH: usize = 500;
 const CONNECTION: &str = "nothing";
+/// Orders before the first whose delay counts.
+const WARM_UP: usize = 20;
 /// Longest wait for all orders to be done.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How long each half took for `orders` orders.
+/// What it took to bring a number of orders through one half.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Half {
+    pub(crate) took: Duration,
+    /// Processor time of everybody who took part.
+    pub(crate) processor: Duration,
+}
+
+impl Half {
+    /// What `work` takes.
+    pub(crate) async fn of<T>(processor: &Processor, work: impl Future<Output = Result<T>>) -> Result<(Self, T)> {
+        let (before, started) = (processor.used()?, Instant::now());
+        let done = work.await?;
+        let took = started.elapsed();
+        Ok((Self { took, processor: processor.used()?.saturating_sub(before) }, done))
+    }
+}
+
+/// Both halves.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measured {
-    pub(crate) submit: Duration,
-    pub(crate) dispatch: Duration,
+    pub(crate) submit: Half,
+    pub(crate) dispatch: Half,
 }
 
 /// A server in this process, until it is stopped.
@@ -62,35 +86,112 @@ pub(crate) async fn run(url: &str, orders: usize, agents: usize) -> Result<Measu
     let runtime = Runtime::default();
     let server = provost_fulfillment::assemble(config, runtime.clone(), Server::default()).await?;
     let ledger = Running::start(server, listener, runtime);
-    let measured = drive(&address, orders, agents).await;
+    let measured = drive(&address, &Processor::of(url).await?, 0..orders, agents).await;
     ledger.stop().await?;
     measured
 }
 
-async fn drive(address: &str, orders: usize, agents: usize) -> Result<Measured> {
-    let channel = provost_service_kit::channel::to(address)?;
-    let mut client = OrderServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let messages: Vec<_> = (0..orders)
-        .step_by(BATCH)
-        .map(|from| pb::SubmitOrdersRequest { orders: (from..(from + BATCH).min(orders)).map(order).collect() })
-        .collect();
-    let started = Instant::now();
-    let answer = client.submit_orders(tokio_stream::iter(messages)).await?.into_inner();
-    let submit = started.elapsed();
-    ensure!(answer.accepted == orders as i64, "only {} of {orders} orders were accepted", answer.accepted);
-
+/// Brings the orders of these numbers through the ledger at `address`.
+pub(crate) async fn drive(
+    address: &str,
+    processor: &Processor,
+    numbers: Range<usize>,
+    agents: usize,
+) -> Result<Measured> {
+    let mut client = client(address)?;
+    let orders = numbers.len();
+    let (submit, ()) = Half::of(processor, submit(&mut client, numbers, CONNECTION)).await?;
+    let before = newest_cursor(&mut client).await?;
+    let (executed_before, _) = counted(&mut client).await?;
     let folder = tempfile::tempdir()?;
     let nothing = Arc::new(Nothing::default());
-    let started = Instant::now();
-    let mut running = Vec::new();
-    for number in 0..agents {
-        running.push(agent(&format!("agent-{number}"), address, folder.path(), Arc::clone(&nothing)).await?);
-    }
-    let dispatch = until_executed(&mut client, &nothing, orders, started).await?;
+    let dispatching = async {
+        let mut running = Vec::new();
+        for number in 0..agents {
+            running.push(agent(&format!("agent-{number}"), address, folder.path(), Arc::clone(&nothing)).await?);
+        }
+        // Leased and executed: two lines each. Counting would cost the ledger more than this.
+        let until = before + 2 * i64::try_from(orders)?;
+        eventually("every order to be executed", PATIENCE, async || {
+            let newest = newest_cursor(&mut client).await?;
+            ensure!(newest >= until, "the history is at {newest} of {until}");
+            Ok(())
+        })
+        .await;
+        Ok(running)
+    };
+    let (dispatch, running) = Half::of(processor, dispatching).await?;
     for agent in running {
         agent.stop().await?;
     }
+    let (executed, _) = counted(&mut client).await?;
+    let asked = nothing.asked.load(Ordering::Relaxed);
+    let executed = usize::try_from(executed - executed_before)?;
+    ensure!(asked == orders && executed == orders, "{asked} asked for, {executed} executed of {orders}");
     Ok(Measured { submit, dispatch })
+}
+
+pub(crate) type Client = OrderServiceClient<Channel>;
+
+pub(crate) fn client(address: &str) -> Result<Client> {
+    let channel = provost_service_kit::channel::to(address)?;
+    Ok(OrderServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX))
+}
+
+/// Submits the orders of these numbers, for a connection.
+pub(crate) async fn submit(client: &mut Client, numbers: Range<usize>, connection: &'static str) -> Result<()> {
+    let orders = numbers.len();
+    let end = numbers.end;
+    let messages = numbers.step_by(BATCH).map(move |from| pb::SubmitOrdersRequest {
+        orders: (from..(from + BATCH).min(end)).map(|number| order(number, connection)).collect(),
+    });
+    let answer = client.submit_orders(tokio_stream::iter(messages)).await?.into_inner();
+    ensure!(answer.accepted == orders as i64, "only {} of {orders} orders were accepted", answer.accepted);
+    Ok(())
+}
+
+async fn newest_cursor(client: &mut Client) -> Result<i64> {
+    let request = pb::CountOrdersRequest { only_cursor: true, ..Default::default() };
+    client.count_orders(request).await?.into_inner().newest_cursor.context("the ledger names no cursor")
+}
+
+/// How many orders are Executed, and how many there are.
+async fn counted(client: &mut Client) -> Result<(i64, i64)> {
+    let counts = client.count_orders(pb::CountOrdersRequest::default()).await?.into_inner().counts;
+    let executed = counts.iter().filter(|count| count.state() == types::ProvisioningState::Executed);
+    Ok((executed.map(|count| count.count).sum(), counts.iter().map(|count| count.count).sum()))
+}
+
+/// How long an order takes from the call that submits it to the package of an agent that waits for one, `times` times;
+/// shortest first.
+pub(crate) async fn delays(url: &str, times: usize) -> Result<Vec<Duration>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let config = Config { database_url: url.to_owned().into(), ..Config::default() };
+    let runtime = Runtime::default();
+    let server = provost_fulfillment::assemble(config, runtime.clone(), Server::default()).await?;
+    let ledger = Running::start(server, listener, runtime);
+    let folder = tempfile::tempdir()?;
+    let nothing = Arc::new(Nothing::default());
+    let agent = agent("agent-0", &address, folder.path(), Arc::clone(&nothing)).await?;
+    let mut client = client(&address)?;
+    let mut delays = Vec::with_capacity(times);
+    // The first ones open connections and prepare statements.
+    for number in 0..times + WARM_UP {
+        let arrived = nothing.arrived.notified();
+        let started = Instant::now();
+        submit(&mut client, number..number + 1, CONNECTION).await?;
+        tokio::time::timeout(PATIENCE, arrived).await.context("an order did not arrive")?;
+        if number >= WARM_UP {
+            delays.push(nothing.last_at().duration_since(started));
+        }
+        // The agent has to report, and to wait again.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    agent.stop().await?;
+    ledger.stop().await?;
+    delays.sort();
+    Ok(delays)
 }
 
 /// An agent as it is installed, but for its package.
@@ -112,36 +213,18 @@ async fn agent(id: &str, fulfillment: &str, folder: &Path, package: Arc<Nothing>
     Ok(Running::start(server, TcpListener::bind("127.0.0.1:0").await?, runtime))
 }
 
-/// Waits until the ledger says that every order was executed; the time since `started`.
-async fn until_executed(
-    client: &mut OrderServiceClient<Channel>,
-    nothing: &Nothing,
-    orders: usize,
-    started: Instant,
-) -> Result<Duration> {
-    // Counting costs the ledger something, so it begins when the package has had them all.
-    eventually("the package to get every order", PATIENCE, async || {
-        let asked = nothing.asked.load(Ordering::Relaxed);
-        if asked >= orders { Ok(()) } else { Err(format!("{asked} of {orders}")) }
-    })
-    .await;
-    let took = eventually("every order to be executed", PATIENCE, async || {
-        let counts = client.count_orders(pb::CountOrdersRequest::default()).await?.into_inner().counts;
-        let executed = |count: &&pb::OrderCount| count.state() == types::ProvisioningState::Executed;
-        let executed: i64 = counts.iter().filter(executed).map(|count| count.count).sum();
-        ensure!(executed == orders as i64, "{executed} of {orders}");
-        Ok(started.elapsed())
-    })
-    .await;
-    let asked = nothing.asked.load(Ordering::Relaxed);
-    ensure!(asked == orders, "the package was asked {asked} times for {orders} orders");
-    Ok(took)
-}
-
 /// The package that does nothing, and counts how often.
 #[derive(Default)]
 struct Nothing {
     asked: AtomicUsize,
+    last: Mutex<Option<Instant>>,
+    arrived: Notify,
+}
+
+impl Nothing {
+    fn last_at(&self) -> Instant {
+        self.last.lock().ok().and_then(|last| *last).unwrap_or_else(Instant::now)
+    }
 }
 
 #[async_trait]
@@ -160,19 +243,23 @@ impl Package for Nothing {
 
     async fn fulfill(&self, _: &Order) -> Outcome {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut last) = self.last.lock() {
+            *last = Some(Instant::now());
+        }
+        self.arrived.notify_waiters();
         Outcome::Executed { note: String::new() }
     }
 }
 
 /// An addition with eight changes, as an account has.
-fn order(index: usize) -> types::Order {
+fn order(index: usize, connection: &str) -> types::Order {
     let text = |text: String| Some(types::Value { kind: Some(types::value::Kind::StringValue(text)) });
     types::Order {
         order_id: Uuid::from_u128(index as u128 + 1).to_string(),
         kind: types::OrderKind::Addition.into(),
         resource_type: "AppAccount".into(),
         connector: "app".into(),
-        connection: CONNECTION.into(),
+        connection: connection.into(),
         entity_type: "Account".into(),
         owner: Some(types::Owner {
             entity_type: "Person".into(),
@@ -196,5 +283,5 @@ fn order(index: usize) -> types::Order {
 
 /// The bytes that the ledger keeps of one order, so that bare SQL writes rows of the same width.
 pub(crate) fn payload(index: usize) -> Vec<u8> {
-    prost::Message::encode_to_vec(&order(index))
+    prost::Message::encode_to_vec(&order(index, CONNECTION))
 }

@@ -2,7 +2,8 @@
 //!
 //! 1. Orders per second through submit → pull → feedback, over real gRPC, with real agents whose package
 //!    does nothing; the limit is bare SQL doing the ledger's writes on the same engine. The agents'
-//!    journals are part of the first and not of the second.
+//!    journals are part of the first and not of the second. Beside it, with much in the ledger; and how soon
+//!    an agent that waits gets an order.
 //! 2. People per second through compute and generate, over real gRPC; the limit is the bare
 //!    expression library evaluating the same expressions for the same people.
 //!
@@ -15,8 +16,10 @@ mod bare_sql;
 mod ldap;
 mod ledger;
 mod organisation;
+mod processor;
 mod role_model;
 mod scale;
+mod weight;
 
 use anyhow::Result;
 use clap::Parser;
@@ -30,8 +33,18 @@ struct Sizes {
     #[arg(long, default_value_t = 20_000)]
     orders: usize,
     /// Agents that write them.
-    #[arg(long, default_value_t = 4)]
-    agents: usize,
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
+    agents: Vec<usize>,
+    /// Orders that are in the ledger already, waiting or finished, while others go through; none leaves this out.
+    /// `10000,100000,1000000` takes some minutes more.
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [10_000, 100_000])]
+    weights: Vec<usize>,
+    /// Orders whose way to an agent that waits is measured.
+    #[arg(long, default_value_t = 300)]
+    delays: usize,
+    /// Only the ledger.
+    #[arg(long)]
+    only_ledger: bool,
     /// People through the role model.
     #[arg(long, default_value_t = 10_000)]
     people: usize,
@@ -73,8 +86,11 @@ async fn main() -> Result<()> {
     }
     let postgres = Postgres::start(PostgresOptions { fsync: true }).await;
     if !sizes.only_scale {
-        ledger(&postgres, sizes.orders, sizes.agents).await?;
+        ledger(&postgres, &sizes).await?;
         println!();
+        if sizes.only_ledger {
+            return Ok(());
+        }
         role_model(&postgres, sizes.people).await?;
         println!();
         directory(sizes.accounts).await?;
@@ -104,10 +120,7 @@ async fn at_scale(postgres: &Postgres, sizes: &Sizes) -> Result<()> {
         400 * sizes.rules
     );
     for people in &sizes.scale {
-        for engine in ["SQLite", "PostgreSQL"] {
-            if sizes.engine.as_ref().is_some_and(|only| !engine.to_lowercase().starts_with(only.as_str())) {
-                continue;
-            }
+        for engine in sizes.engines() {
             let folder = tempfile::tempdir()?;
             let databases = match engine {
                 "SQLite" => {
@@ -138,37 +151,107 @@ async fn at_scale(postgres: &Postgres, sizes: &Sizes) -> Result<()> {
     Ok(())
 }
 
-async fn ledger(postgres: &Postgres, orders: usize, agents: usize) -> Result<()> {
+const ENGINES: [&str; 2] = ["SQLite", "PostgreSQL"];
+
+impl Sizes {
+    fn engines(&self) -> impl Iterator<Item = &'static str> {
+        let only = self.engine.clone().unwrap_or_default();
+        ENGINES.into_iter().filter(move |engine| engine.to_lowercase().starts_with(&only))
+    }
+}
+
+/// An empty database of an engine; the folder holds it where it is a file.
+async fn database(engine: &str, postgres: &Postgres) -> Result<(String, tempfile::TempDir)> {
+    let folder = tempfile::tempdir()?;
+    let url = match engine {
+        "SQLite" => format!("sqlite://{}?mode=rwc", folder.path().join("bench.db").display()),
+        _ => postgres.database().await.url,
+    };
+    Ok((url, folder))
+}
+
+async fn ledger(postgres: &Postgres, sizes: &Sizes) -> Result<()> {
+    let orders = sizes.orders;
     println!(
-        "Orders per second: {orders} orders with 8 changes each, batches of {}, {agents} agents with a package that does nothing",
+        "Orders per second: {orders} orders with 8 changes each, batches of {}, agents with a package that does nothing; \
+         'processor' is the ratio of processor times, of everybody who takes part",
         ledger::BATCH
     );
     println!(
-        "{:<12} {:>10} {:>10} {:>7}   {:>10} {:>10} {:>7}",
-        "", "submit", "bare SQL", "ratio", "dispatch", "bare SQL", "ratio"
+        "{:<22} {:>9} {:>9} {:>6} {:>10}   {:>9} {:>9} {:>6} {:>10}",
+        "", "submit", "bare SQL", "ratio", "processor", "dispatch", "bare SQL", "ratio", "processor"
     );
-    for engine in ["SQLite", "PostgreSQL"] {
-        let folder = tempfile::tempdir()?;
-        let (of_ledger, of_bare) = match engine {
-            "SQLite" => {
-                let file = |name: &str| format!("sqlite://{}?mode=rwc", folder.path().join(name).display());
-                (file("ledger.db"), file("bare.db"))
-            }
-            _ => (postgres.database().await.url, postgres.database().await.url),
-        };
-        let ours = ledger::run(&of_ledger, orders, agents).await?;
-        let bare = bare_sql::run(&of_bare, orders).await?;
-        println!(
-            "{engine:<12} {:>10.0} {:>10.0} {:>7.2}   {:>10.0} {:>10.0} {:>7.2}",
-            per_second(orders, ours.submit),
-            per_second(orders, bare.submit),
-            bare.submit.as_secs_f64() / ours.submit.as_secs_f64(),
-            per_second(orders, ours.dispatch),
-            per_second(orders, bare.dispatch),
-            bare.dispatch.as_secs_f64() / ours.dispatch.as_secs_f64(),
-        );
+    for engine in sizes.engines() {
+        for agents in sizes.agents.iter().copied() {
+            let ((of_ledger, _folder), (of_bare, _other)) =
+                (database(engine, postgres).await?, database(engine, postgres).await?);
+            let ours = ledger::run(&of_ledger, orders, agents).await?;
+            let bare = bare_sql::run(&of_bare, orders).await?;
+            let columns = |ours: ledger::Half, bare: ledger::Half| {
+                format!(
+                    "{:>9.0} {:>9.0} {:>6.2} {:>10.2}",
+                    per_second(orders, ours.took),
+                    per_second(orders, bare.took),
+                    ratio(bare.took, ours.took),
+                    ratio(bare.processor, ours.processor)
+                )
+            };
+            let name = format!("{engine}, {agents} agents");
+            println!("{name:<22} {}   {}", columns(ours.submit, bare.submit), columns(ours.dispatch, bare.dispatch));
+        }
+    }
+    println!();
+    under_weight(postgres, sizes).await?;
+    println!("\nMilliseconds from the call that submits an order to the package of an agent that waits for one");
+    println!("{:<22} {:>9} {:>9} {:>9}", "", "half", "99 %", "most");
+    for engine in sizes.engines() {
+        let (url, _folder) = database(engine, postgres).await?;
+        let delays = ledger::delays(&url, sizes.delays).await?;
+        let at = |part: usize| delays.get((delays.len() * part / 100).min(delays.len().saturating_sub(1)));
+        let millis = |part: usize| at(part).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0);
+        println!("{engine:<22} {:>9.2} {:>9.2} {:>9.2}", millis(50), millis(99), millis(100));
     }
     Ok(())
+}
+
+async fn under_weight(postgres: &Postgres, sizes: &Sizes) -> Result<()> {
+    if sizes.weights.is_empty() {
+        return Ok(());
+    }
+    let orders = sizes.orders;
+    println!("Orders per second with others in the ledger: {orders} orders, 4 agents; memory of the ledger's process");
+    println!(
+        "{:<22} {:>9}   {:>9} {:>9} {:>10}   {:>9} {:>9} {:>10}   {:>12} {:>9}",
+        "", "others", "submit", "of first", "processor", "dispatch", "of first", "processor", "filling MiB", "peak MiB"
+    );
+    for engine in sizes.engines() {
+        for (what, name) in [(weight::What::Waiting, "waiting"), (weight::What::Finished, "finished")] {
+            let (url, _folder) = database(engine, postgres).await?;
+            let weighed = weight::run(&url, what, &sizes.weights, orders).await?;
+            let first = weighed.first().map(|weighed| weighed.measured).unwrap_or_default();
+            for weight::Weighed { weight, measured, peaks: [filling, peak] } in weighed {
+                let columns = |half: ledger::Half, first: ledger::Half| {
+                    format!(
+                        "{:>9.0} {:>9.2} {:>10.2}",
+                        per_second(orders, half.took),
+                        ratio(first.took, half.took),
+                        ratio(first.processor, half.processor)
+                    )
+                };
+                println!(
+                    "{:<22} {weight:>9}   {}   {}   {filling:>12} {peak:>9}",
+                    format!("{engine}, {name}"),
+                    columns(measured.submit, first.submit),
+                    columns(measured.dispatch, first.dispatch)
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ratio(of: Duration, to: Duration) -> f64 {
+    of.as_secs_f64() / to.as_secs_f64().max(f64::EPSILON)
 }
 
 async fn role_model(postgres: &Postgres, people: usize) -> Result<()> {

@@ -66,13 +66,13 @@ pub(crate) async fn serve(role: Role, database: String, ledger: String) -> Resul
 }
 
 /// A child process that serves.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Process {
-    async fn start(role: &str, database: &str, ledger: &str) -> Result<Self> {
+    pub(crate) async fn start(role: &str, database: &str, ledger: &str) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--serve", role, "--database", database, "--ledger", ledger])
             .stdin(Stdio::piped())
@@ -99,7 +99,7 @@ impl Process {
     }
 
     /// The most memory that it ever had, in MiB; then it starts anew.
-    fn peak(&self) -> Result<u64> {
+    pub(crate) fn peak(&self) -> Result<u64> {
         let status = self.file("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
         let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;

@@ -158,6 +158,7 @@ pub mod from_wire {
     use super::{CHANGES_MAX, LIST_ITEMS_MAX, MESSAGE_MAX, NAME_MAX, RETRY_AFTER_MAX, domain, wire};
     use crate::violations::{Violations, cut, printable};
     use prost_types::Timestamp;
+    use std::fmt;
 
     /// An instant.
     pub fn timestamp(instant: &Timestamp) -> domain::Timestamp {
@@ -166,7 +167,7 @@ pub mod from_wire {
     }
 
     /// A value; an unset kind is no value. Notes `field` when a list holds a list or too much.
-    pub fn value(field: &str, value: wire::Value, wrong: &mut Violations) -> Option<domain::Value> {
+    pub fn value(field: impl fmt::Display + Copy, value: wire::Value, wrong: &mut Violations) -> Option<domain::Value> {
         use wire::value::Kind;
         Some(match value.kind? {
             Kind::StringValue(text) => domain::Value::String(text),
@@ -176,14 +177,14 @@ pub mod from_wire {
             Kind::BytesValue(bytes) => domain::Value::Bytes(bytes),
             Kind::ListValue(list) => {
                 if list.values.len() > LIST_ITEMS_MAX {
-                    wrong.add(field, format!("holds more than {LIST_ITEMS_MAX} items"));
+                    wrong.add(field.to_string(), format!("holds more than {LIST_ITEMS_MAX} items"));
                     return None;
                 }
                 let mut items = Vec::with_capacity(list.values.len());
                 for item in list.values {
                     match item.kind {
-                        Some(Kind::ListValue(_)) => wrong.add(field, "holds a list inside a list"),
-                        None => wrong.add(field, "holds an empty item"),
+                        Some(Kind::ListValue(_)) => wrong.add(field.to_string(), "holds a list inside a list"),
+                        None => wrong.add(field.to_string(), "holds an empty item"),
                         kind => items.extend(self::value(field, wire::Value { kind }, wrong)),
                     }
                 }
@@ -230,17 +231,18 @@ pub mod from_wire {
     }
 
     /// An order id.
-    pub fn order_id(field: &str, text: &str, wrong: &mut Violations) -> Option<domain::OrderId> {
-        text.parse().map_err(|_| wrong.add(field, format!("'{}' is not a UUID", shown(text)))).ok()
+    pub fn order_id(field: impl fmt::Display, text: &str, wrong: &mut Violations) -> Option<domain::OrderId> {
+        text.parse().map_err(|_| wrong.add(field.to_string(), format!("'{}' is not a UUID", shown(text)))).ok()
     }
 
     fn shown(text: &str) -> String {
         text.chars().take(40).collect()
     }
 
-    fn change(field: &str, change: wire::Change, wrong: &mut Violations) -> Option<domain::Change> {
+    // Where something stands is put into words only when it is wrong.
+    fn change(field: impl fmt::Display + Copy, change: wire::Change, wrong: &mut Violations) -> Option<domain::Change> {
         let wire::Change { property, operation, proposed, current, sensitive, write_only, why } = change;
-        wrong.require_text(&format!("{field}.property"), &property, NAME_MAX);
+        wrong.require_text(format_args!("{field}.property"), &property, NAME_MAX);
         let operation = match wire::ChangeOperation::try_from(operation) {
             Ok(wire::ChangeOperation::Set) => domain::ChangeOperation::Set,
             Ok(wire::ChangeOperation::Add) => domain::ChangeOperation::Add,
@@ -250,11 +252,11 @@ pub mod from_wire {
                 return None;
             }
         };
-        let proposed = proposed.and_then(|value| self::value(&format!("{field}.proposed"), value, wrong));
+        let proposed = proposed.and_then(|value| self::value(format_args!("{field}.proposed"), value, wrong));
         if operation != domain::ChangeOperation::Set && !matches!(proposed, Some(domain::Value::List(_))) {
             wrong.add(format!("{field}.proposed"), "must be a list of the values to add or remove");
         }
-        let current = current.and_then(|value| self::value(&format!("{field}.current"), value, wrong));
+        let current = current.and_then(|value| self::value(format_args!("{field}.current"), value, wrong));
         Some(domain::Change { property, operation, proposed, current, sensitive, write_only, why: reasons(why) })
     }
 
@@ -287,18 +289,18 @@ pub mod from_wire {
             generated_at,
         } = order;
         let mut wrong = Violations::default();
-        let id = self::order_id(&format!("{field}.order_id"), &order_id, &mut wrong);
+        let id = self::order_id(format_args!("{field}.order_id"), &order_id, &mut wrong);
         for (name, text) in [
             ("resource_type", &resource_type),
             ("connector", &connector),
             ("connection", &connection),
             ("entity_type", &entity_type),
         ] {
-            wrong.require_text(&format!("{field}.{name}"), text, NAME_MAX);
+            wrong.require_text(format_args!("{field}.{name}"), text, NAME_MAX);
         }
         // An Error may be just that: the rule that should have given the key threw.
         if rule_failure.is_none() {
-            wrong.require_text(&format!("{field}.target_key"), &target_key, NAME_MAX);
+            wrong.require_text(format_args!("{field}.target_key"), &target_key, NAME_MAX);
         }
         // What the failed rule saw may hold anything, and must be shown all the same: only its size counts.
         if let Some(wire::RuleFailure { rule, property, input, message }) = &rule_failure {
@@ -315,8 +317,8 @@ pub mod from_wire {
             }
         }
         let wire::Owner { entity_type: owner_type, key, display_name } = owner.unwrap_or_default();
-        wrong.require_text(&format!("{field}.owner.entity_type"), &owner_type, NAME_MAX);
-        wrong.require_text(&format!("{field}.owner.key"), &key, NAME_MAX);
+        wrong.require_text(format_args!("{field}.owner.entity_type"), &owner_type, NAME_MAX);
+        wrong.require_text(format_args!("{field}.owner.key"), &key, NAME_MAX);
         let kind = match wire::OrderKind::try_from(kind) {
             Ok(wire::OrderKind::Addition) => Some(domain::OrderKind::Addition),
             Ok(wire::OrderKind::Association) => Some(domain::OrderKind::Association),
@@ -339,7 +341,7 @@ pub mod from_wire {
         }
         let mut set = std::collections::HashSet::new();
         for (index, change) in changes.iter().enumerate() {
-            if change.operation() == wire::ChangeOperation::Set && !set.insert(change.property.clone()) {
+            if change.operation() == wire::ChangeOperation::Set && !set.insert(change.property.as_str()) {
                 let shown = shown(&change.property);
                 wrong.add(format!("{field}.changes[{index}].property"), format!("'{shown}' is SET twice"));
             }
@@ -348,12 +350,12 @@ pub mod from_wire {
             .into_iter()
             .take(CHANGES_MAX)
             .enumerate()
-            .filter_map(|(index, change)| self::change(&format!("{field}.changes[{index}]"), change, &mut wrong))
+            .filter_map(|(index, change)| self::change(format_args!("{field}.changes[{index}]"), change, &mut wrong))
             .collect();
         let depends_on = depends_on
             .iter()
             .enumerate()
-            .filter_map(|(index, id)| self::order_id(&format!("{field}.depends_on[{index}]"), id, &mut wrong))
+            .filter_map(|(index, id)| self::order_id(format_args!("{field}.depends_on[{index}]"), id, &mut wrong))
             .collect();
         let block_causes = block_causes
             .into_iter()

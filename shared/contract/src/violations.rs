@@ -7,12 +7,17 @@ fn is_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\n' | '\r' | '\t')
 }
 
+/// Whether a text holds a control character. Most texts hold nothing but plain ASCII, and are told at a glance.
+fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| !(b' '..0x7f).contains(&byte)) && text.contains(is_control)
+}
+
 /// `text` with a replacement character (U+FFFD) in place of each control character other than line
 /// breaks and tabs. For words that others chose and that must be kept: PostgreSQL stores no NUL, and
 /// terminals obey the rest.
 pub fn printable(text: impl Into<String>) -> String {
     let text = text.into();
-    if text.contains(is_control) { text.replace(is_control, "\u{fffd}") } else { text }
+    if has_control(&text) { text.replace(is_control, "\u{fffd}") } else { text }
 }
 
 /// The first `max` characters of `text`. For words that others chose, which must not make a message
@@ -51,9 +56,9 @@ impl Violations {
     }
 
     /// Notes the field when its text is empty, and as [`Violations::check_text`].
-    pub fn require_text(&mut self, field: &str, text: &str, max: usize) {
+    pub fn require_text(&mut self, field: impl fmt::Display, text: &str, max: usize) {
         if text.trim().is_empty() {
-            self.add(field, "must not be empty");
+            self.add(field.to_string(), "must not be empty");
         } else {
             self.check_text(field, text, max);
         }
@@ -61,11 +66,12 @@ impl Violations {
 
     /// Notes the field when its text is longer than `max` characters, or holds a control character
     /// other than a line break or a tab. It may be empty.
-    pub fn check_text(&mut self, field: &str, text: &str, max: usize) {
-        if text.chars().count() > max {
-            self.add(field, format!("is longer than {max} characters"));
-        } else if text.contains(is_control) {
-            self.add(field, "holds a control character");
+    pub fn check_text(&mut self, field: impl fmt::Display, text: &str, max: usize) {
+        // No text has more characters than bytes.
+        if text.len() > max && text.chars().count() > max {
+            self.add(field.to_string(), format!("is longer than {max} characters"));
+        } else if has_control(text) {
+            self.add(field.to_string(), "holds a control character");
         }
     }
 

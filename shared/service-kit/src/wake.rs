@@ -41,6 +41,21 @@ impl Wake {
         Ok(())
     }
 
+    /// [`Self::announce`] for several bells of one database, in one statement.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn announce_all(bells: &[&Self], transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
+        let [first, ..] = bells else { return Ok(()) };
+        if first.database.engine() == Engine::Postgres {
+            let notify: Vec<String> = (1..=bells.len()).map(|place| format!("pg_notify(${place}, '')")).collect();
+            let channels = bells.iter().map(|bell| bell.channel.into());
+            let notify = format!("SELECT {}", notify.join(", "));
+            transaction.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, notify, channels)).await?;
+        }
+        Ok(())
+    }
+
     /// Rings in this process.
     pub fn ring(&self) {
         self.bell.send_modify(|rings| *rings = rings.wrapping_add(1));

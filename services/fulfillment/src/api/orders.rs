@@ -1,7 +1,7 @@
 //! `OrderService`.
 
 use crate::store::Ledger;
-use crate::verbs::submit::Submission;
+use crate::verbs::submit::{Message, Submission};
 use crate::verbs::watch::Feed;
 use provost_contract::fulfillment::v1::order_service_server::OrderService;
 use provost_contract::fulfillment::v1::{
@@ -16,6 +16,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) struct Orders(pub(crate) Ledger);
 
+/// The next message of a submission.
+async fn read(messages: &mut Streaming<SubmitOrdersRequest>) -> Result<Option<Message>, Status> {
+    let Some(SubmitOrdersRequest { orders }) = messages.message().await? else { return Ok(None) };
+    Ok(Some(Message::try_from(orders)?))
+}
+
 #[tonic::async_trait]
 impl OrderService for Orders {
     type WatchOrdersStream = Feed;
@@ -27,8 +33,12 @@ impl OrderService for Orders {
         let caller = Caller::of(&request);
         let mut messages = request.into_inner();
         let mut submission = Submission::new(caller.actor);
-        while let Some(SubmitOrdersRequest { orders }) = messages.message().await? {
-            submission = self.0.submit(submission, orders).await?;
+        let mut next = read(&mut messages).await?;
+        while let Some(message) = next {
+            // While one message is on its way to the disk, the next one is read.
+            let (taken, read) = tokio::join!(self.0.submit(submission, message), read(&mut messages));
+            submission = taken?;
+            next = read?;
         }
         Ok(Response::new(submission.answer))
     }

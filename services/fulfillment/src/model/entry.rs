@@ -78,6 +78,19 @@ impl Standing {
             _ => Offer::Now,
         }
     }
+
+    /// When the order's validity is over, if it is in a state that has one.
+    pub(crate) fn deadline(&self, validity: Option<Duration>) -> Option<Timestamp> {
+        match &self.state {
+            State::Transmitted { since, .. } | State::Executed { since } => Some(since.plus(validity?)),
+            State::Pending { .. }
+            | State::Errored { .. }
+            | State::Verified
+            | State::AwaitingApproval
+            | State::Inactive { .. }
+            | State::Error { .. } => None,
+        }
+    }
 }
 
 impl Entry {
@@ -165,19 +178,6 @@ impl Entry {
             | Event::Reevaluated => {}
         }
     }
-
-    /// When its validity is over, if it is in a state that has one.
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        match &self.standing.state {
-            State::Transmitted { since, .. } | State::Executed { since } => Some(since.plus(self.validity?)),
-            State::Pending { .. }
-            | State::Errored { .. }
-            | State::Verified
-            | State::AwaitingApproval
-            | State::Inactive { .. }
-            | State::Error { .. } => None,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -242,12 +242,11 @@ pub(crate) mod tests {
 
     #[test]
     fn deadline_runs_while_transmitted_or_executed() {
-        let mut entry = an_entry();
-        entry.validity = Some(Duration::from_secs(60));
-        assert_eq!(entry.deadline(), None);
-        entry.standing.state = State::Executed { since: Timestamp::from_millis(5) };
-        assert_eq!(entry.deadline(), Some(Timestamp::from_millis(60_005)));
-        entry.validity = None;
-        assert_eq!(entry.deadline(), None);
+        let mut standing = an_entry().standing;
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(standing.deadline(minute), None);
+        standing.state = State::Executed { since: Timestamp::from_millis(5) };
+        assert_eq!(standing.deadline(minute), Some(Timestamp::from_millis(60_005)));
+        assert_eq!(standing.deadline(None), None);
     }
 }

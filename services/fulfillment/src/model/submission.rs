@@ -1,6 +1,8 @@
 //! What a new order means for its lane: news or a duplicate, what it replaces, where it starts.
 
 use crate::model::{Entry, Offer, Standing};
+use prost::Message;
+use provost_contract::to_wire;
 use provost_domain::{BlockCause, InactiveReason, Lane, Order, OrderId, ProvisioningState, State, Timestamp};
 use std::time::Duration;
 
@@ -78,6 +80,35 @@ pub(crate) fn queue_behind(order: &mut Order, lane: &[&State]) {
     }
 }
 
+/// A new order with what follows from its content alone; made before anybody else has to wait for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) order: Order,
+    pub(crate) lane: String,
+    pub(crate) fingerprint: String,
+    /// The order as it is kept: an encoded provost.types.v1.Order.
+    pub(crate) payload: Vec<u8>,
+}
+
+impl From<Order> for Prepared {
+    fn from(order: Order) -> Self {
+        let (lane, fingerprint) = (lane(&order), order.fingerprint());
+        let payload = to_wire::order(&order).encode_to_vec();
+        Self { order, lane, fingerprint, payload }
+    }
+}
+
+impl Prepared {
+    /// [`queue_behind`], in what is kept too.
+    pub(crate) fn queue_behind(&mut self, lane: &[&State]) {
+        let causes = self.order.block_causes.len();
+        queue_behind(&mut self.order, lane);
+        if self.order.block_causes.len() != causes {
+            self.payload = to_wire::order(&self.order).encode_to_vec();
+        }
+    }
+}
+
 /// Where a new order comes in its lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -88,7 +119,8 @@ pub(crate) struct Place {
 }
 
 /// The entry of a new order.
-pub(crate) fn entry(order: &Order, fingerprint: String, place: Place, unmet: u32, now: Timestamp) -> Entry {
+pub(crate) fn entry(prepared: &Prepared, place: Place, unmet: u32, now: Timestamp) -> Entry {
+    let Prepared { order, lane, fingerprint, payload: _ } = prepared;
     // What cannot be read back is never verified: Executed is the end of it.
     let is_verifiable = order.changes.is_empty() || order.changes.iter().any(|change| !change.write_only);
     let minutes = if is_verifiable { order.transmitted_validity_minutes } else { 0 };
@@ -110,9 +142,9 @@ pub(crate) fn entry(order: &Order, fingerprint: String, place: Place, unmet: u32
     Entry {
         sequence: 0,
         id: order.id,
-        lane: lane(order),
+        lane: lane.clone(),
         connection: order.connection.clone(),
-        fingerprint,
+        fingerprint: fingerprint.clone(),
         generated_at: order.generated_at,
         not_before: order.not_before,
         validity: (minutes > 0).then(|| Duration::from_secs(u64::from(minutes) * 60)),
@@ -222,6 +254,10 @@ pub(crate) mod tests {
         queue_behind(&mut order, &[&State::AwaitingApproval]);
         assert_eq!(order.block_causes, [BlockCause::QueuedBehind]);
         assert!(reason(&order).ends_with("another order of the same resource waits for review"));
+        let mut prepared = Prepared::from(an_order());
+        prepared.queue_behind(&[&State::AwaitingApproval]);
+        let kept = provost_contract::types::v1::Order::decode(prepared.payload.as_slice());
+        assert_eq!(kept, Ok(to_wire::order(&order)), "what is kept says so too");
         let mut expired = an_order();
         expired.expired = true;
         queue_behind(&mut expired, &[&State::AwaitingApproval]);
@@ -232,12 +268,10 @@ pub(crate) mod tests {
     fn what_cannot_be_read_back_has_no_validity() {
         let mut order = an_order();
         let now = Timestamp::from_millis(5);
-        assert_eq!(
-            entry(&order, order.fingerprint(), Place::default(), 0, now).validity,
-            Some(Duration::from_secs(600))
-        );
+        let validity = |order: &Order| entry(&order.clone().into(), Place::default(), 0, now).validity;
+        assert_eq!(validity(&order), Some(Duration::from_secs(600)));
         order.changes.iter_mut().for_each(|change| change.write_only = true);
-        assert_eq!(entry(&order, order.fingerprint(), Place::default(), 0, now).validity, None);
+        assert_eq!(validity(&order), None);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Known {
 /// # Errors
 /// When the database cannot be reached.
 pub(crate) async fn list(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Agent>, Fault> {
-    let mut sql = Sql::new("SELECT lease_agent, count(*) AS held FROM orders WHERE lease_until IS NOT NULL");
+    let mut sql = Sql::new("SELECT lease_agent, count(*) AS held FROM orders WHERE offer = 2");
     sql.push(" AND lease_until > ").bind(now.millis()).push(" GROUP BY lease_agent");
     let mut held: HashMap<String, i64> = HashMap::new();
     for row in sql.all(connection).await? {

@@ -9,7 +9,8 @@ use crate::model::record::record;
 use crate::model::{Entry, Offer, Standing};
 use crate::store::entries::Full;
 use crate::store::list::{Count, Filter};
-use crate::store::statement::{self, Sql, pieces};
+use crate::store::rows::Rows;
+use crate::store::statement::{Sql, pieces};
 use crate::store::{entries, history};
 use prost::Message;
 use provost_contract::fulfillment::v1::GetOrderResponse;
@@ -77,23 +78,28 @@ pub(crate) async fn put(connection: &impl ConnectionTrait, ids: &[OrderId], now:
     let full = entries::full_by_ids(connection, ids).await?;
     let mut histories = history::of_all(connection, ids).await?;
     let mut counts: BTreeMap<(String, i32), i64> = BTreeMap::new();
-    let mut rows = Vec::with_capacity(full.len());
+    let mut rows = Rows::of(&COLUMNS, full.len());
     for (id, Full { entry, order }) in &full {
         let history = histories.remove(id).unwrap_or_default();
         *counts.entry((order.resource_type.clone(), entry.standing.state.number().number())).or_default() += 1;
         rows.push(row(entry, order.clone(), history, now));
     }
-    statement::insert(connection, "order_archive", &COLUMNS, &rows, "").await?;
+    rows.insert(connection, "order_archive", "").await?;
     let gone: Vec<Uuid> = full.keys().map(|id| id.uuid()).collect();
     history::remove(connection, &gone).await?;
     for piece in pieces(&gone) {
-        Sql::new("DELETE FROM order_dependencies WHERE order_id IN ").list(piece).run(connection).await?;
-        Sql::new("DELETE FROM orders WHERE id IN ").list(piece).run(connection).await?;
+        Sql::new("DELETE FROM order_dependencies WHERE order_id").among(piece).run(connection).await?;
     }
-    let counts: Vec<Vec<Value>> =
-        counts.into_iter().map(|((kind, state), count)| vec![kind.into(), state.into(), count.into()]).collect();
+    let places: Vec<i64> = full.values().map(|full| full.entry.sequence).collect();
+    for piece in pieces(&places) {
+        for table in ["order_standings", "order_contents"] {
+            Sql::new(&format!("DELETE FROM {table} WHERE sequence")).among(piece).run(connection).await?;
+        }
+    }
+    let mut kept = Rows::of(&["resource_type", "state", "orders"], counts.len());
+    counts.into_iter().for_each(|((kind, state), count)| kept.push([kind.into(), state.into(), count.into()]));
     let more = " ON CONFLICT (resource_type, state) DO UPDATE SET orders = archived_counts.orders + excluded.orders";
-    statement::insert(connection, "archived_counts", &["resource_type", "state", "orders"], &counts, more).await?;
+    kept.insert(connection, "archived_counts", more).await?;
     Ok(gone.len())
 }
 
@@ -148,8 +154,8 @@ pub(crate) async fn bodies(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found = HashMap::new();
     for piece in pieces(&ids) {
-        let mut sql = Sql::new("SELECT id,body FROM order_archive WHERE id IN ");
-        for row in sql.list(piece).all(connection).await? {
+        let mut sql = Sql::new("SELECT id,body FROM order_archive WHERE id");
+        for row in sql.among(piece).all(connection).await? {
             found.insert(OrderId::new(row.try_get("", "id")?), body(&row)?);
         }
     }
@@ -187,9 +193,9 @@ pub(crate) async fn entries(connection: &impl ConnectionTrait, ids: &[OrderId]) 
     for piece in pieces(&ids) {
         let mut sql = Sql::new(
             "SELECT sequence,id,lane,fingerprint,state,inactive_reason,attempts,generated_at,created_at,updated_at,\
-             state_since,executed_at,version FROM order_archive WHERE id IN ",
+             state_since,executed_at,version FROM order_archive WHERE id",
         );
-        for row in sql.list(piece).all(connection).await? {
+        for row in sql.among(piece).all(connection).await? {
             found.push(entry(&row)?);
         }
     }

@@ -7,19 +7,16 @@
 //! they end too, for nothing would ever free them.
 
 use crate::model::note::{LEDGER, Line};
-use crate::model::submission::{Prerequisite, prerequisite};
+use crate::model::submission::{Prepared, Prerequisite, prerequisite};
 use crate::model::{Entry, LedgerEvent, Note, Offer, Standing};
-use crate::store::statement::{Sql, pieces};
+use crate::store::rows::Rows;
 use crate::store::{Rings, dependencies, entries, history, insert, outbox};
 use provost_contract::types::v1::OrderEvent;
 use provost_domain::order::state::{Refused, Transition};
-use provost_domain::{Event, Order, OrderId, ProvisioningState, State, Timestamp};
+use provost_domain::{Event, OrderId, ProvisioningState, State, Timestamp};
 use provost_service_kit::Fault;
 use sea_orm::{DatabaseTransaction, Value};
 use std::collections::{HashMap, HashSet};
-
-/// A column with its value.
-type Column = (&'static str, Value);
 
 /// What became of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +37,7 @@ pub(crate) struct Batch<'a> {
     /// How changed entries were before, and in which sequence they were first changed.
     before: HashMap<OrderId, Standing>,
     changed: Vec<OrderId>,
-    new: Vec<Order>,
+    new: Vec<Prepared>,
     lines: Vec<Line>,
     /// Superseded orders, each with the order that replaces it.
     replaced: HashMap<OrderId, OrderId>,
@@ -211,7 +208,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds a new order, which waits until each of `unmet` is fulfilled.
-    pub(crate) fn add(&mut self, order: Order, entry: Entry, unmet: &[OrderId], note: Note) {
+    pub(crate) fn add(&mut self, order: Prepared, entry: Entry, unmet: &[OrderId], note: Note) {
         self.depends_on.extend(unmet.iter().map(|on| (entry.id, *on)));
         self.lines.push(Line {
             id: entry.id,
@@ -254,18 +251,20 @@ impl<'a> Batch<'a> {
         self.let_go().await?;
         self.free_dependents().await?;
         self.update().await?;
-        insert::orders(self.transaction, &self.new, &self.entries).await?;
+        self.write_outbox().await?;
+        let added: Vec<OrderId> = self.new.iter().map(|new| new.order.id).collect();
+        insert::orders(self.transaction, std::mem::take(&mut self.new), &self.entries).await?;
         let is_open =
             |id: &OrderId| self.entries.get(id).is_some_and(|entry| entry.standing.state.number().holds_lane());
         self.depends_on.retain(|(id, _)| is_open(id));
         dependencies::add(self.transaction, &self.depends_on).await?;
-        self.write_outbox().await?;
         let mut lines = history::without_repeated_late(self.transaction, std::mem::take(&mut self.lines)).await?;
         lines.iter_mut().for_each(|line| line.version = self.version_after(line.id));
-        history::append(self.transaction, &lines).await?;
-        let touched = self.changed.iter().copied().chain(self.new.iter().map(|order| order.id));
-        let offers = touched.filter_map(|id| self.entries.get(&id)).any(|entry| entry.standing.offer != Offer::No);
-        Ok(Rings { news: !lines.is_empty(), offers })
+        let touched = self.changed.iter().chain(&added);
+        let offers = touched.filter_map(|id| self.entries.get(id)).any(|entry| entry.standing.offer != Offer::No);
+        let rings = Rings { news: !lines.is_empty(), offers };
+        history::append(self.transaction, lines).await?;
+        Ok(rings)
     }
 
     /// The version that an order has once the batch is written: each batch that changes it adds one.
@@ -302,7 +301,7 @@ impl<'a> Batch<'a> {
         let is_over = |id: &OrderId| self.entries.get(id).is_some_and(|entry| has_ended(&entry.standing.state));
         let unreplaced =
             self.before.iter().filter(|(id, before)| !has_ended(&before.state) && !self.replaced.contains_key(id));
-        let ended = unreplaced.map(|(id, _)| *id).chain(self.new.iter().map(|order| order.id));
+        let ended = unreplaced.map(|(id, _)| *id).chain(self.new.iter().map(|new| new.order.id));
         // A new one may be over from its beginning, and what it replaced had dependents.
         let mut ended: Vec<OrderId> = ended.filter(is_over).collect();
         while !ended.is_empty() {
@@ -417,29 +416,32 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes changed rows, all rows that change alike in one statement.
+    /// Writes changed rows: all in which the same columns change go in one statement.
     async fn update(&self) -> Result<(), Fault> {
-        let mut groups: Vec<(Vec<Column>, Vec<i64>)> = Vec::new();
+        let mut groups: Vec<(Vec<&'static str>, Rows)> = Vec::new();
         for id in &self.changed {
             let (Some(entry), Some(before)) = (self.entries.get(id), self.before.get(id)) else { continue };
-            let old = entries::changing_columns(&Entry { standing: before.clone(), ..entry.clone() });
-            let new = entries::changing_columns(entry);
-            let changes: Vec<Column> =
-                new.into_iter().zip(old).filter(|(new, old)| new != old).map(|(new, _)| new).collect();
-            match groups.iter_mut().find(|(columns, _)| *columns == changes) {
-                Some((_, sequences)) => sequences.push(entry.sequence),
-                None => groups.push((changes, vec![entry.sequence])),
+            let old = entries::changing(before, entry.validity);
+            let new = entries::changing(&entry.standing, entry.validity);
+            let changes =
+                entries::CHANGING.into_iter().zip(new.into_iter().zip(old)).filter(|(_, (new, old))| new != old);
+            let (mut columns, mut row) = (vec!["sequence"], vec![Value::from(entry.sequence)]);
+            for (column, (new, _)) in changes {
+                columns.push(column);
+                row.push(new);
+            }
+            match groups.iter_mut().find(|(known, _)| *known == columns) {
+                Some((_, rows)) => rows.push(row),
+                None => {
+                    let mut rows = Rows::of(&columns, self.changed.len());
+                    rows.push(row);
+                    groups.push((columns, rows));
+                }
             }
         }
-        for (columns, sequences) in groups {
-            for piece in pieces(&sequences) {
-                let mut sql = Sql::new("UPDATE orders SET version = version + 1, updated_at = ");
-                sql.bind(self.now.millis());
-                for (column, value) in &columns {
-                    sql.push(", ").push(column).push(" = ").bind(value.clone());
-                }
-                sql.push(" WHERE sequence IN ").list(piece).run(self.transaction).await?;
-            }
+        for (_, rows) in groups {
+            let always = [("updated_at", self.now.millis().into())];
+            rows.update(self.transaction, "order_standings", "version = version + 1", &always).await?;
         }
         Ok(())
     }
@@ -450,7 +452,7 @@ impl<'a> Batch<'a> {
         let is_waiting = |state: &State| matches!(state, State::AwaitingApproval);
         let state_of = |id: &OrderId| self.entries.get(id).map(|entry| &entry.standing.state);
         let requests: Vec<OrderId> =
-            self.new.iter().map(|order| order.id).filter(|id| state_of(id).is_some_and(is_waiting)).collect();
+            self.new.iter().map(|new| new.order.id).filter(|id| state_of(id).is_some_and(is_waiting)).collect();
         let decided: HashSet<OrderId> = self
             .lines
             .iter()

@@ -38,8 +38,8 @@ pub(crate) async fn groups(connection: &impl ConnectionTrait, filter: &Filter) -
     let sequences: Vec<i64> = rows.iter().map(|row| row.try_get("", "example")).collect::<Result<_, _>>()?;
     let mut examples = std::collections::HashMap::new();
     for piece in pieces(&sequences) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE state = 3 AND sequence IN "));
-        for row in sql.list(piece).all(connection).await? {
+        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE state = 3 AND sequence"));
+        for row in sql.among(piece).all(connection).await? {
             let entry = entry_of(&row)?;
             examples.insert(entry.sequence, entry);
         }

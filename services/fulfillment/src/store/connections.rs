@@ -4,7 +4,8 @@
 use crate::model::Connection;
 use crate::model::connection::Load;
 use crate::model::note::Note;
-use crate::store::statement::{Sql, insert};
+use crate::store::rows::Rows;
+use crate::store::statement::Sql;
 use provost_contract::fulfillment::v1::ConnectionEvent;
 use provost_contract::to_wire;
 use provost_domain::order::CATALOG_PRIORITY_MAX;
@@ -27,8 +28,8 @@ pub(crate) async fn load(connection: &impl ConnectionTrait, names: &[String]) ->
     let mut found: Connections = names.iter().map(|name| (name.clone(), Connection::named(name))).collect();
     let stored: Vec<String> = found.keys().cloned().collect();
     for piece in stored.chunks(500) {
-        let mut sql = Sql::new("SELECT name,body FROM connections WHERE name IN ");
-        for row in sql.list(piece).all(connection).await? {
+        let mut sql = Sql::new("SELECT name,body FROM connections WHERE name");
+        for row in sql.among(piece).all(connection).await? {
             let name: String = row.try_get("", "name")?;
             let body: String = row.try_get("", "body")?;
             found.insert(name.clone(), read(name, &body)?);
@@ -55,13 +56,13 @@ pub(crate) async fn save(
     after: Connections,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let mut lines = Vec::new();
+    let mut lines = Rows::of(&["connection", "at", "actor", "event", "reason"], 0);
     for (name, mut connection) in after {
         let news = std::mem::take(&mut connection.news);
-        lines.extend(news.into_iter().map(|news| {
+        for news in news {
             let Note { actor, reason } = Note::new(news.actor, news.reason);
-            vec![name.clone().into(), now.millis().into(), actor.into(), news.event.into(), reason.into()]
-        }));
+            lines.push([name.clone().into(), now.millis().into(), actor.into(), news.event.into(), reason.into()]);
+        }
         if before.get(&name) == Some(&connection) {
             continue;
         }
@@ -75,7 +76,7 @@ pub(crate) async fn save(
             .push(") ON CONFLICT (name) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at");
         sql.run(transaction).await?;
     }
-    insert(transaction, "connection_history", &["connection", "at", "actor", "event", "reason"], &lines, "").await?;
+    lines.insert(transaction, "connection_history", "").await?;
     Ok(())
 }
 
@@ -142,8 +143,8 @@ pub(crate) async fn in_flight(
         return Ok(found);
     }
     let mut sql = Sql::new("SELECT connection, count(*) AS held, count(CASE WHEN priority > ");
-    sql.bind(CATALOG_PRIORITY_MAX).push(" THEN 1 END) AS urgent FROM orders WHERE lease_until IS NOT NULL");
-    sql.push(" AND lease_until > ").bind(now.millis()).push(" AND connection IN ").list(names);
+    sql.bind(CATALOG_PRIORITY_MAX).push(" THEN 1 END) AS urgent FROM orders WHERE offer = 2");
+    sql.push(" AND lease_until > ").bind(now.millis()).push(" AND connection").among(names);
     for row in sql.push(" GROUP BY connection").all(connection).await? {
         let number = |column| Ok::<_, DbErr>(u64::try_from(row.try_get::<i64>("", column)?).unwrap_or(0));
         found.insert(row.try_get("", "connection")?, (number("held")?, number("urgent")?));

@@ -1,7 +1,8 @@
 //! Which orders wait for which others to be fulfilled, across lanes. Only what is not yet fulfilled
 //! is kept; the order's content keeps the whole list.
 
-use crate::store::statement::{self, Sql, pieces};
+use crate::store::rows::Rows;
+use crate::store::statement::{Sql, pieces};
 use provost_domain::OrderId;
 use provost_service_kit::Fault;
 use sea_orm::ConnectionTrait;
@@ -13,9 +14,9 @@ use uuid::Uuid;
 /// # Errors
 /// When the database cannot be reached.
 pub(crate) async fn add(connection: &impl ConnectionTrait, pairs: &[(OrderId, OrderId)]) -> Result<(), Fault> {
-    let rows: Vec<_> = pairs.iter().map(|(order, on)| vec![order.uuid().into(), on.uuid().into()]).collect();
-    let columns = ["order_id", "depends_on"];
-    statement::insert(connection, "order_dependencies", &columns, &rows, " ON CONFLICT DO NOTHING").await?;
+    let mut rows = Rows::of(&["order_id", "depends_on"], pairs.len());
+    pairs.iter().for_each(|(order, on)| rows.push([order.uuid().into(), on.uuid().into()]));
+    rows.insert(connection, "order_dependencies", " ON CONFLICT DO NOTHING").await?;
     Ok(())
 }
 
@@ -30,8 +31,8 @@ pub(crate) async fn fulfil(
     let ids: Vec<Uuid> = fulfilled.iter().map(|id| id.uuid()).collect();
     let mut freed = HashMap::new();
     for piece in pieces(&ids) {
-        let mut sql = Sql::new("DELETE FROM order_dependencies WHERE depends_on IN ");
-        for row in sql.list(piece).push(" RETURNING order_id").all(connection).await? {
+        let mut sql = Sql::new("DELETE FROM order_dependencies WHERE depends_on");
+        for row in sql.among(piece).push(" RETURNING order_id").all(connection).await? {
             *freed.entry(OrderId::new(row.try_get("", "order_id")?)).or_default() += 1;
         }
     }
@@ -49,8 +50,8 @@ pub(crate) async fn waiting_for(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found = Vec::new();
     for piece in pieces(&ids) {
-        let mut sql = Sql::new("SELECT order_id,depends_on FROM order_dependencies WHERE depends_on IN ");
-        for row in sql.list(piece).push(" ORDER BY order_id,depends_on").all(connection).await? {
+        let mut sql = Sql::new("SELECT order_id,depends_on FROM order_dependencies WHERE depends_on");
+        for row in sql.among(piece).push(" ORDER BY order_id,depends_on").all(connection).await? {
             let on = OrderId::new(row.try_get("", "depends_on")?);
             found.push((OrderId::new(row.try_get("", "order_id")?), on));
         }
@@ -81,8 +82,8 @@ pub(crate) async fn follow(
     let mut dependents = Vec::new();
     let older: Vec<Uuid> = replaced.keys().map(|older| older.uuid()).collect();
     for piece in pieces(&older) {
-        let mut sql = Sql::new("SELECT DISTINCT depends_on FROM order_dependencies WHERE depends_on IN ");
-        for row in sql.list(piece).all(connection).await? {
+        let mut sql = Sql::new("SELECT DISTINCT depends_on FROM order_dependencies WHERE depends_on");
+        for row in sql.among(piece).all(connection).await? {
             let id = OrderId::new(row.try_get("", "depends_on")?);
             let mut sql = Sql::new("INSERT INTO order_dependencies (order_id,depends_on) SELECT order_id,");
             sql.bind(successor(id, replaced).uuid()).push(" FROM order_dependencies WHERE depends_on = ");
@@ -131,8 +132,8 @@ pub(crate) async fn of(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found: HashMap<OrderId, Vec<OrderId>> = HashMap::new();
     for piece in pieces(&ids) {
-        let mut sql = Sql::new("SELECT order_id,depends_on FROM order_dependencies WHERE order_id IN ");
-        for row in sql.list(piece).push(" ORDER BY depends_on").all(connection).await? {
+        let mut sql = Sql::new("SELECT order_id,depends_on FROM order_dependencies WHERE order_id");
+        for row in sql.among(piece).push(" ORDER BY depends_on").all(connection).await? {
             let on = OrderId::new(row.try_get("", "depends_on")?);
             found.entry(OrderId::new(row.try_get("", "order_id")?)).or_default().push(on);
         }

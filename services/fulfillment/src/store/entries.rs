@@ -25,100 +25,164 @@ pub(crate) struct Full {
     pub(crate) order: Order,
 }
 
-fn get<T: TryGetable>(row: &QueryResult, column: &str) -> Result<T, Fault> {
-    Ok(row.try_get("", column)?)
+/// Takes a row apart, column by column as they were selected: looking each up by its name costs more than the rest.
+struct Columns<'a> {
+    row: &'a QueryResult,
+    next: usize,
+}
+
+impl Columns<'_> {
+    fn take<T: TryGetable>(&mut self) -> Result<T, Fault> {
+        let place = self.next;
+        self.next += 1;
+        Ok(self.row.try_get_by_index(place)?)
+    }
+
+    fn instant(&mut self) -> Result<Timestamp, Fault> {
+        self.take().map(Timestamp::from_millis)
+    }
+
+    fn maybe_instant(&mut self) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.take::<Option<i64>>()?.map(Timestamp::from_millis))
+    }
+
+    fn count(&mut self) -> Result<u32, Fault> {
+        Ok(u32::try_from(self.take::<i32>()?).unwrap_or(0))
+    }
 }
 
 fn damaged(id: OrderId, what: &str) -> Fault {
     Fault::internal(anyhow::anyhow!("the row of order {id} is damaged: {what}"))
 }
 
-/// Reads an entry from a row that has the columns of [`ENTRY`].
+/// Reads an entry from a row that begins with the columns of [`ENTRY`].
 ///
 /// # Errors
 /// When the row does not hold what its state needs.
 pub(crate) fn entry_of(row: &QueryResult) -> Result<Entry, Fault> {
-    let at = |column: &str| Ok::<_, Fault>(Timestamp::from_millis(get(row, column)?));
-    let maybe_at = |column: &str| Ok::<_, Fault>(get::<Option<i64>>(row, column)?.map(Timestamp::from_millis));
-    let count = |column: &str| Ok::<_, Fault>(u32::try_from(get::<i32>(row, column)?).unwrap_or(0));
-    let id = OrderId::new(get(row, "id")?);
-    let validity: Option<i64> = get(row, "validity_ms")?;
-    let offer = match get::<i32>(row, "offer")? {
+    // In the sequence of `ENTRY`.
+    let mut columns = Columns { row, next: 0 };
+    let sequence = columns.take()?;
+    let id = OrderId::new(columns.take()?);
+    let lane = columns.take()?;
+    let connection = columns.take()?;
+    let fingerprint = columns.take()?;
+    let generated_at = columns.instant()?;
+    let not_before = columns.maybe_instant()?;
+    let validity: Option<i64> = columns.take()?;
+    let version = columns.take()?;
+    let created_at = columns.instant()?;
+    let updated_at = columns.instant()?;
+    let kept = Kept {
+        id,
+        number: columns.take()?,
+        inactive_reason: columns.take()?,
+        failure: columns.take()?,
+        ticket: columns.take()?,
+        transmitted_at: columns.maybe_instant()?,
+        executed_at: columns.maybe_instant()?,
+        lease_agent: columns.take()?,
+        lease_until: columns.maybe_instant()?,
+        retry_at: columns.maybe_instant()?,
+    };
+    let executed_at = kept.executed_at;
+    let [attempts, failures, throttles] = [columns.count()?, columns.count()?, columns.count()?];
+    let waits_for = columns.take::<Option<Uuid>>()?.map(OrderId::new);
+    let unmet_dependencies = columns.count()?;
+    let held_until = columns.maybe_instant()?;
+    let offer: i32 = columns.take()?;
+    let due_at = columns.instant()?;
+    let offer = match offer {
         0 => Offer::No,
         1 => Offer::Now,
-        _ => Offer::From(at("due_at")?),
+        _ => Offer::From(due_at),
     };
     Ok(Entry {
-        sequence: get(row, "sequence")?,
+        sequence,
         id,
-        lane: get(row, "lane")?,
-        connection: get(row, "connection")?,
-        fingerprint: get(row, "fingerprint")?,
-        generated_at: at("generated_at")?,
-        not_before: maybe_at("not_before")?,
+        lane,
+        connection,
+        fingerprint,
+        generated_at,
+        not_before,
         validity: validity.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
-        version: get(row, "version")?,
-        created_at: at("created_at")?,
-        updated_at: at("updated_at")?,
+        version,
+        created_at,
+        updated_at,
         standing: Standing {
-            state: state_of(row, id)?,
-            attempts: count("attempts")?,
-            failures: count("failures")?,
-            throttles: count("throttles")?,
-            waits_for: get::<Option<Uuid>>(row, "waits_for")?.map(OrderId::new),
-            unmet_dependencies: count("unmet_dependencies")?,
-            executed_at: maybe_at("executed_at")?,
-            held_until: maybe_at("held_until")?,
+            state: kept.state()?,
+            attempts,
+            failures,
+            throttles,
+            waits_for,
+            unmet_dependencies,
+            executed_at,
+            held_until,
             offer,
-            assignee: get(row, "assignee")?,
-            state_since: at("state_since")?,
+            assignee: columns.take()?,
+            state_since: columns.instant()?,
         },
     })
 }
 
-fn state_of(row: &QueryResult, id: OrderId) -> Result<State, Fault> {
-    let since = |column: &str| {
-        let millis: Option<i64> = get(row, column)?;
-        millis.map(Timestamp::from_millis).ok_or_else(|| damaged(id, column))
-    };
-    let failure: Option<String> = get(row, "failure")?;
-    let outside = || -> Result<Option<Failure>, Fault> {
-        failure.as_deref().map(serde_json::from_str).transpose().map_err(|_| damaged(id, "failure"))
-    };
-    let number: i32 = get(row, "state")?;
-    let state = ProvisioningState::from_number(number).ok_or_else(|| damaged(id, "state"))?;
-    Ok(match state {
-        ProvisioningState::None => return Err(damaged(id, "state")),
-        ProvisioningState::Pending => {
-            let agent: Option<String> = get(row, "lease_agent")?;
-            let lease = agent.map(|agent| Ok::<_, Fault>(Lease { agent, until: since("lease_until")? })).transpose()?;
-            let retry = outside()?.map(|failure| Ok::<_, Fault>(Retry { failure, at: since("retry_at")? }));
-            State::Pending { lease, retry: retry.transpose()? }
-        }
-        ProvisioningState::Transmitted => State::Transmitted {
-            ticket: get::<Option<String>>(row, "ticket")?.unwrap_or_default(),
-            since: since("transmitted_at")?,
-        },
-        ProvisioningState::Errored => State::Errored { failure: outside()?.ok_or_else(|| damaged(id, "failure"))? },
-        ProvisioningState::Verified => State::Verified,
-        ProvisioningState::AwaitingApproval => State::AwaitingApproval,
-        ProvisioningState::Inactive => {
-            let reasons = [
-                InactiveReason::Expired,
-                InactiveReason::Declined,
-                InactiveReason::Cancelled,
-                InactiveReason::Superseded,
-            ];
-            let stored: Option<i32> = get(row, "inactive_reason")?;
-            let reason = reasons.into_iter().find(|reason| stored == Some(*reason as i32));
-            State::Inactive { reason: reason.ok_or_else(|| damaged(id, "inactive_reason"))? }
-        }
-        ProvisioningState::Error => {
-            let failure: Option<RuleFailure> = failure.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            State::Error { failure: failure.ok_or_else(|| damaged(id, "failure"))? }
-        }
-        ProvisioningState::Executed => State::Executed { since: since("executed_at")? },
-    })
+/// What a row keeps of a state.
+struct Kept {
+    id: OrderId,
+    number: i32,
+    inactive_reason: Option<i32>,
+    failure: Option<String>,
+    ticket: Option<String>,
+    transmitted_at: Option<Timestamp>,
+    executed_at: Option<Timestamp>,
+    lease_agent: Option<String>,
+    lease_until: Option<Timestamp>,
+    retry_at: Option<Timestamp>,
+}
+
+impl Kept {
+    fn state(self) -> Result<State, Fault> {
+        let id = self.id;
+        let since = |column: &str, at: Option<Timestamp>| at.ok_or_else(|| damaged(id, column));
+        let failure = self.failure.as_deref();
+        let outside = || -> Result<Option<Failure>, Fault> {
+            failure.map(serde_json::from_str).transpose().map_err(|_| damaged(id, "failure"))
+        };
+        let state = ProvisioningState::from_number(self.number).ok_or_else(|| damaged(id, "state"))?;
+        Ok(match state {
+            ProvisioningState::None => return Err(damaged(id, "state")),
+            ProvisioningState::Pending => {
+                let until = || since("lease_until", self.lease_until);
+                let lease =
+                    self.lease_agent.map(|agent| Ok::<_, Fault>(Lease { agent, until: until()? })).transpose()?;
+                let retry = outside()?
+                    .map(|failure| Ok::<_, Fault>(Retry { failure, at: since("retry_at", self.retry_at)? }))
+                    .transpose()?;
+                State::Pending { lease, retry }
+            }
+            ProvisioningState::Transmitted => State::Transmitted {
+                ticket: self.ticket.unwrap_or_default(),
+                since: since("transmitted_at", self.transmitted_at)?,
+            },
+            ProvisioningState::Errored => State::Errored { failure: outside()?.ok_or_else(|| damaged(id, "failure"))? },
+            ProvisioningState::Verified => State::Verified,
+            ProvisioningState::AwaitingApproval => State::AwaitingApproval,
+            ProvisioningState::Inactive => {
+                let reasons = [
+                    InactiveReason::Expired,
+                    InactiveReason::Declined,
+                    InactiveReason::Cancelled,
+                    InactiveReason::Superseded,
+                ];
+                let reason = reasons.into_iter().find(|reason| self.inactive_reason == Some(*reason as i32));
+                State::Inactive { reason: reason.ok_or_else(|| damaged(id, "inactive_reason"))? }
+            }
+            ProvisioningState::Error => {
+                let failure: Option<RuleFailure> = failure.and_then(|text| serde_json::from_str(text).ok());
+                State::Error { failure: failure.ok_or_else(|| damaged(id, "failure"))? }
+            }
+            ProvisioningState::Executed => State::Executed { since: since("executed_at", self.executed_at)? },
+        })
+    }
 }
 
 /// Reads an order with its content.
@@ -127,7 +191,7 @@ fn state_of(row: &QueryResult, id: OrderId) -> Result<State, Fault> {
 /// As [`entry_of`].
 pub(crate) fn full_of(row: &QueryResult) -> Result<Full, Fault> {
     let entry = entry_of(row)?;
-    let payload: Vec<u8> = get(row, "payload")?;
+    let payload: Vec<u8> = row.try_get("", "payload")?;
     let order = Order::decode(payload.as_slice()).map_err(|_| damaged(entry.id, "payload"))?;
     Ok(Full { entry, order })
 }
@@ -160,10 +224,33 @@ pub(crate) fn fitting(mut orders: Vec<Full>) -> (Vec<Full>, bool) {
     (orders, is_cut)
 }
 
-/// The columns that change in an order's life, with their values now. Names and places are always
-/// the same, so that two standings can be compared value by value.
-pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
-    let standing = &entry.standing;
+/// The columns that change in an order's life.
+pub(crate) const CHANGING: [&str; 21] = [
+    "state",
+    "inactive_reason",
+    "failure",
+    "error_cause",
+    "ticket",
+    "transmitted_at",
+    "executed_at",
+    "lease_agent",
+    "lease_until",
+    "retry_at",
+    "attempts",
+    "failures",
+    "throttles",
+    "waits_for",
+    "unmet_dependencies",
+    "held_until",
+    "offer",
+    "due_at",
+    "deadline",
+    "assignee",
+    "state_since",
+];
+
+/// The values of [`CHANGING`], place by place.
+pub(crate) fn changing(standing: &Standing, validity: Option<Duration>) -> [Value; CHANGING.len()] {
     let millis = |instant: Option<Timestamp>| Value::from(instant.map(Timestamp::millis));
     let json = |text: serde_json::Result<String>| text.ok();
     let mut inactive_reason: Option<i32> = None;
@@ -194,28 +281,28 @@ pub(crate) fn changing_columns(entry: &Entry) -> Vec<(&'static str, Value)> {
         Offer::From(due) => (2, due.millis()),
     };
     let count = |number: u32| Value::from(i32::try_from(number).unwrap_or(i32::MAX));
-    vec![
-        ("state", standing.state.number().number().into()),
-        ("inactive_reason", inactive_reason.into()),
-        ("failure", failure.into()),
-        ("error_cause", error_cause.into()),
-        ("ticket", ticket.into()),
-        ("transmitted_at", millis(transmitted_at)),
-        ("executed_at", millis(standing.executed_at)),
-        ("lease_agent", lease_agent.into()),
-        ("lease_until", millis(lease_until)),
-        ("retry_at", millis(retry_at)),
-        ("attempts", count(standing.attempts)),
-        ("failures", count(standing.failures)),
-        ("throttles", count(standing.throttles)),
-        ("waits_for", standing.waits_for.map(OrderId::uuid).into()),
-        ("unmet_dependencies", count(standing.unmet_dependencies)),
-        ("held_until", millis(standing.held_until)),
-        ("offer", offer.into()),
-        ("due_at", Value::from(due_at)),
-        ("deadline", millis(entry.deadline())),
-        ("assignee", standing.assignee.clone().into()),
-        ("state_since", standing.state_since.millis().into()),
+    [
+        standing.state.number().number().into(),
+        inactive_reason.into(),
+        failure.into(),
+        error_cause.into(),
+        ticket.into(),
+        millis(transmitted_at),
+        millis(standing.executed_at),
+        lease_agent.into(),
+        millis(lease_until),
+        millis(retry_at),
+        count(standing.attempts),
+        count(standing.failures),
+        count(standing.throttles),
+        standing.waits_for.map(OrderId::uuid).into(),
+        count(standing.unmet_dependencies),
+        millis(standing.held_until),
+        offer.into(),
+        Value::from(due_at),
+        millis(standing.deadline(validity)),
+        standing.assignee.clone().into(),
+        standing.state_since.millis().into(),
     ]
 }
 
@@ -249,13 +336,18 @@ async fn by_list(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found = HashMap::with_capacity(ids.len());
     for piece in pieces(&ids) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE {column} IN "));
-        for row in sql.list(piece).all(connection).await? {
+        for row in list_sql(column, piece).all(connection).await? {
             let entry = entry_of(&row)?;
             found.insert(entry.id, entry);
         }
     }
     Ok(found)
+}
+
+pub(crate) fn list_sql(column: &str, ids: &[Uuid]) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE {column}"));
+    sql.among(ids);
+    sql
 }
 
 /// Those of `ids` that are Errored although a newer order of their lane went on without them, each
@@ -272,10 +364,10 @@ pub(crate) async fn overtaken(
     for piece in pieces(&ids) {
         let mut sql = Sql::new(
             "SELECT o.id AS id,n.id AS newer FROM orders o JOIN orders n ON n.lane = o.lane AND n.sequence > o.sequence \
-             WHERE o.state = 3 AND n.state NOT IN (6,7) AND n.waits_for IS NULL AND o.id IN ",
+             WHERE o.state = 3 AND n.state NOT IN (6,7) AND n.waits_for IS NULL AND o.id",
         );
-        for row in sql.list(piece).push(" ORDER BY n.sequence").all(connection).await? {
-            found.insert(OrderId::new(get(&row, "id")?), OrderId::new(get(&row, "newer")?));
+        for row in sql.among(piece).push(" ORDER BY n.sequence").all(connection).await? {
+            found.insert(OrderId::new(row.try_get("", "id")?), OrderId::new(row.try_get("", "newer")?));
         }
     }
     Ok(found)
@@ -293,17 +385,21 @@ pub(crate) async fn of_lanes(
 ) -> Result<HashMap<String, Vec<Entry>>, Fault> {
     let mut found: HashMap<String, Vec<Entry>> = HashMap::new();
     for piece in pieces(lanes) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders o WHERE o.lane IN "));
-        sql.list(piece).push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis()).push(
-            " OR NOT EXISTS (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) \
-             ORDER BY o.sequence",
-        );
-        for row in sql.all(connection).await? {
+        for row in lanes_sql(piece, now).all(connection).await? {
             let entry = entry_of(&row)?;
             found.entry(entry.lane.clone()).or_default().push(entry);
         }
     }
     Ok(found)
+}
+
+pub(crate) fn lanes_sql(lanes: &[String], now: Timestamp) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders o WHERE o.lane"));
+    sql.among(lanes).push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis()).push(
+        " OR NOT EXISTS (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) \
+         ORDER BY o.sequence",
+    );
+    sql
 }
 
 /// The orders of `ids` with their content.
@@ -317,8 +413,8 @@ pub(crate) async fn full_by_ids(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found = HashMap::with_capacity(ids.len());
     for piece in pieces(&ids) {
-        let mut sql = Sql::new(&format!("SELECT {ENTRY},payload FROM orders WHERE id IN "));
-        for row in sql.list(piece).all(connection).await? {
+        let mut sql = Sql::new(&format!("SELECT {ENTRY},payload FROM orders WHERE id"));
+        for row in sql.among(piece).all(connection).await? {
             let full = full_of(&row)?;
             found.insert(full.entry.id, full);
         }

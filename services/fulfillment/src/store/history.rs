@@ -1,7 +1,8 @@
 //! Lines of the history: one per step, and what the order feed is made of.
 
 use crate::model::note::Line;
-use crate::store::statement::{self, Sql, pieces};
+use crate::store::rows::Rows;
+use crate::store::statement::{Sql, pieces};
 use provost_contract::to_wire;
 use provost_contract::types::v1::{HistoryEntry, OrderEvent};
 use provost_domain::{OrderId, Timestamp};
@@ -17,25 +18,23 @@ const COLUMNS: [&str; 10] =
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub(crate) async fn append(connection: &impl ConnectionTrait, lines: &[Line]) -> Result<(), Fault> {
-    let rows: Vec<_> = lines
-        .iter()
-        .map(|line| {
-            vec![
-                line.id.uuid().into(),
-                i32::from(line.event).into(),
-                line.from.into(),
-                line.to.into(),
-                line.note.actor.clone().into(),
-                line.at.millis().into(),
-                i32::try_from(line.attempt).unwrap_or(i32::MAX).into(),
-                line.note.reason.clone().into(),
-                line.version.into(),
-                line.assignee.clone().into(),
-            ]
-        })
-        .collect();
-    statement::insert(connection, "order_history", &COLUMNS, &rows, "").await?;
+pub(crate) async fn append(connection: &impl ConnectionTrait, lines: Vec<Line>) -> Result<(), Fault> {
+    let mut rows = Rows::of(&COLUMNS, lines.len());
+    for Line { id, event, from, to, at, attempt, note, assignee, version } in lines {
+        rows.push([
+            id.uuid().into(),
+            i32::from(event).into(),
+            from.into(),
+            to.into(),
+            note.actor.into(),
+            at.millis().into(),
+            i32::try_from(attempt).unwrap_or(i32::MAX).into(),
+            note.reason.into(),
+            version.into(),
+            assignee.into(),
+        ]);
+    }
+    rows.insert(connection, "order_history", "").await?;
     Ok(())
 }
 
@@ -88,8 +87,8 @@ pub(crate) async fn of_all(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found: HashMap<OrderId, Vec<HistoryEntry>> = HashMap::with_capacity(ids.len());
     for piece in pieces(&ids) {
-        let mut sql = Sql::new("SELECT * FROM order_history WHERE order_id IN ");
-        for row in sql.list(piece).push(" ORDER BY cursor").all(connection).await? {
+        let mut sql = Sql::new("SELECT * FROM order_history WHERE order_id");
+        for row in sql.among(piece).push(" ORDER BY cursor").all(connection).await? {
             found.entry(OrderId::new(row.try_get("", "order_id")?)).or_default().push(read(&row)?);
         }
     }
@@ -102,7 +101,7 @@ pub(crate) async fn of_all(
 /// When the database cannot be reached.
 pub(crate) async fn remove(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), Fault> {
     for piece in pieces(ids) {
-        Sql::new("DELETE FROM order_history WHERE order_id IN ").list(piece).run(connection).await?;
+        Sql::new("DELETE FROM order_history WHERE order_id").among(piece).run(connection).await?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) async fn written_since(
              WHERE earlier.lane = later.lane AND earlier.sequence < later.sequence AND earlier.attempts > 0 \
              AND earlier.updated_at > later.generated_at - ",
         );
-        sql.bind(i64::try_from(READ_BEFORE.as_millis()).unwrap_or(i64::MAX)).push(") AND later.id IN ").list(&ids);
+        sql.bind(i64::try_from(READ_BEFORE.as_millis()).unwrap_or(i64::MAX)).push(") AND later.id").among(&ids);
         for row in sql.all(connection).await? {
             found.insert(OrderId::new(row.try_get("", "id")?));
         }

@@ -1,8 +1,8 @@
 //! The database with what belongs to it: the bells and the clock.
 
 use provost_domain::Timestamp;
-use provost_service_kit::{Clock, Database, Engine, Fault, Wake};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+use provost_service_kit::{Clock, Database, Fault, Wake};
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -61,13 +61,7 @@ impl Ledger {
     /// When the database cannot be reached.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, Fault> {
         let transaction = self.database.begin().await?;
-        if self.database.engine() == Engine::Postgres {
-            // Every statement on the ledger has its index. After a burst the planner's statistics are
-            // old, and it would rather read the whole table for a list of 500 ids.
-            let pin = "SELECT set_config('enable_seqscan', 'off', true)";
-            transaction.execute_unprepared(pin).await?;
-        }
-        self.database.order_feed(&transaction, "orders").await?;
+        self.database.order_feed_by_index(&transaction, "orders").await?;
         Ok(transaction)
     }
 
@@ -77,13 +71,10 @@ impl Ledger {
     /// When the database cannot be reached; then nothing was written, or the answer was lost.
     pub(crate) async fn commit(&self, transaction: DatabaseTransaction, rings: Rings) -> Result<(), Fault> {
         let bells = [(rings.news, &self.news), (rings.offers, &self.offers)];
-        for (_, bell) in bells.iter().filter(|(rings, _)| *rings) {
-            bell.announce(&transaction).await?;
-        }
+        let bells: Vec<&Wake> = bells.into_iter().filter(|(rings, _)| *rings).map(|(_, bell)| bell).collect();
+        Wake::announce_all(&bells, &transaction).await?;
         transaction.commit().await?;
-        for (_, bell) in bells.iter().filter(|(rings, _)| *rings) {
-            bell.ring();
-        }
+        bells.into_iter().for_each(Wake::ring);
         Ok(())
     }
 }

@@ -48,7 +48,7 @@ impl Filter {
             sql.push(" AND state = 3");
         }
         if !self.resource_types.is_empty() {
-            sql.push(" AND resource_type IN ").list(&self.resource_types);
+            sql.push(" AND resource_type").among(&self.resource_types);
         }
         for (column, value) in [
             ("entity_type", &self.entity_type),
@@ -122,7 +122,7 @@ pub(crate) async fn count(
     filter: &Filter,
     now: Timestamp,
 ) -> Result<Vec<Count>, Fault> {
-    let mut sql = Sql::new("SELECT resource_type, count(*) AS held FROM orders WHERE lease_until IS NOT NULL");
+    let mut sql = Sql::new("SELECT resource_type, count(*) AS held FROM orders WHERE offer = 2");
     sql.push(" AND lease_until > ").bind(now.millis());
     filter.narrow(&mut sql);
     let mut held: HashMap<String, i64> = HashMap::new();

@@ -1,8 +1,10 @@
 //! The schema. Forward only: a change is a new migration at the end of the list.
 
+mod lean;
 mod manual;
 
 use crate::store::migration_connections::M0002Connections;
+use lean::M0005Lean;
 use manual::M0004Manual;
 use provost_service_kit::feed;
 use sea_orm_migration::prelude::*;
@@ -12,7 +14,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Ledger), Box::new(M0002Connections), Box::new(M0004Manual)]
+        vec![Box::new(M0001Ledger), Box::new(M0002Connections), Box::new(M0004Manual), Box::new(M0005Lean)]
     }
 }
 

@@ -59,7 +59,7 @@ async fn fill_kinds(connection: &SchemaManagerConnection<'_>) -> Result<(), DbEr
         }
         for (kind, sequences) in kinds {
             let mut sql = Sql::new("UPDATE orders SET kind = ");
-            sql.bind(kind).push(" WHERE sequence IN ").list(&sequences).run(connection).await?;
+            sql.bind(kind).push(" WHERE sequence").among(&sequences).run(connection).await?;
         }
         if rows.is_empty() {
             return Ok(());

@@ -23,6 +23,7 @@ pub(crate) mod list;
 mod migration;
 mod migration_connections;
 pub(crate) mod outbox;
+mod rows;
 mod statement;
 
 pub(crate) use batch::{Applied, Batch};

@@ -1,7 +1,8 @@
 //! What the review service must still be told: one line per order, written with the step that
 //! causes it, removed when review has answered.
 
-use crate::store::statement::{self, Sql, pieces};
+use crate::store::rows::Rows;
+use crate::store::statement::{Sql, pieces};
 use provost_domain::{OrderId, Timestamp};
 use provost_service_kit::Fault;
 use sea_orm::ConnectionTrait;
@@ -41,13 +42,13 @@ pub(crate) async fn put(
     reason: &str,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let row =
-        |id: &OrderId| vec![id.uuid().into(), (action as i32).into(), reason.into(), 0_i32.into(), now.millis().into()];
-    let rows: Vec<_> = ids.iter().map(row).collect();
+    let mut rows = Rows::of(&["order_id", "action", "reason", "tries", "due_at"], ids.len());
+    for id in ids {
+        rows.push([id.uuid().into(), (action as i32).into(), reason.into(), 0_i32.into(), now.millis().into()]);
+    }
     let end = " ON CONFLICT (order_id) DO UPDATE SET action = excluded.action, reason = excluded.reason, \
                tries = 0, due_at = excluded.due_at";
-    let columns = ["order_id", "action", "reason", "tries", "due_at"];
-    statement::insert(connection, "review_outbox", &columns, &rows, end).await?;
+    rows.insert(connection, "review_outbox", end).await?;
     Ok(())
 }
 
@@ -84,7 +85,7 @@ pub(crate) async fn take(connection: &impl ConnectionTrait, now: Timestamp, limi
         for piece in pieces(&ids) {
             let mut sql = Sql::new("UPDATE review_outbox SET tries = tries + 1, due_at = ");
             sql.bind(now.plus(doubled.min(WAIT_MAX)).millis());
-            sql.push(" WHERE order_id IN ").list(piece).run(connection).await?;
+            sql.push(" WHERE order_id").among(piece).run(connection).await?;
         }
     }
     Ok(lines)
@@ -99,7 +100,7 @@ pub(crate) async fn done(connection: &impl ConnectionTrait, lines: &[Line]) -> R
         let ids: Vec<Uuid> = lines.iter().filter(|line| line.action == action).map(|line| line.id.uuid()).collect();
         for piece in pieces(&ids) {
             let mut sql = Sql::new("DELETE FROM review_outbox WHERE action = ");
-            sql.bind(action as i32).push(" AND order_id IN ").list(piece).run(connection).await?;
+            sql.bind(action as i32).push(" AND order_id").among(piece).run(connection).await?;
         }
     }
     Ok(())

@@ -1,38 +1,25 @@
-//! Building statements that both engines understand: numbered placeholders, lists and rows of them.
+//! Building statements that both engines understand: numbered placeholders, and lists of values.
 //!
-//! Each number of placeholders is a statement of its own in the engines' caches. Lists are therefore
-//! padded, and rows are cut into chunks, of few fixed sizes.
+//! Each text is a statement of its own in the engines' caches, and is parsed and planned once for each connection
+//! that keeps it. Texts must therefore be few, however many values there are: PostgreSQL takes a list as one array;
+//! on SQLite lists are padded to few fixed sizes.
 
+use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
-/// Sizes of chunks and lists, largest first.
-const SIZES: [usize; 5] = [500, 100, 20, 5, 1];
+/// Sizes of lists, and of chunks of rows, on SQLite; largest first.
+pub(super) const SIZES: [usize; 5] = [500, 100, 20, 5, 1];
 
 /// Stands for a placeholder until the engine is known; no statement holds it otherwise.
 const PLACE: char = '\u{1}';
-
-/// The text with the engine's placeholders. PostgreSQL wants numbers. SQLite looks each named or
-/// numbered one up among all before it, which takes seconds for large inserts, so there they are bare.
-fn placed(text: &str, are_numbered: bool) -> String {
-    let mut placed = String::with_capacity(text.len() * 2);
-    for (index, part) in text.split(PLACE).enumerate() {
-        match index {
-            0 => {}
-            number if are_numbered => {
-                placed.push('$');
-                placed.push_str(&number.to_string());
-            }
-            _ => placed.push('?'),
-        }
-        placed.push_str(part);
-    }
-    placed
-}
+/// Stands for the condition that what is before it is one of a list.
+const AMONG: char = '\u{2}';
 
 /// SQL text under construction, with its values.
 #[derive(Debug, Default)]
 pub(crate) struct Sql {
     text: String,
+    /// What stands at each place; a list is one array.
     values: Vec<Value>,
 }
 
@@ -54,18 +41,12 @@ impl Sql {
         self
     }
 
-    /// Adds `(…)` with the items, padded by repeating the last one.
-    pub(crate) fn list<V: Into<Value> + Clone>(&mut self, items: &[V]) -> &mut Self {
-        let size = SIZES.into_iter().rev().find(|size| *size >= items.len()).unwrap_or(items.len());
-        self.text.push('(');
-        let padding = items.last().into_iter().cycle().take(size.saturating_sub(items.len()));
-        for (index, item) in items.iter().chain(padding).enumerate() {
-            if index > 0 {
-                self.text.push(',');
-            }
-            self.bind(item.clone());
-        }
-        self.text.push(')');
+    /// Adds the condition that what was just written is one of `items`, none of which is NULL.
+    pub(crate) fn among<V: Into<Value> + Clone>(&mut self, items: &[V]) -> &mut Self {
+        let items: Vec<Value> = items.iter().cloned().map(Into::into).collect();
+        let of = items.first().map_or(ArrayType::String, Value::array_type);
+        self.values.push(Value::Array(of, Some(Box::new(items))));
+        self.text.push(AMONG);
         self
     }
 
@@ -80,10 +61,39 @@ impl Sql {
         lines.join("\n")
     }
 
+    /// The text with the engine's placeholders, and the values in their order.
+    ///
+    /// PostgreSQL wants numbers. SQLite looks each named or numbered one up among all before it, which takes seconds
+    /// for large inserts, so there they are bare.
+    fn placed(&mut self, backend: DbBackend) -> (String, Vec<Value>) {
+        let (text, given) = (std::mem::take(&mut self.text), std::mem::take(&mut self.values));
+        let mut placed = String::with_capacity(text.len() * 2);
+        let mut values = Vec::with_capacity(given.len());
+        let mut given = given.into_iter();
+        for part in text.split_inclusive([PLACE, AMONG]) {
+            let Some(words) = part.strip_suffix([PLACE, AMONG]) else {
+                placed.push_str(part);
+                continue;
+            };
+            placed.push_str(words);
+            match given.next() {
+                Some(Value::Array(of, Some(items))) if part.ends_with(AMONG) => {
+                    among(&mut placed, &mut values, backend, of, *items);
+                }
+                Some(value) => {
+                    values.push(value);
+                    place(&mut placed, backend, values.len());
+                }
+                None => {}
+            }
+        }
+        (placed, values)
+    }
+
     fn statement(&mut self, connection: &impl ConnectionTrait) -> Statement {
-        let (text, values) = (std::mem::take(&mut self.text), std::mem::take(&mut self.values));
         let backend = connection.get_database_backend();
-        Statement::from_sql_and_values(backend, placed(&text, backend == DbBackend::Postgres), values)
+        let (text, values) = self.placed(backend);
+        Statement::from_sql_and_values(backend, text, values)
     }
 
     pub(crate) async fn run(&mut self, connection: &impl ConnectionTrait) -> Result<ExecResult, DbErr> {
@@ -99,67 +109,70 @@ impl Sql {
     }
 }
 
+fn place(text: &mut String, backend: DbBackend, number: usize) {
+    if backend == DbBackend::Postgres {
+        text.push('$');
+        text.push_str(&number.to_string());
+    } else {
+        text.push('?');
+    }
+}
+
+fn among(text: &mut String, values: &mut Vec<Value>, backend: DbBackend, of: ArrayType, items: Vec<Value>) {
+    let Some(last) = items.last().cloned() else {
+        text.push_str(" IN (NULL)");
+        return;
+    };
+    if backend == DbBackend::Postgres {
+        values.push(Value::Array(of, Some(Box::new(items))));
+        text.push_str(" = ANY(");
+        place(text, backend, values.len());
+        text.push(')');
+        return;
+    }
+    let size = SIZES.into_iter().rev().find(|size| *size >= items.len()).unwrap_or(items.len());
+    values.extend(items.into_iter().chain(std::iter::repeat(last)).take(size));
+    text.push_str(" IN (?");
+    (1..size).for_each(|_| text.push_str(",?"));
+    text.push(')');
+}
+
 /// Cuts items into pieces for lists.
 pub(crate) fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     items.chunks(500)
-}
-
-/// Cuts rows into chunks of the fixed sizes.
-fn chunks<T>(mut rows: &[T]) -> Vec<&[T]> {
-    let mut chunks = Vec::new();
-    for size in SIZES {
-        while let Some((chunk, rest)) = rows.split_at_checked(size) {
-            chunks.push(chunk);
-            rows = rest;
-        }
-    }
-    chunks
-}
-
-/// Inserts rows of `columns` into `table`, in their order. `end` goes behind the values.
-pub(crate) async fn insert(
-    connection: &impl ConnectionTrait,
-    table: &str,
-    columns: &[&str],
-    rows: &[Vec<Value>],
-    end: &str,
-) -> Result<(), DbErr> {
-    for chunk in chunks(rows) {
-        let mut sql = Sql::new(&format!("INSERT INTO {table} ({}) VALUES ", columns.join(",")));
-        for (index, row) in chunk.iter().enumerate() {
-            sql.push(if index == 0 { "(" } else { ",(" });
-            for (index, value) in row.iter().enumerate() {
-                if index > 0 {
-                    sql.push(",");
-                }
-                sql.bind(value.clone());
-            }
-            sql.push(")");
-        }
-        sql.push(end).run(connection).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn lists_are_padded_to_few_sizes() {
-        let mut sql = Sql::new("x IN ");
-        sql.list(&[7_i64, 8]).push(" AND y = ").bind(1_i64);
-        assert_eq!(placed(&sql.text, true), "x IN ($1,$2,$3,$4,$5) AND y = $6");
-        assert_eq!(placed(&sql.text, false), "x IN (?,?,?,?,?) AND y = ?");
-        assert_eq!(sql.values.get(4), Some(&Value::from(8_i64)));
+    fn sql(items: &[i64]) -> Sql {
+        let mut sql = Sql::new("a = ");
+        sql.bind(1_i64).push(" AND x").among(items).push(" AND y = ").bind("z");
+        sql
     }
 
     #[test]
-    fn rows_are_cut_into_few_sizes_and_none_is_lost() {
-        let rows: Vec<_> = (0..1_127).collect();
-        let chunks = chunks(&rows);
-        assert!(chunks.iter().all(|chunk| SIZES.contains(&chunk.len())));
-        assert_eq!(chunks.concat(), rows);
-        assert_eq!(chunks.len(), 2 + 1 + 1 + 1 + 2);
+    fn postgres_takes_a_list_as_one_array() {
+        let (text, values) = sql(&[7, 8]).placed(DbBackend::Postgres);
+        assert_eq!(text, "a = $1 AND x = ANY($2) AND y = $3");
+        assert_eq!(values, [1_i64.into(), vec![7_i64, 8].into(), "z".into()]);
+        assert_eq!(sql(&[7; 300]).placed(DbBackend::Postgres).0, text, "however long it is");
+    }
+
+    #[test]
+    fn sqlite_pads_lists_to_few_sizes() {
+        let (text, values) = sql(&[7, 8]).placed(DbBackend::Sqlite);
+        assert_eq!(text, "a = ? AND x IN (?,?,?,?,?) AND y = ?");
+        assert_eq!(values, [1_i64, 7, 8, 8, 8, 8].map(Value::from).into_iter().chain(["z".into()]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nothing_is_among_nothing() {
+        for (backend, last) in [(DbBackend::Postgres, "$2"), (DbBackend::Sqlite, "?")] {
+            let (text, values) = sql(&[]).placed(backend);
+            assert!(text.ends_with(&format!("AND x IN (NULL) AND y = {last}")), "{text}");
+            assert_eq!(values, [1_i64.into(), "z".into()]);
+        }
     }
 }

@@ -169,7 +169,7 @@ impl Ledger {
         let mut wrong = Violations::default();
         let mut known: BTreeMap<String, u64> = BTreeMap::new();
         for (index, wire::ConnectionSize { connection, resources }) in sizes.into_iter().enumerate() {
-            wrong.require_text(&format!("sizes[{index}].connection"), &connection, NAME_MAX);
+            wrong.require_text(format_args!("sizes[{index}].connection"), &connection, NAME_MAX);
             match u64::try_from(resources) {
                 Ok(resources) => *known.entry(connection).or_default() += resources,
                 Err(_) => wrong.add(format!("sizes[{index}].resources"), "must not be negative"),

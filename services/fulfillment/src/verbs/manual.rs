@@ -137,7 +137,7 @@ fn filter_of(request: ListManualOrdersRequest, place: &str, now: Timestamp) -> R
         ("owner_key", &owner_key),
         ("assignee", &assignee),
     ] {
-        wrong.check_text(&format!("{place}{name}"), text, NAME_MAX);
+        wrong.check_text(format_args!("{place}{name}"), text, NAME_MAX);
     }
     if unassigned && !assignee.is_empty() {
         wrong.add(format!("{place}unassigned"), "cannot be asked for together with an assignee");

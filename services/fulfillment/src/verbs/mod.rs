@@ -10,6 +10,8 @@ mod each;
 pub(crate) mod expire;
 pub(crate) mod feedback;
 pub(crate) mod manual;
+#[cfg(test)]
+mod plans;
 pub(crate) mod pull;
 pub(crate) mod read;
 pub(crate) mod renew;

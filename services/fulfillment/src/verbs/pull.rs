@@ -49,7 +49,7 @@ impl TryFrom<PullOrdersRequest> for Pull {
             wrong.add("connections", format!("must name 1 to {CONNECTIONS_MAX} connections"));
         }
         for (index, name) in connections.iter().enumerate() {
-            wrong.require_text(&format!("connections[{index}]"), name, NAME_MAX);
+            wrong.require_text(format_args!("connections[{index}]"), name, NAME_MAX);
         }
         connections.sort();
         connections.dedup();

@@ -156,7 +156,7 @@ pub(crate) fn filter_of(filter: OrderFilter, now: Timestamp) -> Result<list::Fil
         wrong.add("filter.resource_types", format!("holds more than {FILTER_VALUES_MAX} names"));
     }
     for (index, name) in resource_types.iter().enumerate().take(FILTER_VALUES_MAX) {
-        wrong.check_text(&format!("filter.resource_types[{index}]"), name, NAME_MAX);
+        wrong.check_text(format_args!("filter.resource_types[{index}]"), name, NAME_MAX);
     }
     let texts = [
         ("connector", &connector),
@@ -167,7 +167,7 @@ pub(crate) fn filter_of(filter: OrderFilter, now: Timestamp) -> Result<list::Fil
         ("error_cause", &error_cause),
     ];
     for (name, text) in texts {
-        wrong.check_text(&format!("filter.{name}"), text, NAME_MAX);
+        wrong.check_text(format_args!("filter.{name}"), text, NAME_MAX);
     }
     let since_at_most = since_at_most("filter.older_than_minutes", older_than_minutes, now, &mut wrong);
     wrong.into_result(list::Filter {

@@ -1,11 +1,11 @@
 //! Accepting orders: idempotent by id and by content; a newer order replaces what its lane has not
 //! yet handed over.
 
-use crate::model::submission::{Place, Prerequisite};
+use crate::model::submission::{Place, Prepared, Prerequisite};
 use crate::model::{Entry, Note, submission};
 use crate::store::{Batch, Ledger, archive, dependencies, entries};
 use crate::verbs::each::ITEMS_MAX;
-use prost::Message;
+use prost::Message as _;
 use provost_contract::fulfillment::v1::SubmitOrdersResponse;
 use provost_contract::types::v1::{self as wire, ProvisioningState};
 use provost_contract::{Violations, from_wire, to_wire};
@@ -50,31 +50,18 @@ impl Ledger {
     /// Takes one message of a submission; when it returns, its accepted orders are durable.
     ///
     /// # Errors
-    /// When the message is empty or too large, or the database cannot be reached; then nothing of
-    /// this message was accepted.
-    pub(crate) async fn submit(&self, submission: Submission, orders: Vec<wire::Order>) -> Result<Submission, Fault> {
-        if orders.is_empty() || orders.len() > ITEMS_MAX {
-            return Err(Fault::invalid("orders", format!("must hold 1 to {ITEMS_MAX} orders in each message")));
+    /// When the database cannot be reached; then nothing of this message was accepted.
+    pub(crate) async fn submit(&self, mut submission: Submission, message: Message) -> Result<Submission, Fault> {
+        let Message { orders, refused } = message;
+        for (id, fault) in refused {
+            submission.reject(id, ProvisioningState::None, &fault);
         }
-        let mut submission = submission;
-        let mut accepted = Vec::with_capacity(orders.len());
-        for (index, order) in orders.into_iter().enumerate() {
-            let id = order.order_id.clone();
-            match read(&format!("orders[{index}]"), order) {
-                Ok(order) => accepted.push(order),
-                Err(wrong) => submission.reject(id, ProvisioningState::None, &wrong.into()),
-            }
-        }
-        self.accept(submission, accepted).await
-    }
-
-    async fn accept(&self, mut submission: Submission, orders: Vec<Order>) -> Result<Submission, Fault> {
         let now = self.now();
         let transaction = self.begin().await?;
-        let mut named: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+        let mut named: Vec<OrderId> = orders.iter().map(|prepared| prepared.order.id).collect();
         let needed: Vec<OrderId> = orders
             .iter()
-            .flat_map(|order| &order.depends_on)
+            .flat_map(|prepared| &prepared.order.depends_on)
             .map(|id| dependencies::successor(*id, &submission.aliases))
             .collect();
         named.extend(&needed);
@@ -84,7 +71,7 @@ impl Ledger {
         let unknown: Vec<OrderId> = named.iter().filter(|id| !known.contains_key(id)).copied().collect();
         known.extend(archive::entries(&transaction, &unknown).await?.into_iter().map(|entry| (entry.id, entry)));
         let replaced: Vec<(OrderId, String)> = needed.iter().filter_map(|id| replaced_in(known.get(id)?)).collect();
-        let mut names: Vec<String> = orders.iter().map(submission::lane).collect();
+        let mut names: Vec<String> = orders.iter().map(|prepared| prepared.lane.clone()).collect();
         names.extend(replaced.iter().map(|(_, lane)| lane.clone()));
         names.sort();
         names.dedup();
@@ -100,19 +87,46 @@ impl Ledger {
             }
         }
         // An order of this message may turn out to be what its lane has already.
-        let twins = orders.iter().filter(|order| needed.contains(&order.id));
-        let twins = twins.filter_map(|order| lanes.get(&submission::lane(order))).flatten().copied();
+        let twins = orders.iter().filter(|prepared| needed.contains(&prepared.order.id));
+        let twins = twins.filter_map(|prepared| lanes.get(&prepared.lane)).flatten().copied();
         let needed = needed.iter().map(|id| dependencies::successor(*id, &submission.aliases));
         let needed: Vec<OrderId> = needed.chain(twins).collect();
         submission.ahead = dependencies::all_ahead(&transaction, &needed).await?;
         submission.note_blocked(&transaction, &batch, &lanes, &orders).await?;
         for order in orders {
-            let lane = lanes.entry(submission::lane(&order)).or_default();
+            let lane = lanes.entry(order.lane.clone()).or_default();
             submission.take(&mut batch, lane, order);
         }
         let rings = batch.save().await?;
         self.commit(transaction, rings).await?;
         Ok(submission)
+    }
+}
+
+/// One message of a submission, read and checked: what needs no look at the ledger.
+#[derive(Debug)]
+pub(crate) struct Message {
+    orders: Vec<Prepared>,
+    /// Ids of orders that cannot be taken, and why.
+    refused: Vec<(String, Fault)>,
+}
+
+impl TryFrom<Vec<wire::Order>> for Message {
+    type Error = Fault;
+
+    fn try_from(orders: Vec<wire::Order>) -> Result<Self, Fault> {
+        if orders.is_empty() || orders.len() > ITEMS_MAX {
+            return Err(Fault::invalid("orders", format!("must hold 1 to {ITEMS_MAX} orders in each message")));
+        }
+        let mut message = Self { orders: Vec::with_capacity(orders.len()), refused: Vec::new() };
+        for (index, order) in orders.into_iter().enumerate() {
+            let id = order.order_id.clone();
+            match read(&format!("orders[{index}]"), order) {
+                Ok(order) => message.orders.push(order.into()),
+                Err(wrong) => message.refused.push((id, wrong.into())),
+            }
+        }
+        Ok(message)
     }
 }
 
@@ -131,10 +145,10 @@ fn read(field: &str, order: wire::Order) -> Result<Order, Violations> {
 
 impl Submission {
     /// Decides on one order. `lane` are the ids of its lane, oldest first.
-    fn take(&mut self, batch: &mut Batch<'_>, lane: &mut Vec<OrderId>, mut order: Order) {
-        let fingerprint = order.fingerprint();
+    fn take(&mut self, batch: &mut Batch<'_>, lane: &mut Vec<OrderId>, mut prepared: Prepared) {
+        let Prepared { order, fingerprint, .. } = &prepared;
         if let Some(known) = batch.entry(order.id) {
-            if known.fingerprint == fingerprint {
+            if known.fingerprint == *fingerprint {
                 self.answer.duplicates += 1;
                 return;
             }
@@ -144,9 +158,9 @@ impl Submission {
             return self.reject(order.id.to_string(), state, &Fault::new(FaultKind::AlreadyExists, message));
         }
         let newest = lane.last().and_then(|id| batch.entry(*id));
-        if let Some(newest) = newest.filter(|newest| newest.fingerprint == fingerprint)
+        if let Some(newest) = newest.filter(|newest| newest.fingerprint == *fingerprint)
             && submission::makes_duplicate(&newest.standing.state)
-            && !self.must_now_be_reviewed(batch, newest, &order)
+            && !self.must_now_be_reviewed(batch, newest, order)
         {
             self.aliases.insert(order.id, newest.id);
             self.answer.duplicates += 1;
@@ -154,12 +168,13 @@ impl Submission {
         }
         // The id is an order's own from here on, whatever it stood for before.
         self.aliases.remove(&order.id);
-        let unmet = match self.unmet(batch, lane, &order) {
+        let unmet = match self.unmet(batch, lane, order) {
             Ok(unmet) => unmet,
             Err(fault) => return self.reject(order.id.to_string(), ProvisioningState::None, &fault),
         };
         let states: Vec<&State> = lane.iter().filter_map(|id| Some(&batch.entry(*id)?.standing.state)).collect();
-        submission::queue_behind(&mut order, &states);
+        prepared.queue_behind(&states);
+        let order = &prepared.order;
         for older in lane.iter() {
             let gives_way = batch.entry(*older).is_some_and(|entry| submission::gives_way(&entry.standing.state));
             if gives_way && batch.supersede(*older, order.id, &self.actor) {
@@ -175,10 +190,10 @@ impl Submission {
             self.blocked.insert(order.id);
         }
         let count = u32::try_from(unmet.len()).unwrap_or(u32::MAX);
-        let entry = submission::entry(&order, fingerprint, place, count, batch.now());
-        let note = Note::new(self.actor.clone(), submission::reason(&order));
+        let entry = submission::entry(&prepared, place, count, batch.now());
+        let note = Note::new(self.actor.clone(), submission::reason(order));
         lane.push(order.id);
-        batch.add(order, entry, &unmet, note);
+        batch.add(prepared, entry, &unmet, note);
         self.answer.accepted += 1;
     }
 
@@ -196,14 +211,14 @@ impl Submission {
         transaction: &DatabaseTransaction,
         batch: &Batch<'_>,
         lanes: &HashMap<String, Vec<OrderId>>,
-        orders: &[Order],
+        orders: &[Prepared],
     ) -> Result<(), Fault> {
         let is_pending =
             |id: &OrderId| batch.entry(*id).is_some_and(|entry| matches!(entry.standing.state, State::Pending { .. }));
         let mut newest: Vec<OrderId> = orders
             .iter()
-            .filter(|order| !order.block_causes.is_empty())
-            .filter_map(|order| lanes.get(&submission::lane(order))?.last().copied())
+            .filter(|prepared| !prepared.order.block_causes.is_empty())
+            .filter_map(|prepared| lanes.get(&prepared.lane)?.last().copied())
             .filter(is_pending)
             .collect();
         newest.sort();

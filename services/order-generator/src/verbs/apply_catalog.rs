@@ -101,7 +101,7 @@ pub(super) fn check_limits(files: &[File]) -> Result<(), Violations> {
         wrong.add("files", format!("hold more than {FILES_MAX} files"));
     }
     for (index, file) in files.iter().enumerate().take(FILES_MAX) {
-        wrong.require_text(&format!("files[{index}].name"), &file.name, provost_contract::NAME_MAX);
+        wrong.require_text(format_args!("files[{index}].name"), &file.name, provost_contract::NAME_MAX);
         if file.content.len() > FILE_BYTES_MAX {
             wrong.add(format!("files[{index}].content"), format!("is larger than {FILE_BYTES_MAX} bytes"));
         }

@@ -82,12 +82,12 @@ fn assignment_of(request: AssignmentRequest, id: Uuid, review_id: &str, wrong: &
         ("name", &request.name),
         ("requested_by", &request.requested_by),
     ] {
-        wrong.require_text(&field(name), text, NAME_MAX);
+        wrong.require_text(field(name), text, NAME_MAX);
     }
     for (name, text) in [("owner.display_name", &owner.display_name), ("display_name", &request.display_name)] {
-        wrong.check_text(&field(name), text, NAME_MAX);
+        wrong.check_text(field(name), text, NAME_MAX);
     }
-    wrong.check_text(&field("comment"), &request.comment, WORDS_MAX);
+    wrong.check_text(field("comment"), &request.comment, WORDS_MAX);
     if request.kind() == EntitlementKind::Unspecified {
         wrong.add(field("kind"), "must be ROLE, COMPOSITE_ROLE or RESOURCE_TYPE");
     }

@@ -12,7 +12,7 @@ use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What an order does to its target resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -257,8 +257,12 @@ impl Order {
             .map(|change| (&change.property, change.operation, change.proposed.as_ref().map(Value::canonical)))
             .collect();
         changes.sort();
+        let mut text = String::new();
         for change in changes {
-            part(&format!("{change:?}"));
+            text.clear();
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{change:?}");
+            part(&text);
         }
         for (name, value) in &self.arguments {
             part(name);
@@ -269,7 +273,9 @@ impl Order {
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+    bytes.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
