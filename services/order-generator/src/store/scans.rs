@@ -84,7 +84,7 @@ async fn ask(connection: &DatabaseConnection, engine: Engine) {
     resources::these(connection, engine, "Account", &["k77".to_owned()]).await.unwrap();
     resources::get(connection, "Account", "k77").await.unwrap();
     ungenerated::read(connection).await.unwrap();
-    ungenerated::linked(connection).await.unwrap();
+    ungenerated::existing(connection).await.unwrap();
     assert!(orders::any(connection).await.unwrap());
     orders::written(connection, names()).await.unwrap();
     orders::moved_since(connection, PEOPLE - 2).await.unwrap();

@@ -104,7 +104,7 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
         until,
         again: plan.survey.owners_of(&refused.ids),
         everybody_again: refused.are_more,
-        linked: Some(plan.survey.linked()),
+        existing: Some(plan.survey.existing()),
     });
     generate::note(generator, &plan.head.id, &applied.actor, &options, &generated, left).await?;
     tracing::info!(

@@ -141,6 +141,28 @@ impl Assignment {
         }
     }
 
+    /// It is its owner's, and there: synchronization has shown it, or it was written and is not seen yet. What
+    /// thresholds count against.
+    pub(crate) fn exists(&self) -> bool {
+        if self.found || self.proposed {
+            return false;
+        }
+        let is_written = || match (self.wanted.as_ref().map(|wanted| wanted.kind), self.wish) {
+            // Nothing is changed or deleted but what is there, or is on its way.
+            (Some(OrderKind::Update | OrderKind::Deletion), _) => true,
+            (None, Wish::Have) => {
+                self.state == ProvisioningState::Executed && self.workflow != WorkflowState::NonConforming
+            }
+            // Left alone, and for once not by an order that was executed.
+            (None, Wish::Lose) => matches!(
+                self.workflow,
+                WorkflowState::Declined | WorkflowState::NonConforming | WorkflowState::Approved
+            ),
+            _ => false,
+        };
+        self.linked || is_written()
+    }
+
     /// One that says nothing yet but whose it is, and by which resource type.
     pub(crate) fn empty(owner: Owner, resource_type: &str) -> Self {
         Self {

@@ -28,7 +28,7 @@ use super::assign::{Assignment, Wish, place};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
-use provost_domain::{Order, OrderId, Owner, Timestamp, WorkflowState};
+use provost_domain::{Order, OrderId, OrderKind, Owner, Timestamp, WorkflowState};
 use std::collections::{BTreeMap, HashSet};
 
 /// How a generation was asked for.
@@ -73,6 +73,10 @@ pub struct Standing {
     target_key: Box<str>,
     wish: Wish,
     linked: bool,
+    /// It is there: seen, or written and not seen yet.
+    exists: bool,
+    /// What is wanted is that it comes to be, or comes to be its owner's.
+    is_to_be_made: bool,
     ours: bool,
     /// A person declined that it is deleted.
     is_kept: bool,
@@ -96,6 +100,10 @@ impl Standing {
             wish: assignment.wish,
             // What nobody has is there, but by none of the type's rules.
             linked: assignment.linked && !assignment.found,
+            exists: assignment.exists(),
+            is_to_be_made: assignment.wanted.as_ref().is_some_and(|wanted| {
+                matches!(wanted.kind, OrderKind::Addition | OrderKind::Association)
+            }),
             ours: assignment.is_ours(),
             is_kept: is_lost && assignment.wanted.is_none() && assignment.workflow == WorkflowState::Declined,
             needs_a_look: may_need_an_order(assignment),
@@ -267,7 +275,7 @@ pub fn generate(
     let in_need = assignments.iter().zip(&standings).enumerate().filter(|(_, (_, standing))| standing.needs_a_look());
     let looks = in_need.filter_map(|(place, (assignment, _))| ground.look(place, assignment, new_id())).collect();
     let inventory = Inventory {
-        linked: Inventory::linked(catalog, &standings),
+        existing: Inventory::existing(catalog, &standings),
         provisioned: Inventory::provisioned(catalog, lanes),
     };
     let decided = decide(catalog, &standings, looks, &Afoot::in_lanes(lanes), inventory);
