@@ -247,10 +247,13 @@ pub struct Wanted {
     pub changes: Vec<Change>,
 }
 
+/// The argument that names a person's decision.
+const ASKED_BY: &str = "reconciliation";
+
 /// The argument by which an order says that a person asked for it. It makes the order another one than the order
 /// before it that asked for the same and was declined, or executed without effect.
 fn asked_by(decision: &Decision) -> (String, String) {
-    ("reconciliation".to_owned(), decision.id.clone())
+    (ASKED_BY.to_owned(), decision.id.clone())
 }
 
 /// Everything that the comparison of one assignment looks at.
@@ -397,6 +400,8 @@ impl<'a, 'r> Situation<'a, 'r> {
             linked: ours.is_some_and(|previous| previous.linked || has_come()),
             ours: ours.is_some(),
             correlated: ours.and_then(|previous| previous.correlated.clone()),
+            // Should it be lost before the rule is mended, these are the last that were computed.
+            arguments: self.previous.map(|previous| previous.arguments.clone()).unwrap_or_default(),
             properties,
             ..self.base(key, Wish::Unknown)
         }
