@@ -113,6 +113,7 @@ impl Survey {
             lanes.extend(orders::open_of(connection, engine, &keys).await?.into_values().flatten());
             let claimed = seen.standings.iter().filter_map(|standing| standing.lane(&loaded.catalog));
             lanes.extend(claimed.map(|lane| orders::lane_text(&lane)));
+            lanes.extend(seen.looks.iter().flat_map(Look::links).map(orders::lane_text));
         }
         let ids: HashSet<OwnerId> = keys.iter().map(|(entity_type, key)| OwnerId::named(entity_type, key)).collect();
         let afoot = afoot_in(generator, &lanes.into_iter().collect::<Vec<_>>(), &ids).await?;
@@ -230,7 +231,8 @@ async fn look(
         let look = |one: InNeed| {
             // What it asks for is compared with the orders of its lanes, and with nothing else.
             let is_compared = one.lanes.iter().any(|lane| lanes.contains_key(lane));
-            let assignment = if is_compared { one.body.read_to(Depth::Order)? } else { one.glance };
+            // Who is linked to what is made waits for that.
+            let assignment = if is_compared || ground.asks_for_changes(&one.glance) { one.body.read_to(Depth::Order)? } else { one.glance };
             Ok(ground.look(one.place, &assignment, OrderId::new(new_id())))
         };
         let looks = in_need.into_iter().filter_map(|one| look(one).transpose()).collect::<Result<_, Fault>>()?;

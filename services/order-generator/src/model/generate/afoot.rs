@@ -21,6 +21,17 @@ pub struct Newest {
 }
 
 impl Newest {
+    /// It may yet be written, and has not been.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(
+            self.state,
+            ProvisioningState::Pending
+                | ProvisioningState::Transmitted
+                | ProvisioningState::Errored
+                | ProvisioningState::AwaitingApproval
+        )
+    }
+
     /// Once it is written, the resource is there and its owner's.
     const fn makes(&self) -> bool {
         matches!(self.kind, OrderKind::Addition | OrderKind::Association)

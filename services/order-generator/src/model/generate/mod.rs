@@ -12,6 +12,7 @@
 mod afoot;
 mod claimants;
 mod lane;
+mod linked;
 mod order;
 mod prerequisites;
 pub mod priority;
@@ -28,6 +29,7 @@ use super::assign::{Assignment, Wish, place};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
+use linked::LinkProperties;
 use provost_domain::{Order, OrderId, OrderKind, Owner, Timestamp, WorkflowState};
 use std::collections::{BTreeMap, HashSet};
 
@@ -157,6 +159,7 @@ pub struct Ground<'a> {
     /// [`lanes_of_assignment`] of whatever is looked at.
     lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>,
     run: &'a Run,
+    links: LinkProperties<'a>,
 }
 
 /// What a generation decided, before any order is written out.
@@ -185,8 +188,14 @@ impl Decided {
 
 impl<'a> Ground<'a> {
     /// What a generation is decided from.
-    pub const fn new(catalog: &'a Catalog, lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>, run: &'a Run) -> Self {
-        Self { catalog, lanes, run }
+    pub fn new(catalog: &'a Catalog, lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>, run: &'a Run) -> Self {
+        Self { catalog, lanes, run, links: LinkProperties::of(catalog) }
+    }
+
+    /// Whether a look at an assignment needs to see what it changes, also when there is no order beside it.
+    pub fn asks_for_changes(&self, assignment: &Assignment) -> bool {
+        let kind = self.catalog.resource_type_place(&assignment.resource_type);
+        kind.is_some_and(|kind| self.links.speak(kind))
     }
 
     /// Looks at one assignment, alone: safe to do side by side. `place` names it in what comes after.
@@ -237,7 +246,7 @@ pub fn decide(
     }
     let mut notes = Vec::new();
     let prerequisites = prerequisites::Prerequisites { catalog, afoot, standings };
-    let new = prerequisites.first(new, &mut notes);
+    let new = linked::first(catalog, standings, afoot, prerequisites.first(new, &mut notes));
     let verdicts = thresholds::verdicts(catalog, standings, &inventory, &new);
     notes.extend(thresholds::first_loads(&verdicts));
     Decided { cancel: afoot.unneeded(&needed), new, known, inventory, verdicts, notes }

@@ -151,7 +151,7 @@ impl Prerequisites<'_> {
         let lane = self.lane(prerequisite);
         let newest = lane.and_then(|lane| self.afoot.newest(lane));
         let is_going = newest.is_some_and(|newest| {
-            newest.kind == OrderKind::Deletion && (is_open(newest.state) || newest.state == ProvisioningState::Executed)
+            newest.kind == OrderKind::Deletion && (newest.is_open() || newest.state == ProvisioningState::Executed)
         });
         match prerequisite.wish {
             // Whether that Deletion is cancelled in time, nobody knows yet.
@@ -167,7 +167,7 @@ impl Prerequisites<'_> {
         }
         match lane.and_then(|lane| self.afoot.maker(lane)) {
             Some(maker) if maker.state == ProvisioningState::Executed => Wait::Nothing,
-            Some(maker) if is_open(maker.state) => Wait::For(vec![maker.id]),
+            Some(maker) if maker.is_open() => Wait::For(vec![maker.id]),
             _ => otherwise,
         }
     }
@@ -187,7 +187,7 @@ impl Prerequisites<'_> {
                 return Wait::Later;
             }
             let newest = self.lane(standing).and_then(|lane| self.afoot.newest(lane));
-            let deletion = newest.filter(|newest| newest.kind == OrderKind::Deletion && is_open(newest.state));
+            let deletion = newest.filter(|newest| newest.kind == OrderKind::Deletion && newest.is_open());
             orders.extend(deletion.map(|deletion| deletion.id));
         }
         if orders.is_empty() { Wait::Nothing } else { Wait::For(orders) }
@@ -202,15 +202,4 @@ impl Prerequisites<'_> {
 
 fn held(standing: &Standing) -> Held<'_> {
     (standing.kind, &standing.owner_key)
-}
-
-/// It may yet be written, and has not been.
-const fn is_open(state: ProvisioningState) -> bool {
-    matches!(
-        state,
-        ProvisioningState::Pending
-            | ProvisioningState::Transmitted
-            | ProvisioningState::Errored
-            | ProvisioningState::AwaitingApproval
-    )
 }

@@ -25,7 +25,11 @@ entity_types:
   - name: Account
     connector: app
     key: login
-    properties: [ { name: login, type: string }, { name: title, type: string } ]
+    properties:
+      - { name: login, type: string }
+      - { name: title, type: string }
+      - { name: home, navigation: Archive }
+      - { name: head, navigation: Account }
   - name: Mailbox
     connector: app
     key: address
@@ -330,6 +334,81 @@ fn what_is_on_its_way_is_waited_for_also_when_a_change_of_it_came_after() {
     assert_eq!(only(&mailbox).depends_on, [account], "for what makes it, not for what changes it");
     ledger.set(account, S::Executed);
     assert!(only(&ledger.generate(&[coming(), adds("Mailbox", "ada")])).depends_on.is_empty());
+}
+
+/// One that is also linked: a property, and the key of what it points at.
+fn linking(mut assignment: Assignment, property: &str, key: &str) -> Assignment {
+    let change = json!({
+        "property": property, "operation": "Set", "proposed": { "string": key }, "current": null,
+        "sensitive": false, "write_only": false, "why": [],
+    });
+    let wanted = assignment.wanted.as_mut().expect("an order");
+    wanted.changes.push(serde_json::from_value(change).expect("a change"));
+    assignment
+}
+
+fn waits(generation: &Generation) -> Vec<(String, Vec<String>)> {
+    let name = |id: &OrderId| {
+        let of = generation.orders.iter().find(|order| order.id == *id);
+        of.map_or_else(|| "the ledger's".to_owned(), |order| format!("{} {}", order.resource_type, order.target_key))
+    };
+    let one = |order: &Order| (name(&order.id), order.depends_on.iter().map(name).collect());
+    generation.orders.iter().map(one).collect()
+}
+
+fn waiting(name: &str, on: &[&str]) -> (String, Vec<String>) {
+    (name.to_owned(), on.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn what_is_linked_to_is_made_first() {
+    // Bob's archive needs his mailbox, which needs his account; Ada's account is to point at it.
+    let bob = ["Account", "Mailbox", "Archive"].map(|kind| adds(kind, "bob"));
+    let mut all = vec![linking(updates("Account", "ada", "Boss"), "home", "bob")];
+    all.extend(bob);
+    let generation = Ledger::default().generate(&all);
+    assert_eq!(
+        waits(&generation),
+        [
+            waiting("Account bob", &[]),
+            waiting("Mailbox bob", &["Account bob"]),
+            waiting("Archive bob", &["Mailbox bob"]),
+            waiting("Account ada", &["Archive bob"]),
+        ]
+    );
+    // It is in the ledger already.
+    let mut ledger = Ledger::default();
+    let first = ledger.generate(&["Account", "Mailbox", "Archive"].map(|kind| adds(kind, "bob")));
+    ledger.submit(&first);
+    let second = ledger.generate(&all);
+    let archive = first.orders.iter().find(|order| order.resource_type == "Archive").expect("an order").id;
+    assert_eq!(only(&second).depends_on, [archive]);
+    // It is written, and nothing has to be waited for.
+    ledger.set(archive, S::Executed);
+    assert!(only(&ledger.generate(&all)).depends_on.is_empty());
+    // What is there is waited for by nobody, nor is what nobody makes.
+    let there = [linking(updates("Account", "ada", "Boss"), "home", "bob"), updates("Archive", "bob", "Boss")];
+    assert!(Ledger::default().generate(&there).orders.iter().all(|order| order.depends_on.is_empty()));
+}
+
+#[test]
+fn of_a_circle_of_links_one_is_not_waited_for() {
+    let all = [
+        linking(adds("Account", "ada"), "head", "bob"),
+        linking(adds("Account", "bob"), "head", "cleo"),
+        linking(adds("Account", "cleo"), "head", "ada"),
+        linking(adds("Account", "dan"), "head", "dan"),
+    ];
+    let generation = Ledger::default().generate(&all);
+    assert_eq!(
+        waits(&generation),
+        [
+            waiting("Account cleo", &[]),
+            waiting("Account bob", &["Account cleo"]),
+            waiting("Account ada", &["Account bob"]),
+            waiting("Account dan", &[]),
+        ]
+    );
 }
 
 #[test]
