@@ -1,9 +1,9 @@
 //! The schema, step by step. Forward only; a step that was released is never edited.
 
-mod existing_counts;
 mod held_orders;
 mod incremental;
 mod requests;
+mod thresholds;
 mod ungenerated;
 mod virtual_resources;
 
@@ -26,7 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(Incremental),
             Box::new(ungenerated::Ungenerated),
             Box::new(virtual_resources::VirtualResources),
-            Box::new(existing_counts::ExistingCounts),
+            Box::new(thresholds::Thresholds),
         ]
     }
 }
