@@ -186,6 +186,12 @@ impl Suite {
         Ok(generated.submitted)
     }
 
+    async fn plan(mut calls: OrderGeneratorServiceClient<Channel>) -> Result<()> {
+        let mut planned = calls.plan_orders(pb::PlanOrdersRequest::default()).await?.into_inner();
+        while planned.message().await?.is_some() {}
+        Ok(())
+    }
+
     async fn drive(&mut self, organisation: &Mutex<Organisation>, factor: usize) -> Result<()> {
         let content = catalog(factor);
         let files = vec![pb::CatalogFile { name: "catalog.yaml".into(), content }];
@@ -225,6 +231,8 @@ impl Suite {
         let calls = self.calls();
         let submitted = self.phase("generation for all, nothing new", people, Self::generate(calls, false)).await?;
         ensure!(submitted == 0, "{submitted} orders were submitted though nothing changed");
+        let calls = self.calls();
+        self.phase("plan, nothing new", people, Self::plan(calls)).await?;
         let calls = self.calls();
         let one = async {
             for number in 0..TIMES {

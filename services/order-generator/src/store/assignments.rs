@@ -7,7 +7,7 @@ use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
 use crate::model::assign::Assignment;
 use futures::{Stream, TryStreamExt, stream};
-use provost_service_kit::{Engine, Fault};
+use provost_service_kit::{Engine, Fault, Wanted, each};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
@@ -117,17 +117,19 @@ pub(crate) async fn by_keys(
     engine: Engine,
     keys: &[AssignmentKey],
 ) -> Result<Vec<Option<Body>>, DbErr> {
-    let mut found: HashMap<AssignmentKey, Body> = HashMap::with_capacity(keys.len());
-    for chunk in keys.chunks(engine.rows_per_statement(3)) {
-        let these = Expr::tuple([
-            Expr::col(assignment::Column::OwnerType),
-            Expr::col(assignment::Column::OwnerKey),
-            Expr::col(assignment::Column::ResourceType),
-        ])
-        .in_tuples(chunk.iter().cloned());
-        let rows = assignment::Entity::find().filter(these).all(connection).await?;
-        found.extend(rows.into_iter().map(keyed));
-    }
+    let wanted = [
+        (
+            assignment::Column::OwnerType,
+            Wanted::Texts(keys.iter().map(|(owner_type, ..)| owner_type.as_str()).collect()),
+        ),
+        (
+            assignment::Column::OwnerKey,
+            Wanted::Texts(keys.iter().map(|(_, owner_key, _)| owner_key.as_str()).collect()),
+        ),
+        (assignment::Column::ResourceType, Wanted::Texts(keys.iter().map(|(.., name)| name.as_str()).collect())),
+    ];
+    let rows = assignment::Entity::find().from_raw_sql(each(engine, assignment::Entity::find(), &wanted));
+    let mut found: HashMap<AssignmentKey, Body> = rows.all(connection).await?.into_iter().map(keyed).collect();
     Ok(keys.iter().map(|key| found.remove(key)).collect())
 }
 
@@ -139,14 +141,10 @@ pub(crate) async fn these_owners(
 ) -> Result<HashMap<OwnerKey, String>, DbErr> {
     let mut found = HashMap::with_capacity(owners.len());
     for (entity_type, keys) in by_type(owners) {
-        for chunk in keys.chunks(engine.rows_per_statement(1)) {
-            let rows = owner::Entity::find()
-                .filter(owner::Column::EntityType.eq(entity_type))
-                .filter(owner::Column::Key.is_in(chunk.iter().copied()))
-                .all(connection)
-                .await?;
-            found.extend(rows.into_iter().map(|row| ((row.entity_type, row.key), row.body)));
-        }
+        let query = owner::Entity::find().filter(owner::Column::EntityType.eq(entity_type));
+        let these = each(engine, query, &[(owner::Column::Key, Wanted::Texts(keys))]);
+        let rows = owner::Entity::find().from_raw_sql(these).all(connection).await?;
+        found.extend(rows.into_iter().map(|row| ((row.entity_type, row.key), row.body)));
     }
     Ok(found)
 }
@@ -159,14 +157,10 @@ pub(crate) async fn of_owners(
 ) -> Result<HashMap<AssignmentKey, Body>, DbErr> {
     let mut found = HashMap::with_capacity(owners.len());
     for (entity_type, keys) in by_type(owners) {
-        for chunk in keys.chunks(engine.rows_per_statement(1)) {
-            let rows = assignment::Entity::find()
-                .filter(assignment::Column::OwnerType.eq(entity_type))
-                .filter(assignment::Column::OwnerKey.is_in(chunk.iter().copied()))
-                .all(connection)
-                .await?;
-            found.extend(rows.into_iter().map(keyed));
-        }
+        let query = assignment::Entity::find().filter(assignment::Column::OwnerType.eq(entity_type));
+        let these = each(engine, query, &[(assignment::Column::OwnerKey, Wanted::Texts(keys))]);
+        let rows = assignment::Entity::find().from_raw_sql(these).all(connection).await?;
+        found.extend(rows.into_iter().map(keyed));
     }
     Ok(found)
 }

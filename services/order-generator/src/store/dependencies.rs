@@ -5,10 +5,11 @@ use super::assignments::OwnerKey;
 use super::entity::{dependency, dependent};
 use crate::model::need::Need;
 use provost_domain::Timestamp;
-use provost_service_kit::Engine;
+use provost_service_kit::{Engine, Wanted, between, each};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -39,20 +40,16 @@ pub(crate) async fn of_owners(
 ) -> Result<HashMap<OwnerKey, Dependencies>, DbErr> {
     let mut found = HashMap::with_capacity(owners.len());
     for (entity_type, keys) in by_type(owners) {
-        for chunk in keys.chunks(engine.rows_per_statement(1) - 1) {
-            let rows = dependency::Entity::find()
-                .filter(dependency::Column::OwnerType.eq(entity_type))
-                .filter(dependency::Column::OwnerKey.is_in(chunk.iter().copied()))
-                .all(connection)
-                .await?;
-            for dependency::Model { owner_type, owner_key, claims, needs, next_change } in rows {
-                let kept = Dependencies {
-                    claims: from_bytes(&claims),
-                    needs: from_bytes(&needs),
-                    next_change: next_change.map(Timestamp::from_millis),
-                };
-                found.insert((owner_type, owner_key), kept);
-            }
+        let query = dependency::Entity::find().filter(dependency::Column::OwnerType.eq(entity_type));
+        let these = each(engine, query, &[(dependency::Column::OwnerKey, Wanted::Texts(keys))]);
+        let rows = dependency::Entity::find().from_raw_sql(these).all(connection).await?;
+        for dependency::Model { owner_type, owner_key, claims, needs, next_change } in rows {
+            let kept = Dependencies {
+                claims: from_bytes(&claims),
+                needs: from_bytes(&needs),
+                next_change: next_change.map(Timestamp::from_millis),
+            };
+            found.insert((owner_type, owner_key), kept);
         }
     }
     Ok(found)
@@ -67,15 +64,22 @@ pub(crate) fn by_type<'a>(owners: &[&'a OwnerKey]) -> BTreeMap<&'a str, Vec<&'a 
     found
 }
 
+/// These owners, by the columns of type and key, for [`each`].
+pub(crate) fn wanted<'a, C>([owner_type, key]: [C; 2], owners: &[&'a OwnerKey]) -> [(C, Wanted<'a>); 2] {
+    let (types, keys) = owners.iter().map(|(owner_type, key)| (owner_type.as_str(), key.as_str())).unzip();
+    [(owner_type, Wanted::Texts(types)), (key, Wanted::Texts(keys))]
+}
+
 /// Whose results may be other ones by now.
-pub(crate) async fn due(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<OwnerKey>, DbErr> {
-    dependency::Entity::find()
-        .select_only()
-        .columns([dependency::Column::OwnerType, dependency::Column::OwnerKey])
-        .filter(dependency::Column::NextChange.lte(now.millis()))
-        .into_tuple()
-        .all(connection)
-        .await
+pub(crate) async fn due(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    now: Timestamp,
+) -> Result<Vec<OwnerKey>, DbErr> {
+    let query = dependency::Entity::find();
+    let query = query.select_only().columns([dependency::Column::OwnerType, dependency::Column::OwnerKey]);
+    let due = between(engine, query, dependency::Column::NextChange, i64::MIN, now.millis());
+    connection.query_all_raw(due).await?.iter().map(QueryResult::try_get_many_by_index).collect()
 }
 
 /// When the first result may be another one.
@@ -98,19 +102,11 @@ pub(crate) async fn dependents(
     engine: Engine,
     needs: &BTreeSet<Need>,
 ) -> Result<BTreeSet<OwnerKey>, DbErr> {
-    let needs: Vec<i64> = needs.iter().map(|need| need.0).collect();
-    let mut found = BTreeSet::new();
-    for chunk in needs.chunks(engine.rows_per_statement(1)) {
-        let rows: Vec<OwnerKey> = dependent::Entity::find()
-            .select_only()
-            .columns([dependent::Column::OwnerType, dependent::Column::OwnerKey])
-            .filter(dependent::Column::Need.is_in(chunk.iter().copied()))
-            .into_tuple()
-            .all(connection)
-            .await?;
-        found.extend(rows);
-    }
-    Ok(found)
+    let query = dependent::Entity::find();
+    let query = query.select_only().columns([dependent::Column::OwnerType, dependent::Column::OwnerKey]);
+    let wanted = [(dependent::Column::Need, Wanted::Numbers(needs.iter().map(|need| need.0).collect()))];
+    let rows = connection.query_all_raw(each(engine, query, &wanted)).await?;
+    rows.iter().map(QueryResult::try_get_many_by_index).collect()
 }
 
 /// What becomes of what is kept of an owner.

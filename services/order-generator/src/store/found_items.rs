@@ -1,14 +1,15 @@
 //! What was found and waits for people: a copy of what the assignments say, one row for each decision that
 //! somebody has to make, so that it can be listed over everybody.
 
+use super::dependencies::wanted;
 use super::entity::found_item::{ActiveModel, Column, Entity, Model};
 use super::{from_json, to_json};
 use crate::model::claims::OwnerKey;
 use crate::model::found::{Item, Kind};
-use provost_service_kit::{Engine, Fault};
-use sea_orm::sea_query::{Expr, OnConflict};
+use provost_service_kit::{Engine, Fault, each};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,12 +23,9 @@ pub(crate) async fn of_owners(
     owners: &[&OwnerKey],
 ) -> Result<HashMap<OwnerKey, HashMap<String, String>>, Fault> {
     let mut found: HashMap<OwnerKey, HashMap<String, String>> = HashMap::new();
-    for chunk in owners.chunks(engine.rows_per_statement(2)) {
-        let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
-            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
-        for row in Entity::find().filter(these).all(connection).await? {
-            found.entry((row.owner_type, row.owner_key)).or_default().insert(row.item_id, row.body);
-        }
+    let these = each(engine, Entity::find(), &wanted([Column::OwnerType, Column::OwnerKey], owners));
+    for row in Entity::find().from_raw_sql(these).all(connection).await? {
+        found.entry((row.owner_type, row.owner_key)).or_default().insert(row.item_id, row.body);
     }
     Ok(found)
 }
@@ -162,16 +160,13 @@ pub(crate) async fn roles_of(
     engine: Engine,
     owners: &[&OwnerKey],
 ) -> Result<Vec<(String, Item)>, Fault> {
-    let mut found = Vec::new();
-    for chunk in owners.chunks(engine.rows_per_statement(3)) {
-        let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
-            .in_tuples(chunk.iter().map(|(entity_type, key)| (entity_type.clone(), key.clone())));
-        let query = Entity::find().filter(these).filter(Column::Kind.eq(Kind::Role.number()));
-        for row in query.order_by_asc(Column::Position).all(connection).await? {
-            found.push((row.item_id, from_json(&row.body)?));
-        }
-    }
-    Ok(found)
+    let roles = Entity::find().filter(Column::Kind.eq(Kind::Role.number()));
+    let mut rows = Entity::find()
+        .from_raw_sql(each(engine, roles, &wanted([Column::OwnerType, Column::OwnerKey], owners)))
+        .all(connection)
+        .await?;
+    rows.sort_unstable_by(|one, other| one.position.cmp(&other.position));
+    rows.into_iter().map(|row| Ok((row.item_id, from_json(&row.body)?))).collect()
 }
 
 /// Takes items out that were decided: should they still differ, the next computation says so again.

@@ -10,11 +10,11 @@ use prost::Message;
 use provost_contract::from_wire;
 use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, Owner, ProvisioningState};
 use provost_domain::{Lane, Timestamp};
-use provost_service_kit::{Engine, Fault};
+use provost_service_kit::{Engine, Fault, Wanted, between, each, each_of_sql};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Statement, StreamTrait,
+    QueryResult, QuerySelect, QueryTrait, Statement, StreamTrait,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -172,14 +172,8 @@ pub(crate) async fn by_ids(
     engine: Engine,
     ids: &[&str],
 ) -> Result<Vec<OrderRecord>, Fault> {
-    let mut found = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(engine.rows_per_statement(1)) {
-        let rows = Entity::find().filter(Column::OrderId.is_in(chunk.iter().copied())).all(connection).await?;
-        for row in &rows {
-            found.push(read(row)?);
-        }
-    }
-    Ok(found)
+    let these = each(engine, Entity::find(), &[(Column::OrderId, Wanted::Texts(ids.to_vec()))]);
+    Entity::find().from_raw_sql(these).all(connection).await?.iter().map(read).collect()
 }
 
 /// Where an order stands, at a glance.
@@ -214,12 +208,9 @@ pub(crate) async fn glances_of(
     engine: Engine,
     ids: &[&str],
 ) -> Result<Vec<Glance>, DbErr> {
-    let mut found = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(engine.rows_per_statement(1)) {
-        let query = glances().filter(Column::OrderId.is_in(chunk.iter().copied()));
-        found.extend(query.into_tuple().all(connection).await?.into_iter().map(glance));
-    }
-    Ok(found)
+    let these = each(engine, glances(), &[(Column::OrderId, Wanted::Texts(ids.to_vec()))]);
+    let rows = connection.query_all_raw(these).await?;
+    rows.iter().map(|row| row.try_get_many_by_index().map(glance)).collect()
 }
 
 /// The newest order of each lane that was not replaced or cancelled, by lane.
@@ -252,14 +243,25 @@ pub(crate) async fn newest_of_lanes(
 /// verified, and of the verified ones those that say more than an order before them, which are the lane's
 /// newest and whatever came after an order that is not verified. Lanes grow for years, and what was
 /// verified long ago says nothing that synchronization does not show.
-pub(crate) async fn that_count(connection: &(impl ConnectionTrait + StreamTrait)) -> Result<Vec<OrderRecord>, Fault> {
-    let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), that_count_in(""));
-    let mut rows = Entity::find().from_raw_sql(statement).stream(connection).await?;
-    let mut found = Vec::new();
+///
+/// `each` is shown one after another, with whether an order of its lane is not verified.
+pub(crate) async fn that_count(
+    connection: &(impl ConnectionTrait + StreamTrait),
+    mut each: impl FnMut(Counting, bool) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let open = Entity::find().select_only().column(Column::Lane).distinct();
+    let open = open.filter(Column::State.ne(ProvisioningState::Verified as i32));
+    let open = open.filter(Column::InactiveReason.is_not_in(GONE)).into_tuple::<String>().all(connection).await?;
+    let open: HashSet<String> = open.into_iter().collect();
+    let backend = ConnectionTrait::get_database_backend(connection);
+    let rows = connection.stream_raw(Statement::from_string(backend, that_count_in_all())).await?;
+    let mut rows = std::pin::pin!(rows);
     while let Some(row) = rows.try_next().await? {
-        found.push(read(&row)?);
+        let counting = counting(&row)?;
+        let is_open = open.contains(&counting.lane);
+        each(counting, is_open)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Of these lanes, the orders that the role model looks at, oldest first in each lane.
@@ -268,17 +270,31 @@ pub(crate) async fn that_count_of(
     engine: Engine,
     lanes: &[String],
 ) -> Result<Vec<Counting>, DbErr> {
-    let backend = ConnectionTrait::get_database_backend(connection);
-    let mut found = Vec::new();
-    for chunk in lanes.chunks(engine.rows_per_statement(1)) {
-        let places = (1..=chunk.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-        let sql = that_count_in(&format!(" AND lane IN ({places})"));
-        let values = chunk.iter().map(|lane| lane.as_str().into());
-        let rows = Entity::find().from_raw_sql(Statement::from_sql_and_values(backend, sql, values));
-        let counting = |row: Model| Counting { lane: row.lane, state: row.state, record: row.record };
-        found.extend(rows.all(connection).await?.into_iter().map(counting));
-    }
-    Ok(found)
+    let these = each_of_sql(engine, "lane", &texts(lanes), that_count_of_lanes);
+    connection.query_all_raw(these).await?.iter().map(counting).collect()
+}
+
+fn counting(row: &QueryResult) -> Result<Counting, DbErr> {
+    let (lane, state, record) = row.try_get_many_by_index()?;
+    Ok(Counting { lane, state, record })
+}
+
+fn texts(lanes: &[String]) -> Wanted<'_> {
+    Wanted::Texts(lanes.iter().map(String::as_str).collect())
+}
+
+/// The lane, state and record of the orders that count, of lanes of which a condition holds.
+fn that_count_of_lanes(condition: &str) -> String {
+    let verified = ProvisioningState::Verified as i32;
+    let [superseded, cancelled] = GONE;
+    format!(
+        "SELECT lane, state, record FROM (SELECT lane, state, record, sequence, \
+         MAX(CASE WHEN state = {verified} THEN sequence END) OVER (PARTITION BY lane) AS newest_verified, \
+         MIN(CASE WHEN state <> {verified} THEN sequence END) OVER (PARTITION BY lane) AS oldest_other \
+         FROM orders WHERE {condition} AND inactive_reason NOT IN ({superseded}, {cancelled})) AS placed \
+         WHERE state <> {verified} OR sequence = newest_verified OR sequence > oldest_other \
+         ORDER BY sequence"
+    )
 }
 
 /// An order that the role model looks at, not yet decoded.
@@ -312,15 +328,16 @@ impl Counting {
     }
 }
 
-fn that_count_in(lanes: &str) -> String {
+/// The orders that count in all lanes; the records come last, so that windows do not carry them.
+fn that_count_in_all() -> String {
     let verified = ProvisioningState::Verified as i32;
     let [superseded, cancelled] = GONE;
     format!(
-        "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM (\
+        "SELECT lane, state, record FROM orders WHERE order_id IN (SELECT order_id FROM (\
          SELECT order_id, state, sequence, \
          MAX(CASE WHEN state = {verified} THEN sequence END) OVER (PARTITION BY lane) AS newest_verified, \
          MIN(CASE WHEN state <> {verified} THEN sequence END) OVER (PARTITION BY lane) AS oldest_other \
-         FROM orders WHERE inactive_reason NOT IN ({superseded}, {cancelled}){lanes}) AS placed \
+         FROM orders WHERE inactive_reason NOT IN ({superseded}, {cancelled})) AS placed \
          WHERE state <> {verified} OR sequence = newest_verified OR sequence > oldest_other) \
          ORDER BY sequence"
     )
@@ -328,8 +345,14 @@ fn that_count_in(lanes: &str) -> String {
 
 /// Whom the orders concern that moved since the feed was at a cursor: their owners, and whoever has to do
 /// with the resource.
-pub(crate) async fn moved_since(connection: &impl ConnectionTrait, cursor: i64) -> Result<Vec<Moved>, DbErr> {
-    moved(connection, Condition::all().add(Column::Changed.gt(cursor))).await
+pub(crate) async fn moved_since(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    cursor: i64,
+) -> Result<Vec<Moved>, DbErr> {
+    let query = moved_columns(Entity::find());
+    let rows = connection.query_all_raw(between(engine, query, Column::Changed, cursor, i64::MAX)).await?;
+    rows.iter().map(|row| row.try_get_many_by_index().map(moved_order)).collect()
 }
 
 /// Whom the orders concern of which an export can say, for the first time, that it shows them or does not:
@@ -352,17 +375,19 @@ fn not_settled_since(entity_type: &str, since: i64) -> Condition {
 }
 
 async fn moved(connection: &impl ConnectionTrait, which: Condition) -> Result<Vec<Moved>, DbErr> {
-    let rows: Vec<(String, String, String, String)> = Entity::find()
-        .select_only()
-        .columns([Column::OwnerType, Column::OwnerKey, Column::EntityType, Column::Lane])
-        .filter(which)
-        .into_tuple()
-        .all(connection)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(owner_type, owner_key, entity_type, lane)| Moved { owner: (owner_type, owner_key), entity_type, lane })
-        .collect())
+    let query = moved_columns(Entity::find()).filter(which);
+    let rows = query.into_tuple::<MovedColumns>().all(connection).await?;
+    Ok(rows.into_iter().map(moved_order).collect())
+}
+
+type MovedColumns = (String, String, String, String);
+
+fn moved_columns(query: sea_orm::Select<Entity>) -> sea_orm::Select<Entity> {
+    query.select_only().columns([Column::OwnerType, Column::OwnerKey, Column::EntityType, Column::Lane])
+}
+
+fn moved_order((owner_type, owner_key, entity_type, lane): MovedColumns) -> Moved {
+    Moved { owner: (owner_type, owner_key), entity_type, lane }
 }
 
 /// An order that moved: whose it is, and in which lane.
@@ -444,17 +469,10 @@ pub(crate) async fn waiting_in(
     engine: Engine,
     lanes: &[String],
 ) -> Result<Vec<OrderRecord>, Fault> {
-    let mut found = Vec::new();
-    for chunk in lanes.chunks(engine.rows_per_statement(1)) {
-        let query = Entity::find()
-            .filter(Column::Lane.is_in(chunk.iter().map(String::as_str)))
-            .filter(Column::State.is_in(WAITING))
-            .order_by_asc(Column::Sequence);
-        for row in query.all(connection).await? {
-            found.push(read(&row)?);
-        }
-    }
-    Ok(found)
+    let these = each(engine, Entity::find().filter(Column::State.is_in(WAITING)), &[(Column::Lane, texts(lanes))]);
+    let mut rows = Entity::find().from_raw_sql(these).all(connection).await?;
+    rows.sort_unstable_by_key(|row| row.sequence);
+    rows.iter().map(read).collect()
 }
 
 /// Whether there is any order.
@@ -503,20 +521,18 @@ pub(crate) async fn open_of(
 ) -> Result<BTreeMap<OwnerKey, BTreeSet<String>>, DbErr> {
     let mut found: BTreeMap<OwnerKey, BTreeSet<String>> = BTreeMap::new();
     for (entity_type, keys) in by_type(owners) {
-        for chunk in keys.chunks(engine.rows_per_statement(1) - OPEN.len() - 1) {
-            let rows: Vec<(String, String)> = open_of_sql(entity_type, chunk).into_tuple().all(connection).await?;
-            for (key, lane) in rows {
-                found.entry((entity_type.to_owned(), key)).or_default().insert(lane);
-            }
+        let these = each(engine, open_of_type(entity_type), &[(Column::OwnerKey, Wanted::Texts(keys))]);
+        for row in connection.query_all_raw(these).await? {
+            let (key, lane) = row.try_get_many_by_index()?;
+            found.entry((entity_type.to_owned(), key)).or_default().insert(lane);
         }
     }
     Ok(found)
 }
 
-fn open_of_sql(entity_type: &str, keys: &[&str]) -> sea_orm::Select<Entity> {
+fn open_of_type(entity_type: &str) -> sea_orm::Select<Entity> {
     let query = Entity::find().select_only().columns([Column::OwnerKey, Column::Lane]);
-    let query = query.filter(Column::OwnerType.eq(entity_type)).filter(Column::OwnerKey.is_in(keys.iter().copied()));
-    query.filter(Column::State.is_in(OPEN))
+    query.filter(Column::OwnerType.eq(entity_type)).filter(Column::State.is_in(OPEN))
 }
 
 /// An order as its record says it, but for whatever it changes: a hundred thousand are read at once.
@@ -583,20 +599,13 @@ pub(crate) async fn briefs_of(
     engine: Engine,
     lanes: &[String],
 ) -> Result<Vec<Brief>, Fault> {
-    let mut found = Vec::new();
-    for chunk in lanes.chunks(engine.rows_per_statement(1) - GONE.len()) {
-        let records: Vec<Vec<u8>> = briefs_of_sql(chunk).into_tuple().all(connection).await?;
-        for record in records {
-            found.push(Brief::decode(record.as_slice()).map_err(Fault::internal)?);
-        }
-    }
-    Ok(found)
-}
-
-fn briefs_of_sql(lanes: &[String]) -> sea_orm::Select<Entity> {
-    let query = Entity::find().select_only().column(Column::Record);
-    let query = query.filter(Column::Lane.is_in(lanes.iter().map(String::as_str)));
-    query.filter(Column::InactiveReason.is_not_in(GONE)).order_by_asc(Column::Sequence)
+    let query = Entity::find().select_only().columns([Column::Sequence, Column::Record]);
+    let query = query.filter(Column::InactiveReason.is_not_in(GONE));
+    let rows = connection.query_all_raw(each(engine, query, &[(Column::Lane, texts(lanes))])).await?;
+    let mut records: Vec<(i64, Vec<u8>)> =
+        rows.iter().map(QueryResult::try_get_many_by_index).collect::<Result<_, _>>()?;
+    records.sort_unstable_by_key(|(sequence, _)| *sequence);
+    records.into_iter().map(|(_, record)| Brief::decode(record.as_slice()).map_err(Fault::internal)).collect()
 }
 
 /// The orders of a generation run, in no order.
@@ -649,9 +658,14 @@ mod tests {
                 record("open", 9, "eve", S::Pending, none),
             ];
             save(database.write(), database.engine(), 7, &records).await.unwrap();
-            let found = that_count(database.read()).await.unwrap();
-            let ids: Vec<_> = found.into_iter().map(|record| record.order.unwrap().order_id).collect();
-            assert_eq!(ids, ["declined", "after", "newest", "last", "seen", "open"], "{}", engine.name);
+            let mut found = Vec::new();
+            let each = |one: Counting, is_open: bool| {
+                let id = one.whole()?.order.unwrap().order_id;
+                found.push(if is_open { id } else { format!("{id}, quiet") });
+                Ok(())
+            };
+            that_count(database.read(), each).await.unwrap();
+            assert_eq!(found, ["declined", "after", "newest", "last, quiet", "seen", "open"], "{}", engine.name);
 
             let lanes = ["ada", "bob", "eve", "nobody"]
                 .map(|key| lane(&Order { target_key: key.into(), ..Default::default() }));

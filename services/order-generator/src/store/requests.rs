@@ -4,12 +4,13 @@
 //! what was read of a request, and of others about the same, is still so when it is written.
 
 use super::assignments::OwnerKey;
-use super::entity::request::{ActiveModel, Column, Entity, Model};
+use super::dependencies::wanted;
+use super::entity::request::{ActiveModel, Column, Entity};
 use super::{from_json, to_json};
 use crate::model::grant::Grant;
 use crate::model::request::{Kind, Request};
 use provost_domain::{Timestamp, WorkflowState};
-use provost_service_kit::{Database, Engine, Fault};
+use provost_service_kit::{Database, Engine, Fault, each};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -18,8 +19,6 @@ use sea_orm::{
 };
 use std::collections::HashMap;
 
-/// Columns that name an owner.
-const OWNER_COLUMNS: usize = 2;
 /// The unit separator, which no catalog name and no key of sense holds.
 const SEPARATOR: char = '\u{1f}';
 
@@ -194,17 +193,14 @@ pub(crate) async fn grants(
     of: Option<&[&OwnerKey]>,
 ) -> Result<HashMap<OwnerKey, Vec<Grant>>, Fault> {
     let approved = || Entity::find().filter(Column::State.eq(WorkflowState::Approved.number()));
-    let mut rows: Vec<Model> = Vec::new();
-    match of {
-        None => rows = approved().order_by_asc(Column::Sequence).all(connection).await?,
+    let mut rows = match of {
+        None => approved().all(connection).await?,
         Some(owners) => {
-            for chunk in owners.chunks(engine.rows_per_statement(OWNER_COLUMNS)) {
-                let these = Expr::tuple([Expr::col(Column::OwnerType), Expr::col(Column::OwnerKey)])
-                    .in_tuples(chunk.iter().map(|(owner_type, owner_key)| (owner_type.clone(), owner_key.clone())));
-                rows.extend(approved().filter(these).order_by_asc(Column::Sequence).all(connection).await?);
-            }
+            let these = each(engine, approved(), &wanted([Column::OwnerType, Column::OwnerKey], owners));
+            Entity::find().from_raw_sql(these).all(connection).await?
         }
-    }
+    };
+    rows.sort_unstable_by_key(|row| row.sequence);
     let mut found: HashMap<OwnerKey, Vec<Grant>> = HashMap::new();
     for row in rows {
         let request: Request = from_json(&row.body)?;

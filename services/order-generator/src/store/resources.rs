@@ -4,7 +4,7 @@ use super::entity::{reading, resource};
 use super::{from_json, to_json};
 use futures::TryStreamExt;
 use provost_domain::{Timestamp, Value};
-use provost_service_kit::{Engine, Fault};
+use provost_service_kit::{Engine, Fault, Wanted, each};
 use sea_orm::sea_query::{OnConflict, SimpleExpr};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -75,16 +75,10 @@ pub(crate) async fn these(
     entity_type: &str,
     keys: &[String],
 ) -> Result<Vec<Stored>, Fault> {
-    let mut found = Vec::with_capacity(keys.len());
-    for chunk in keys.chunks(engine.rows_per_statement(1)) {
-        let query = resource::Entity::find()
-            .filter(of_type(entity_type))
-            .filter(resource::Column::Key.is_in(chunk.iter().map(String::as_str)));
-        for row in query.all(connection).await? {
-            found.push(stored(row)?);
-        }
-    }
-    Ok(found)
+    let wanted = [(resource::Column::Key, Wanted::Texts(keys.iter().map(String::as_str).collect()))];
+    let these = each(engine, resource::Entity::find().filter(of_type(entity_type)), &wanted);
+    let rows = resource::Entity::find().from_raw_sql(these).all(connection).await?;
+    rows.into_iter().map(stored).collect()
 }
 
 /// All resources of an entity type, as the texts they are kept in, by key.

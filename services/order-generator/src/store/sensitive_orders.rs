@@ -6,7 +6,7 @@ use super::entity::order::{Column as OrderColumn, Entity as OrderEntity};
 use super::entity::sensitive_order::{Column, Entity, Model};
 use prost::Message;
 use provost_contract::types::v1::{InactiveReason, Order as WireOrder, OrderRecord, ProvisioningState};
-use provost_service_kit::{Engine, Fault};
+use provost_service_kit::{Engine, Fault, Wanted, each};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
 };
@@ -49,13 +49,10 @@ pub(crate) async fn these(
     engine: Engine,
     ids: &[&str],
 ) -> Result<HashMap<String, WireOrder>, Fault> {
-    let mut found = HashMap::new();
-    for chunk in ids.chunks(engine.rows_per_statement(1)) {
-        for row in Entity::find().filter(Column::OrderId.is_in(chunk.iter().copied())).all(connection).await? {
-            found.insert(row.order_id, WireOrder::decode(row.content.as_slice()).map_err(Fault::internal)?);
-        }
-    }
-    Ok(found)
+    let these = each(engine, Entity::find(), &[(Column::OrderId, Wanted::Texts(ids.to_vec()))]);
+    let rows = Entity::find().from_raw_sql(these).all(connection).await?;
+    let read = |row: Model| Ok((row.order_id, WireOrder::decode(row.content.as_slice()).map_err(Fault::internal)?));
+    rows.into_iter().map(read).collect()
 }
 
 /// Forgets those of orders that are verified, replaced or cancelled, and of orders that the ledger

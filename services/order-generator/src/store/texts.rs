@@ -3,7 +3,7 @@
 use super::assignments::OwnerKey;
 use super::entity::text;
 use crate::model::need::Need;
-use provost_service_kit::Engine;
+use provost_service_kit::{Engine, Wanted, each};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
 use std::collections::{BTreeSet, HashMap};
@@ -14,13 +14,9 @@ pub(crate) async fn having(
     engine: Engine,
     needs: &BTreeSet<Need>,
 ) -> Result<Vec<(Need, String)>, DbErr> {
-    let needs: Vec<i64> = needs.iter().map(|need| need.0).collect();
-    let mut found = Vec::new();
-    for chunk in needs.chunks(engine.rows_per_statement(1)) {
-        let query = text::Entity::find().filter(text::Column::Need.is_in(chunk.iter().copied()));
-        found.extend(query.all(connection).await?.into_iter().map(|row| (Need(row.need), row.key)));
-    }
-    Ok(found)
+    let wanted = [(text::Column::Need, Wanted::Numbers(needs.iter().map(|need| need.0).collect()))];
+    let rows = text::Entity::find().from_raw_sql(each(engine, text::Entity::find(), &wanted)).all(connection).await?;
+    Ok(rows.into_iter().map(|row| (Need(row.need), row.key)).collect())
 }
 
 /// What each of these resources of an entity type has.
@@ -31,13 +27,10 @@ pub(crate) async fn of(
     keys: &[String],
 ) -> Result<HashMap<String, BTreeSet<Need>>, DbErr> {
     let mut found: HashMap<String, BTreeSet<Need>> = HashMap::new();
-    for chunk in keys.chunks(engine.rows_per_statement(1) - 1) {
-        let query = text::Entity::find()
-            .filter(text::Column::EntityType.eq(entity_type))
-            .filter(text::Column::Key.is_in(chunk.iter().map(String::as_str)));
-        for row in query.all(connection).await? {
-            found.entry(row.key).or_default().insert(Need(row.need));
-        }
+    let query = text::Entity::find().filter(text::Column::EntityType.eq(entity_type));
+    let wanted = [(text::Column::Key, Wanted::Texts(keys.iter().map(String::as_str).collect()))];
+    for row in text::Entity::find().from_raw_sql(each(engine, query, &wanted)).all(connection).await? {
+        found.entry(row.key).or_default().insert(Need(row.need));
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 //! keeps what was computed, forgotten by a generation that submitted.
 //!
 //! The rules that must hold: whoever is not marked here, and has nothing to do with an order that moved since the
-//! newest computation, would be generated nothing by a generation for everybody; and the counts are those of the
+//! newest computation or generation, would be generated nothing by a generation for everybody; and the counts are those of the
 //! assignments that are kept. Marking somebody too many costs time and nothing else.
 
 use super::assignments::OwnerKey;

@@ -3,7 +3,7 @@
 
 use super::entity::virtual_resource::{Column, Entity, Model};
 use provost_domain::Timestamp;
-use provost_service_kit::{Engine, Fault};
+use provost_service_kit::{Engine, Fault, Wanted, each};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use std::collections::HashMap;
@@ -38,14 +38,10 @@ pub(crate) async fn these(
     entity_type: &str,
     keys: &[String],
 ) -> Result<HashMap<String, Mark>, Fault> {
-    let mut found = HashMap::with_capacity(keys.len());
-    for chunk in keys.chunks(engine.rows_per_statement(1)) {
-        let query = Entity::find()
-            .filter(Column::EntityType.eq(entity_type))
-            .filter(Column::Key.is_in(chunk.iter().map(String::as_str)));
-        found.extend(query.all(connection).await?.into_iter().map(|row| (row.key.clone(), read(row))));
-    }
-    Ok(found)
+    let query = Entity::find().filter(Column::EntityType.eq(entity_type));
+    let wanted = [(Column::Key, Wanted::Texts(keys.iter().map(String::as_str).collect()))];
+    let rows = Entity::find().from_raw_sql(each(engine, query, &wanted)).all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.key.clone(), read(row))).collect())
 }
 
 /// Keeps marks; one of an older order than the one that is there changes nothing.

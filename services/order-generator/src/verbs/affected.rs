@@ -75,10 +75,10 @@ pub(crate) async fn affected(
             take(moved, &mut owners, &mut resources);
         }
     }
-    for moved in orders::moved_since(connection, orders_until).await? {
+    for moved in orders::moved_since(connection, engine, orders_until).await? {
         take(moved, &mut owners, &mut resources);
     }
-    owners.extend(dependencies::due(connection, ground.now).await?);
+    owners.extend(dependencies::due(connection, engine, ground.now).await?);
     let mut needs = ground.texts.changed();
     needs.extend(resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)));
     owners.extend(dependencies::dependents(connection, engine, &needs).await?);

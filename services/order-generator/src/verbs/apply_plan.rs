@@ -113,6 +113,7 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
     // Whatever was left out waits for the next generation.
     let left = is_whole.then(|| Left {
         until,
+        seen: None,
         again: plan.survey.owners_of(&refused.ids),
         everybody_again: refused.are_more,
         existing: Some(plan.survey.existing()),

@@ -17,13 +17,14 @@ use crate::ledger::batches;
 use crate::model::generate::{self as model, Intent, Run};
 use crate::store::computations::{self, Breach, Generated, Options};
 use crate::store::{held_orders, orders, sensitive_orders};
+use crate::work::order_feed::FEED;
 use futures::{Stream, TryStreamExt};
 use provost_contract::fulfillment::v1::SubmitOrdersRequest;
 use provost_contract::generator::v1::PlannedOrder;
 use provost_contract::to_wire;
 use provost_contract::types::v1::OrderRecord;
 use provost_domain::OrderId;
-use provost_service_kit::Fault;
+use provost_service_kit::{Fault, feed};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -71,8 +72,10 @@ async fn generate_alone(
         Some(_) => {}
     }
     catch_up(generator).await?;
+    // What moves after this is looked at by the next generation, whether this one sees it or not.
+    let seen = Some(feed::cursor(generator.database.read(), FEED).await?);
     let whose = Whose::read(generator, which, options).await?;
-    let mut left = Left { until: newest(generator).await?, ..Left::default() };
+    let mut left = Left { until: newest(generator).await?, seen, ..Left::default() };
     let (force_review, waive_review) = (options.force_review, options.waive_review);
     let run = Run { id: run_id.to_owned(), force_review, waive_review, now: generator.clock.now() };
     let survey = match &whose {

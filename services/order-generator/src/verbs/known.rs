@@ -14,10 +14,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What is known of each lane's orders, oldest first.
 pub(crate) type Lanes = BTreeMap<LaneKey, Vec<KnownOrder>>;
 
-/// Reads what is known of all lanes.
+/// Reads what is known of all lanes; of quiet ones as [`lanes_of`] does.
 pub(crate) async fn lanes(generator: &Generator) -> Result<Lanes, Fault> {
-    let contents = sensitive_orders::all(generator.database.read()).await?;
-    in_lanes(orders::that_count(generator.database.read()).await?, contents)
+    let mut contents = sensitive_orders::all(generator.database.read()).await?;
+    let mut lanes = Lanes::new();
+    let each = |counting: Counting, is_open: bool| {
+        let (lane, known) = match is_open {
+            true => in_lane(complete(counting.whole()?, &mut contents))?,
+            false => verified(counting.brief()?)?,
+        };
+        lanes.entry(lane).or_default().push(known);
+        Ok(())
+    };
+    orders::that_count(generator.database.read(), each).await?;
+    Ok(lanes)
 }
 
 /// Reads what is known of these lanes. Of a lane in which every order is verified, as most are, no more than whose

@@ -15,10 +15,12 @@ use crate::store::assignments::OwnerKey;
 use crate::store::computations::{self, Options};
 use crate::store::ungenerated::{self, Marks};
 use crate::store::{assignments, dependencies, orders};
-use provost_service_kit::{Engine, Fault};
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use provost_service_kit::{Engine, Fault, feed};
+use sea_orm::DatabaseTransaction;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The cursor up to which generations have looked at whom orders of the ledger's feed concern.
+const LOOKED_AT: &str = "fulfillment orders, looked at by generation";
 /// Of so many owners it is asked whether everybody is not quicker.
 const MANY: usize = 5_000;
 
@@ -137,8 +139,9 @@ impl Whose {
         });
         let mut needs: BTreeSet<Need> =
             resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)).collect();
-        // What moved before, the computation has seen.
-        for moved in orders::moved_since(connection, orders_until).await? {
+        // What moved before, the computation has seen, or a generation that left nothing of it.
+        let seen = orders_until.max(feed::cursor(connection, LOOKED_AT).await?);
+        for moved in orders::moved_since(connection, engine, seen).await? {
             needs.extend(moved.resource().map(|(entity_type, key)| Need::resource(entity_type, key)));
             owners.insert(moved.owner);
         }
@@ -156,6 +159,8 @@ impl Whose {
 pub(super) struct Left {
     /// The computation whose result was generated: what was noted up to it is done.
     pub(super) until: i64,
+    /// The cursor of the order feed up to which it was looked at whom orders concern; none when that was not asked.
+    pub(super) seen: Option<i64>,
     /// Whoever did not get what was meant: the ledger refused it.
     pub(super) again: BTreeSet<OwnerKey>,
     /// So did others, who are not named.
@@ -168,17 +173,21 @@ impl Left {
     /// Keeps it.
     pub(super) async fn keep(
         self,
-        connection: &impl ConnectionTrait,
+        transaction: &DatabaseTransaction,
         engine: Engine,
         options: &Options,
     ) -> Result<(), Fault> {
-        let Self { until, again, everybody_again, existing } = self;
-        ungenerated::forget(connection, until).await?;
+        let Self { until, seen, again, everybody_again, existing } = self;
+        if let Some(seen) = seen {
+            let before = feed::cursor(transaction, LOOKED_AT).await?;
+            feed::advance(transaction, LOOKED_AT, before, seen).await?;
+        }
+        ungenerated::forget(transaction, until).await?;
         let (everybody, waived) = (everybody_again, options.waive_review);
         let marks = Marks { everybody, in_need: again, waived, ..Marks::default() };
-        ungenerated::note(connection, engine, until, &marks).await?;
+        ungenerated::note(transaction, engine, until, &marks).await?;
         if let Some(existing) = existing {
-            ungenerated::recount(connection, existing.iter().map(|(name, count)| (name.as_str(), *count))).await?;
+            ungenerated::recount(transaction, existing.iter().map(|(name, count)| (name.as_str(), *count))).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 mod answers;
 mod configuration;
 mod database;
+mod each;
 mod feeds;
 mod migrations;
 mod probe;

@@ -130,6 +130,9 @@ impl Verdict {
         if !judged.unknown.is_empty() {
             judged.unknown = judged.unknown.without(&judged.given);
         }
+        // Before what is denied is looked at: a rule that failed where another one gives it anyway decides nothing, and
+        // is not even judged when nobody asks why.
+        judged.failure = judged.failure.filter(|_| !judged.unknown.is_empty());
         judged = judged.unless(denied);
         judged.failure = judged.failure.filter(|_| !judged.unknown.is_empty());
         self.judged = judged;

@@ -129,3 +129,19 @@ fn a_position_whose_time_is_wrong_costs_all_that_the_owner_has() {
     );
     assert!(said.message.contains("before it begins"), "{}", said.message);
 }
+
+#[test]
+fn of_two_rules_that_throw_the_one_is_told_that_decides() {
+    let rules = "
+resource_types:
+  - name: Account
+    owner: Person
+    target: Account
+    connection: app-sql
+    type_rules: [ {}, { when: \"int(owner.number) > 1 && owner.kind == 'a'\", denied: true }, { when: int(owner.number) > 1 } ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+";
+    // The third would give what everybody has; the second would take it away.
+    let fixture = Fixture::of(rules).person(&[("kind", "a")]);
+    assert_eq!(failure(&fixture.at("2026-01-01"), "Account").unwrap(), "resource type Account / type rule 2");
+}
