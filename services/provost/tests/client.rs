@@ -588,10 +588,9 @@ async fn plans_are_shown_saved_and_applied_and_refused_when_things_have_moved() 
         std::fs::write(other.join(file.file_name()), text).unwrap();
     }
     let other = other.to_str().unwrap();
-    for dry in [
-        world.done(&["catalog", "apply", other, "--dry-run"]).await,
-        world.done(&["plan", "--catalog", other]).await,
-    ] {
+    for dry in
+        [world.done(&["catalog", "apply", other, "--dry-run"]).await, world.done(&["plan", "--catalog", other]).await]
+    {
         assert!(dry.contains("role everyone: 0 gain it, 1 lose it"), "{dry}");
         let lost = dry.lines().find(|line| line.trim_start().starts_with("- ") && line.contains("(E000008)"));
         assert!(lost.is_some(), "{dry}");

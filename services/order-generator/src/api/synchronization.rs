@@ -75,9 +75,9 @@ impl SynchronizationService for Api {
             held_resources(&self.generator, &run, passed, size).await?;
         let count = resources.len();
         let next_page_token = page::next((count > 0).then(|| after + count as i64), count, size);
-        let breaches = synchronizations.iter().flat_map(|one| {
-            one.excess.iter().map(|excess| breach_to_wire(one.connection.clone(), excess.clone()))
-        });
+        let breaches = synchronizations
+            .iter()
+            .flat_map(|one| one.excess.iter().map(|excess| breach_to_wire(one.connection.clone(), excess.clone())));
         Ok(Response::new(wire::ListHeldResourcesResponse {
             breaches: breaches.collect(),
             synchronizations: synchronizations.into_iter().map(to_wire_synchronization).collect(),

@@ -571,6 +571,8 @@ pub mod held_resource {
         pub synchronization_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub position: i64,
+        /// The job run that asked for the synchronization; empty when none did.
+        pub job_run_id: String,
         pub connection: String,
         pub entity_type: String,
         pub change: String,

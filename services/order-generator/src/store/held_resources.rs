@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 /// Columns that an insert writes.
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 7;
 
 /// One resource that would be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,18 +22,27 @@ pub(crate) struct HeldResource {
     pub(crate) key: String,
 }
 
+/// What holds resources back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct By<'a> {
+    pub(crate) synchronization_id: &'a str,
+    /// The job run that asked for it; empty when none did.
+    pub(crate) job_run_id: &'a str,
+    pub(crate) connection: &'a str,
+}
+
 /// Keeps the list of a connection, in place of the one before.
 pub(crate) async fn replace(
     connection: &impl ConnectionTrait,
     engine: Engine,
-    synchronization_id: &str,
-    of: &str,
+    by: &By<'_>,
     held: &[HeldResource],
 ) -> Result<(), DbErr> {
-    Entity::delete_many().filter(Column::Connection.eq(of)).exec(connection).await?;
+    Entity::delete_many().filter(Column::Connection.eq(by.connection)).exec(connection).await?;
     let row = |(position, held): (i64, &HeldResource)| Model {
-        synchronization_id: synchronization_id.to_owned(),
+        synchronization_id: by.synchronization_id.to_owned(),
         position,
+        job_run_id: by.job_run_id.to_owned(),
         connection: held.connection.clone(),
         entity_type: held.entity_type.clone(),
         change: held.change.clone(),
@@ -47,9 +56,9 @@ pub(crate) async fn replace(
     Ok(())
 }
 
-/// The synchronizations that hold something back, by their ids.
-pub(crate) async fn synchronizations(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let query = Entity::find().select_only().column(Column::SynchronizationId).distinct();
+/// The synchronizations that hold something back, by their ids, each with its job run.
+pub(crate) async fn synchronizations(connection: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
+    let query = Entity::find().select_only().columns([Column::SynchronizationId, Column::JobRunId]).distinct();
     query.into_tuple().all(connection).await
 }
 
@@ -79,7 +88,7 @@ pub(crate) async fn list(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::store::Migrator;
     use provost_service_kit::Database;
@@ -99,15 +108,27 @@ mod tests {
                 };
                 keys.iter().map(one).collect()
             };
+            let by =
+                |id: &'static str, of: &'static str| By { synchronization_id: id, job_run_id: "run", connection: of };
             let (hr, app) = (held("hr", &["3", "1", "2"]), held("app", &["x"]));
-            replace(connection, kind, "a", "hr", &hr).await.unwrap();
-            replace(connection, kind, "b", "app", &app).await.unwrap();
+            replace(connection, kind, &by("a", "hr"), &hr).await.unwrap();
+            replace(connection, kind, &by("b", "app"), &app).await.unwrap();
             assert_eq!(list(connection, &["a"], 0, 2).await.unwrap(), hr[..2], "{}", engine.name);
-            assert_eq!(list(connection, &["a", "b"], 2, 9).await.unwrap(), [&hr[2..], &app].concat(), "{}", engine.name);
-            replace(connection, kind, "c", "hr", &held("hr", &["1"])).await.unwrap();
+            assert_eq!(
+                list(connection, &["a", "b"], 2, 9).await.unwrap(),
+                [&hr[2..], &app].concat(),
+                "{}",
+                engine.name
+            );
+            replace(connection, kind, &by("c", "hr"), &held("hr", &["1"])).await.unwrap();
             assert!(list(connection, &["a"], 0, 9).await.unwrap().is_empty(), "{}", engine.name);
-            replace(connection, kind, "c", "hr", &[]).await.unwrap();
-            assert_eq!(synchronizations(connection).await.unwrap(), ["b"], "{}", engine.name);
+            replace(connection, kind, &by("c", "hr"), &[]).await.unwrap();
+            assert_eq!(
+                synchronizations(connection).await.unwrap(),
+                [("b".to_owned(), "run".to_owned())],
+                "{}",
+                engine.name
+            );
         }
     }
 }

@@ -111,18 +111,13 @@ impl KnownOwner {
     }
 
     /// What the next evaluation goes by, beside what was assigned; none of what an older version kept.
-    pub(crate) fn before<'a>(
-        &self,
-        assignments: impl Iterator<Item = &'a Assignment>,
-    ) -> Option<evaluate::Before> {
+    pub(crate) fn before<'a>(&self, assignments: impl Iterator<Item = &'a Assignment>) -> Option<evaluate::Before> {
         let role = |role: &KnownRole| evaluate::RoleBefore {
             role: role.role.as_str().into(),
             workflow: role.workflow,
             period: role.period,
         };
-        let is_had = |one: &&Assignment| {
-            one.wish == Wish::Have && one.slot.is_empty() && !one.found && !one.proposed
-        };
+        let is_had = |one: &&Assignment| one.wish == Wish::Have && one.slot.is_empty() && !one.found && !one.proposed;
         let had = |one: &Assignment| evaluate::TypeBefore {
             resource_type: one.resource_type.as_str().into(),
             workflow: one.workflow,

@@ -1,10 +1,10 @@
 //! What blocked synchronizations hold back, and how it can be released.
 
 use crate::generator::Generator;
+use crate::store::from_json;
 use crate::store::held_resources::{self, HeldResource};
 use crate::store::jobs::{self, Run, RunState};
 use crate::store::synchronizations::{self, State, Synchronization};
-use crate::store::from_json;
 use crate::work::tasks::Kind;
 use crate::work::tasks::export::export_id;
 use provost_service_kit::Fault;
@@ -25,37 +25,29 @@ pub(crate) struct Held {
 ///
 /// # Errors
 /// [`provost_service_kit::FaultKind::NotFound`] when nothing of the named run is held.
-pub(crate) async fn held_resources(
-    generator: &Generator,
-    run: &str,
-    after: u64,
-    limit: u64,
-) -> Result<Held, Fault> {
+pub(crate) async fn held_resources(generator: &Generator, run: &str, after: u64, limit: u64) -> Result<Held, Fault> {
     let connection = generator.database.read();
     let mut found = Vec::new();
-    for id in held_resources::synchronizations(connection).await? {
+    for (id, job_run_id) in held_resources::synchronizations(connection).await? {
         let one = synchronizations::get(connection, &id).await?;
-        found.extend(one.filter(|one| one.state == State::Blocked));
+        found.extend(one.filter(|one| one.state == State::Blocked).map(|one| (one, job_run_id)));
     }
-    found.sort_by_key(|one| one.sequence);
+    found.sort_by_key(|(one, _)| one.sequence);
     if run.is_empty() {
         found = found.pop().into_iter().collect();
     } else {
-        let of_run = match jobs::get(connection, run).await? {
-            Some(run) => exports(connection, &run).await?,
-            None => vec![run.to_owned()],
-        };
-        found.retain(|one| of_run.contains(&one.id));
+        found.retain(|(one, job_run_id)| one.id == run || job_run_id == run);
         if found.is_empty() {
             let why = "no synchronization of it is blocked; a later one has taken its place, or there was none";
             return Err(Fault::not_found(format!("held resource of the run {run}: {why}")));
         }
     }
-    let Some(newest) = found.last() else { return Ok(Held::default()) };
-    let waiting = run_of(connection, &newest.id).await?.filter(|run| run.state == RunState::Blocked);
-    let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+    let Some((_, job_run_id)) = found.last() else { return Ok(Held::default()) };
+    let waiting = jobs::get(connection, job_run_id).await?.filter(|run| run.state == RunState::Blocked);
+    let ids: Vec<&str> = found.iter().map(|(one, _)| one.id.as_str()).collect();
     let resources = held_resources::list(connection, &ids, after, limit).await?;
-    Ok(Held { job_run_id: waiting.map(|run| run.id).unwrap_or_default(), synchronizations: found, resources })
+    let synchronizations = found.into_iter().map(|(one, _)| one).collect();
+    Ok(Held { job_run_id: waiting.map(|run| run.id).unwrap_or_default(), synchronizations, resources })
 }
 
 /// The job run, of those that are not over, that asked for an export.

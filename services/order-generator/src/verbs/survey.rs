@@ -232,7 +232,11 @@ async fn look(
             // What it asks for is compared with the orders of its lanes, and with nothing else.
             let is_compared = one.lanes.iter().any(|lane| lanes.contains_key(lane));
             // Who is linked to what is made waits for that.
-            let assignment = if is_compared || ground.asks_for_changes(&one.glance) { one.body.read_to(Depth::Order)? } else { one.glance };
+            let assignment = if is_compared || ground.asks_for_changes(&one.glance) {
+                one.body.read_to(Depth::Order)?
+            } else {
+                one.glance
+            };
             Ok(ground.look(one.place, &assignment, OrderId::new(new_id())))
         };
         let looks = in_need.into_iter().filter_map(|one| look(one).transpose()).collect::<Result<_, Fault>>()?;

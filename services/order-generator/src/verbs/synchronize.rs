@@ -16,8 +16,7 @@ use crate::model::generate::LaneKey;
 use crate::model::known_order;
 use crate::store::changes::{self, Change};
 use crate::store::from_json;
-use crate::store::jobs::Run;
-use crate::store::held_resources::{self, HeldResource};
+use crate::store::held_resources::{self, By, HeldResource};
 use crate::store::resources::{self, Properties, Reading};
 use crate::store::synchronizations::{self, Counts, Excess, State, Synchronization};
 use crate::store::virtual_resources;
@@ -83,7 +82,8 @@ pub(crate) async fn synchronize(
     }
     task.counts = counts;
     synchronizations::save(&transaction, &task).await?;
-    held_resources::replace(&transaction, generator.database.engine(), &task.id, &task.connection, &[]).await?;
+    let by = By { synchronization_id: &task.id, job_run_id: "", connection: &task.connection };
+    held_resources::replace(&transaction, generator.database.engine(), &by, &[]).await?;
     generator.exports.announce(&transaction).await?;
     changes::note(&generator.database, &transaction, changed).await?;
     transaction.commit().await?;
@@ -108,13 +108,14 @@ async fn block(
     excess: Vec<Excess>,
     held: Vec<HeldResource>,
 ) -> Result<Fault, Fault> {
-    let how = match run_of(&transaction, &task.id).await? {
-        Some(Run { id, .. }) => format!(
+    let job_run_id = run_of(&transaction, &task.id).await?.map(|run| run.id).unwrap_or_default();
+    let how = match job_run_id.as_str() {
+        "" => format!("All of them: provost syncs held {}. No job run waits for it any more", task.id),
+        id => format!(
             "All of them: provost syncs held {id}. If that is right: provost jobs resume {id} --comment WHY; {} is read \
              again, and so much is let pass. If not: provost jobs cancel {id}",
             task.connection
         ),
-        None => format!("All of them: provost syncs held {}. No job run waits for it any more", task.id),
     };
     let message = format!("{}; nothing was changed. {how}", sentences(&excess));
     task.state = State::Blocked;
@@ -122,7 +123,8 @@ async fn block(
     task.excess = excess;
     task.passed_by.clear();
     synchronizations::save(&transaction, &task).await?;
-    held_resources::replace(&transaction, generator.database.engine(), &task.id, &task.connection, &held).await?;
+    let by = By { synchronization_id: &task.id, job_run_id: &job_run_id, connection: &task.connection };
+    held_resources::replace(&transaction, generator.database.engine(), &by, &held).await?;
     generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();

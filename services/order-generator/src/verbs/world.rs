@@ -20,8 +20,8 @@ use crate::model::need::Need;
 use crate::model::resource::{Lookup, Repository, Resource, Side};
 use crate::store::assignments::{self, OwnerKey};
 use crate::store::changes::Change;
-use crate::store::{computations, decisions};
 use crate::store::resources::{self, Reading, Stored};
+use crate::store::{computations, decisions};
 use crate::verbs::schema::EntityShape;
 use provost_domain::{Timestamp, Value};
 use provost_service_kit::Fault;
@@ -256,10 +256,8 @@ impl<'a> Looking<'a> {
         let positions = positions.unwrap_or_default();
         let Loaded { catalog, revision, .. } = &*self.world.ground.loaded;
         let Ground { former, now, .. } = &*self.world.ground;
-        let former = former.as_ref().map(|Former { revision, catalog }| evaluate::Former {
-            catalog,
-            revision: *revision,
-        });
+        let former =
+            former.as_ref().map(|Former { revision, catalog }| evaluate::Former { catalog, revision: *revision });
         let ground = evaluate::Ground { catalog, revision: *revision, now: *now, lookup: self, former };
         let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
         take(&ground, &case)

@@ -294,7 +294,7 @@ impl Evaluation<'_> {
                 if had.grace_minutes == 0 || !self.was_lost_by_rules(is_still_given) {
                     return;
                 }
-                let grace = self.ground.now.plus(Duration::from_secs(u64::from(had.grace_minutes) * 60));
+                let grace = whole_minute(self.ground.now.plus(Duration::from_secs(u64::from(had.grace_minutes) * 60)));
                 Some(had.period.until.map_or(grace, |until| until.min(grace)))
             }
             // What a person gave, a person took.
@@ -314,6 +314,11 @@ impl Evaluation<'_> {
         }
         verdict.gain(kept, WorkflowState::Prolonged, || self.reason(&had.rule, || detail));
     }
+}
+
+/// The next whole minute: whoever is computed in one run, or by one replica or another, is left as much.
+const fn whole_minute(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis((at.millis() + 59_999).div_euclid(60_000) * 60_000)
 }
 
 /// What an owner had, and how long a change of rules leaves it.

@@ -66,12 +66,7 @@ impl<'a> LinkProperties<'a> {
 }
 
 /// Lets new orders wait for what makes the resources that they link to, and puts those first.
-pub(super) fn first(
-    catalog: &Catalog,
-    standings: &[Standing],
-    afoot: &Afoot,
-    mut intents: Vec<Intent>,
-) -> Vec<Intent> {
+pub(super) fn first(catalog: &Catalog, standings: &[Standing], afoot: &Afoot, mut intents: Vec<Intent>) -> Vec<Intent> {
     if intents.iter().all(|intent| intent.links.is_empty()) {
         return intents;
     }

@@ -103,9 +103,10 @@ impl Standing {
             // What nobody has is there, but by none of the type's rules.
             linked: assignment.linked && !assignment.found,
             exists: assignment.exists(),
-            is_to_be_made: assignment.wanted.as_ref().is_some_and(|wanted| {
-                matches!(wanted.kind, OrderKind::Addition | OrderKind::Association)
-            }),
+            is_to_be_made: assignment
+                .wanted
+                .as_ref()
+                .is_some_and(|wanted| matches!(wanted.kind, OrderKind::Addition | OrderKind::Association)),
             ours: assignment.is_ours(),
             is_kept: is_lost && assignment.wanted.is_none() && assignment.workflow == WorkflowState::Declined,
             needs_a_look: may_need_an_order(assignment),

@@ -20,6 +20,7 @@ impl MigrationTrait for Thresholds {
         let held = vec![
             text("synchronization_id"),
             big("position"),
+            text("job_run_id"),
             text("connection"),
             text("entity_type"),
             text("change"),

@@ -125,7 +125,8 @@ fn find<'a>(loaded: &Loaded, owner: &str, thing: &Thing<'a>) -> Result<(Thing<'a
     let kind = catalog.resource_type(name).filter(|_| is_role != Some(true));
     let (role, of) = match (role, kind) {
         (Some(_), Some(_)) if property.is_empty() => {
-            let message = format!("'{name}' is a role and a resource type: say 'role {name}' or 'resource type {name}'");
+            let message =
+                format!("'{name}' is a role and a resource type: say 'role {name}' or 'resource type {name}'");
             return Err(Fault::invalid("name", message));
         }
         (_, Some(kind)) => (None, Some(&kind.owner)),
@@ -160,4 +161,47 @@ fn find<'a>(loaded: &Loaded, owner: &str, thing: &Thing<'a>) -> Result<(Thing<'a
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> Fault {
     Fault::not_found(format!("{what}; {}", suggest::hint(name, known.iter().copied())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const CATALOG: &str = "
+connectors:
+  - { name: hr, connections: [ { name: hr-csv, package: csv } ], export: hr-csv }
+  - { name: app, connections: [ { name: app-sql, package: sql } ], export: app-sql }
+entity_types:
+  - { name: Person, connector: hr, key: id, properties: [ { name: id, type: string } ] }
+  - { name: Desk, connector: app, key: number, properties: [ { name: number, type: string } ] }
+roles:
+  - { name: desk, owner: Person }
+  - { name: chair, owner: Person }
+resource_types:
+  - name: desk
+    owner: Person
+    target: Desk
+    connection: app-sql
+    type_rules: [ {} ]
+    scalar_rules: [ { property: number, value: owner.id } ]
+";
+
+    #[test]
+    fn of_a_role_and_a_resource_type_of_one_name_either_can_be_meant() {
+        let catalog = Catalog::compile(&[("catalog.yaml".into(), CATALOG.into())]).unwrap();
+        let loaded = Loaded::of(catalog, 1, Timestamp::from_millis(0));
+        let meant = |name: &str, property: &str| {
+            let thing = Thing { name, property, value: "" };
+            find(&loaded, "Person", &thing).map(|(thing, is_role)| (thing.name.to_owned(), is_role))
+        };
+        assert_eq!(meant("role desk", "").unwrap(), ("desk".into(), true));
+        assert_eq!(meant("resource type desk", "").unwrap(), ("desk".into(), false));
+        assert_eq!(meant("desk", "number").unwrap(), ("desk".into(), false), "a role has no properties");
+        assert_eq!(meant("chair", "").unwrap(), ("chair".into(), true));
+        let refused = |name: &str, property: &str| meant(name, property).unwrap_err().to_string();
+        assert!(refused("desk", "").contains("say 'role desk' or 'resource type desk'"), "{}", refused("desk", ""));
+        assert!(refused("role desk", "number").contains("'desk' is a role, and has no properties"));
+        assert!(refused("resource type chair", "").contains("role or resource type 'chair'"));
+    }
 }

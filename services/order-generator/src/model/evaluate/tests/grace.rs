@@ -106,7 +106,8 @@ fn rules_that_nobody_has_any_more_are_blamed_when_the_owner_is_the_same() {
 fn rules_that_read_what_is_gone_from_the_catalog_are_blamed() {
     let mut fixture = changed();
     let without = SYSTEMS.replace("      - { name: kind, type: string }\n", "");
-    fixture.apply(&format!("{without}{POSITIONS}{}", BEFORE.replace("'guard'", "''").replace("owner.kind", "owner.mail")));
+    fixture
+        .apply(&format!("{without}{POSITIONS}{}", BEFORE.replace("'guard'", "''").replace("owner.kind", "owner.mail")));
     fixture.revision = 2;
     fixture.former.as_mut().unwrap().1 = 1;
     fixture.former.as_mut().unwrap().0 = compiled(&format!("{SYSTEMS}{POSITIONS}{BEFORE}"));
@@ -171,7 +172,8 @@ fn what_came_by_a_role_that_is_kept_is_kept_though_its_own_rule_changed() {
     let rules = TYPES.replace("{ name: staff, owner: Person, grace_period: 0", "{ name: staff, owner: Person");
     let mut fixture = Fixture::of(&rules).person(&[("kind", "guard")]);
     fixture.remember("2026-01-01");
-    fixture.apply(&format!("{SYSTEMS}{}", rules.replace("{ role: staff }", "{ role: staff, when: owner.mail == 'x' }")));
+    fixture
+        .apply(&format!("{SYSTEMS}{}", rules.replace("{ role: staff }", "{ role: staff, when: owner.mail == 'x' }")));
     let expected = fixture.at("2026-02-01");
     assert_eq!(roles(&expected), ["staff"]);
     assert_eq!(of(&expected, "ByRole").unwrap().workflow, WorkflowState::Prolonged);

@@ -203,13 +203,8 @@ impl Fixture {
 
     fn run<T>(&self, now: &str, run: impl FnOnce(&Ground<'_>, &Case<'_>) -> T) -> T {
         let former = self.former.as_ref().map(|(catalog, revision)| Former { catalog, revision: *revision });
-        let ground = Ground {
-            catalog: &self.catalog,
-            revision: self.revision,
-            now: at(now),
-            lookup: &self.repository,
-            former,
-        };
+        let ground =
+            Ground { catalog: &self.catalog, revision: self.revision, now: at(now), lookup: &self.repository, former };
         let positions: Vec<&Resource> = self.contracts.iter().collect();
         let case = Case {
             positions: &positions,

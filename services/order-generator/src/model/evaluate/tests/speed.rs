@@ -157,7 +157,8 @@ fn evaluation_beside_the_bare_library_and_with_ten_times_the_rules() {
     let measured = |times: usize| {
         let (text, expressions) = organisation(times);
         let (catalog, people) = (compiled(&text), people(40 * times));
-        let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-01-01"), lookup: &repository, former: None };
+        let ground =
+            Ground { catalog: &catalog, revision: 1, now: at("2026-01-01"), lookup: &repository, former: None };
         let evaluated = best(|| {
             for person in &people {
                 std::hint::black_box(evaluate(&ground, &Case::new("Person", person)));
