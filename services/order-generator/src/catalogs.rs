@@ -106,6 +106,23 @@ impl Catalogs {
     }
 }
 
+impl Catalogs {
+    /// The catalog of a revision; none when it is not there, or no longer compiles.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) async fn of_revision(&self, revision: i64) -> Result<Option<Arc<Catalog>>, Fault> {
+        let known = self.current.borrow().clone();
+        if let Some(loaded) = known.filter(|loaded| loaded.revision == revision) {
+            return Ok(Some(Arc::clone(&loaded.catalog)));
+        }
+        let Some(row) = catalogs::of_revision(self.database.read(), revision).await? else { return Ok(None) };
+        let files: Vec<File> = from_json(&row.files)?;
+        let compiled = tokio::task::spawn_blocking(move || compile(&files)).await.map_err(Fault::internal)?;
+        Ok(compiled.ok().map(Arc::new))
+    }
+}
+
 /// A catalog as it was applied, whether it still compiles or not.
 pub(crate) struct Stored {
     pub(crate) revision: i64,

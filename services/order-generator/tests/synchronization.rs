@@ -634,11 +634,14 @@ async fn halved_feed_changes_nothing_until_a_person_lets_it_pass() {
         (1..=10).for_each(|number| world.remove("Person", &format!("E{number:04}")));
         let run = suite.synchronize(&world).await;
         assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
-        let message = "the export shows 10 Person, where there were 20: 10 would be deleted, more than 6 (30 % of 20 \
-                       resources): 'E0001', 'E0002', 'E0003', 'E0004', 'E0005', 'E0006', 'E0007', 'E0008', 'E0009', \
-                       'E0010'; nothing was changed. If that is right, resume the job run: hr-csv is read again, and \
-                       so much is let pass";
-        assert!(run.message.ends_with(message), "{}: {}", engine.name, run.message);
+        let id = &run.run_id;
+        let message = format!(
+            "the export shows 10 Person, where there were 20: 10 would be deleted, more than 6 (30 % of 20 resources): \
+             'E0001', 'E0002', 'E0003', 'E0004', 'E0005', 'E0006', 'E0007', 'E0008', 'E0009', 'E0010'; nothing was \
+             changed. All of them: provost syncs held {id}. If that is right: provost jobs resume {id} --comment WHY; \
+             hr-csv is read again, and so much is let pass. If not: provost jobs cancel {id}"
+        );
+        assert!(run.message.ends_with(&message), "{}: {}", engine.name, run.message);
         assert_eq!(suite.keys("Person").await.len(), 20, "{}", engine.name);
         let held = &suite.synchronizations().await[0];
         assert_eq!(held.state(), SynchronizationState::Blocked, "{}", engine.name);
@@ -648,6 +651,30 @@ async fn halved_feed_changes_nothing_until_a_person_lets_it_pass() {
         let run = resumed(&suite, &world, &run).await;
         assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
         assert!(run.message.contains("'E0010' and 1 more"), "{}: {}", engine.name, run.message);
+        // All of them are listed, page by page, by whatever name somebody has of it.
+        let listed = async |run: &str| {
+            let (mut keys, mut token) = (Vec::new(), String::new());
+            loop {
+                let request = ListHeldResourcesRequest { run: run.into(), page_size: 4, page_token: token };
+                let page = suite.synchronization().list_held_resources(request).await.unwrap().into_inner();
+                keys.extend(page.resources.iter().map(|one| (one.change.clone(), one.key.clone())));
+                token = page.next_page_token.clone();
+                if token.is_empty() {
+                    return (keys, page);
+                }
+            }
+        };
+        let (keys, page) = listed("").await;
+        let gone: Vec<_> = (1..=11).map(|number| ("deleted".to_owned(), format!("E{number:04}"))).collect();
+        assert_eq!(keys, gone, "{}", engine.name);
+        assert_eq!(page.job_run_id, run.run_id, "{}", engine.name);
+        let breach = &page.breaches[0];
+        assert_eq!((breach.count, breach.limit, breach.rows, breach.known), (11, 6, 9, 20), "{}", engine.name);
+        assert_eq!(listed(&run.run_id).await.0, gone, "{}", engine.name);
+        assert_eq!(listed(&page.synchronizations[0].synchronization_id).await.0, gone, "{}", engine.name);
+        let unknown = ListHeldResourcesRequest { run: "nothing".into(), ..Default::default() };
+        let refused = suite.synchronization().list_held_resources(unknown).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound, "{}: {refused:?}", engine.name);
         assert_eq!(suite.keys("Person").await.len(), 20, "{}", engine.name);
 
         let run = resumed(&suite, &world, &run).await;
@@ -656,6 +683,8 @@ async fn halved_feed_changes_nothing_until_a_person_lets_it_pass() {
         assert_eq!(suite.keys("Person").await.len(), 9, "{}", engine.name);
         let passed = &suite.synchronizations().await[0];
         assert!(passed.message.starts_with("thresholds passed by ada: the export shows 9 Person"), "{passed:#?}");
+        let (nothing, page) = listed("").await;
+        assert_eq!((nothing.len(), page.synchronizations.len()), (0, 0), "{}: it holds nothing any more", engine.name);
     }
 }
 

@@ -579,6 +579,24 @@ async fn plans_are_shown_saved_and_applied_and_refused_when_things_have_moved() 
     let dry = world.done(&["catalog", "apply", catalog, "--dry-run"]).await;
     assert!(dry.contains("declares what the current catalog declares"), "{dry}");
     assert!(dry.contains("nothing was applied, saved or submitted"), "{dry}");
+    // A changed catalog, and whom it would concern.
+    let other = world.folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    for file in std::fs::read_dir(catalog).unwrap().map(Result::unwrap) {
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let text = text.replace("- { when: \"true\" }", "- { when: \"owner.employee_id != 'E000008'\" }");
+        std::fs::write(other.join(file.file_name()), text).unwrap();
+    }
+    let other = other.to_str().unwrap();
+    for dry in
+        [world.done(&["catalog", "apply", other, "--dry-run"]).await, world.done(&["plan", "--catalog", other]).await]
+    {
+        assert!(dry.contains("role everyone: 0 gain it, 1 lose it"), "{dry}");
+        let lost = dry.lines().find(|line| line.trim_start().starts_with("- ") && line.contains("(E000008)"));
+        assert!(lost.is_some(), "{dry}");
+    }
+    let dry = world.done(&["catalog", "apply", other, "--dry-run"]).await;
+    assert!(dry.contains("~ roles: everyone"), "{dry}");
     assert_eq!(world.done(&["orders", "held"]).await, "nothing is held back\n");
     let runs = json(&world.done(&["jobs", "runs", "-o", "json"]).await);
     let shown = world.done(&["jobs", "show", runs[0]["run_id"].as_str().unwrap()]).await;

@@ -349,4 +349,11 @@ impl SynchronizationService for Servers {
     ) -> Result<Response<ListSynchronizationsResponse>, Status> {
         Err(Status::unimplemented("agents do not ask"))
     }
+
+    async fn list_held_resources(
+        &self,
+        _request: Request<ListHeldResourcesRequest>,
+    ) -> Result<Response<ListHeldResourcesResponse>, Status> {
+        Err(Status::unimplemented("agents do not ask"))
+    }
 }

@@ -1,7 +1,9 @@
 //! `SynchronizationService`: agents ask for exports and send them.
 
 use super::Api;
-use crate::store::synchronizations::{self, Counts, State, Synchronization};
+use crate::store::held_resources::HeldResource;
+use crate::store::synchronizations::{self, Counts, Excess, State, Synchronization};
+use crate::verbs::held_resources::{Held, held_resources};
 use crate::verbs::poll_exports::{self, Offer, PollExports};
 use crate::verbs::schema::{EntityShape, PropertyShape, unknown_name};
 use crate::verbs::stage::Batch;
@@ -60,6 +62,40 @@ impl SynchronizationService for Api {
         let synchronizations = found.into_iter().map(to_wire_synchronization).collect();
         Ok(Response::new(wire::ListSynchronizationsResponse { synchronizations, next_page_token }))
     }
+
+    async fn list_held_resources(
+        &self,
+        request: Request<wire::ListHeldResourcesRequest>,
+    ) -> Result<Response<wire::ListHeldResourcesResponse>, Status> {
+        let wire::ListHeldResourcesRequest { run, page_size, page_token } = request.into_inner();
+        let size = page::size(page_size).map_err(Fault::from)?;
+        let after = page::after(&page_token).map_err(Fault::from)?;
+        let passed = u64::try_from(after).unwrap_or_default();
+        let Held { synchronizations, job_run_id, resources } =
+            held_resources(&self.generator, &run, passed, size).await?;
+        let count = resources.len();
+        let next_page_token = page::next((count > 0).then(|| after + count as i64), count, size);
+        let breaches = synchronizations
+            .iter()
+            .flat_map(|one| one.excess.iter().map(|excess| breach_to_wire(one.connection.clone(), excess.clone())));
+        Ok(Response::new(wire::ListHeldResourcesResponse {
+            breaches: breaches.collect(),
+            synchronizations: synchronizations.into_iter().map(to_wire_synchronization).collect(),
+            job_run_id,
+            resources: resources.into_iter().map(held_to_wire).collect(),
+            next_page_token,
+        }))
+    }
+}
+
+fn breach_to_wire(connection: String, excess: Excess) -> wire::SynchronizationBreach {
+    let Excess { entity_type, counted: change, count, limit, rule, rows, known, keys: _ } = excess;
+    wire::SynchronizationBreach { connection, entity_type, change, count, limit, rule, rows, known }
+}
+
+fn held_to_wire(held: HeldResource) -> wire::HeldResource {
+    let HeldResource { connection, entity_type, change, key } = held;
+    wire::HeldResource { connection, entity_type, change, key }
 }
 
 fn poll_of(request: wire::PollExportTasksRequest) -> Result<PollExports, Violations> {

@@ -8,6 +8,11 @@ pub(crate) async fn newest(connection: &impl ConnectionTrait) -> Result<Option<M
     Entity::find().order_by_desc(Column::Revision).one(connection).await
 }
 
+/// The catalog of a revision.
+pub(crate) async fn of_revision(connection: &impl ConnectionTrait, revision: i64) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(revision).one(connection).await
+}
+
 /// The current catalog's revision; none before the first apply.
 pub(crate) async fn newest_revision(connection: &impl ConnectionTrait) -> Result<Option<i64>, DbErr> {
     Entity::find()

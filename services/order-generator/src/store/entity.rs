@@ -560,6 +560,31 @@ pub mod held_order {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A resource that a blocked synchronization would have changed.
+pub mod held_resource {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "held_resources")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub synchronization_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        /// The job run that asked for the synchronization; empty when none did.
+        pub job_run_id: String,
+        pub connection: String,
+        pub entity_type: String,
+        pub change: String,
+        pub key: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// The secret that fingerprints of plans are made with: one row.
 pub mod plan_key {
     use sea_orm::entity::prelude::*;

@@ -3,6 +3,7 @@
 mod held_orders;
 mod incremental;
 mod requests;
+mod thresholds;
 mod ungenerated;
 mod virtual_resources;
 
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(Incremental),
             Box::new(ungenerated::Ungenerated),
             Box::new(virtual_resources::VirtualResources),
+            Box::new(thresholds::Thresholds),
         ]
     }
 }
@@ -337,6 +339,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::store::resources::{self, Reading};
+    use crate::store::ungenerated;
     use provost_domain::Timestamp;
     use provost_service_kit::Database;
     use sea_orm_migration::sea_orm::ConnectionTrait;
@@ -356,6 +359,18 @@ mod tests {
                 Reading { export_started_at: Timestamp::from_millis(6), synchronization_id: "new".into(), properties };
             resources::note_reading(database.write(), "Person", "hr", &new, 1).await.unwrap();
             assert_eq!(resources::readings(database.read()).await.unwrap().remove("Person"), Some(new));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_counted_without_what_is_not_seen_yet_is_counted_anew() {
+        for engine in provost_testkit::engines().await {
+            let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
+            Migrator::up(database.write(), Some(8)).await.unwrap();
+            ungenerated::recount(database.write(), [("Account", 7)].into_iter()).await.unwrap();
+            database.migrate::<Migrator>().await.unwrap();
+            let counted = ungenerated::existing(database.read()).await.unwrap();
+            assert_eq!(counted, None, "{}", engine.name);
         }
     }
 }

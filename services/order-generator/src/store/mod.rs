@@ -15,6 +15,7 @@ pub(crate) mod entity;
 pub(crate) mod found_items;
 pub(crate) mod generations;
 pub(crate) mod held_orders;
+pub(crate) mod held_resources;
 pub(crate) mod jobs;
 pub(crate) mod leases;
 mod migrations;

@@ -112,7 +112,7 @@ async fn ask(connection: &DatabaseConnection, engine: Engine, people: std::ops::
     orders::by_ids(connection, engine, &ids).await.unwrap();
     resources::get(connection, "Account", "k77").await.unwrap();
     ungenerated::read(connection).await.unwrap();
-    ungenerated::linked(connection).await.unwrap();
+    ungenerated::existing(connection).await.unwrap();
     assert!(orders::any(connection).await.unwrap());
     orders::written(connection, names()).await.unwrap();
     orders::moved_since(connection, engine, PEOPLE - 2).await.unwrap();

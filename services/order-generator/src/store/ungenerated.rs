@@ -110,8 +110,8 @@ pub(crate) async fn forget(connection: &impl ConnectionTrait, until: i64) -> Res
     ungenerated::Entity::delete_many().filter(ungenerated::Column::Stamp.lte(until)).exec(connection).await.map(|_| ())
 }
 
-/// How many resources of each type are there and somebody's; none when that was not counted yet.
-pub(crate) async fn linked(connection: &impl ConnectionTrait) -> Result<Option<BTreeMap<String, i64>>, DbErr> {
+/// How many resources of each type exist and are somebody's; none when that was not counted yet.
+pub(crate) async fn existing(connection: &impl ConnectionTrait) -> Result<Option<BTreeMap<String, i64>>, DbErr> {
     let rows = linked_count::Entity::find().all(connection).await?;
     let mut counts: BTreeMap<String, i64> = rows.into_iter().map(|row| (row.resource_type, row.linked)).collect();
     Ok(counts.remove(COUNTED).map(|_| counts))
@@ -121,7 +121,7 @@ pub(crate) async fn linked(connection: &impl ConnectionTrait) -> Result<Option<B
 pub(crate) async fn count(connection: &impl ConnectionTrait, more: &BTreeMap<String, i64>) -> Result<(), DbErr> {
     let more = more.iter().filter(|(_, more)| **more != 0);
     let rows: Vec<_> = more.map(|(name, more)| row(name, *more)).collect();
-    if rows.is_empty() || linked(connection).await?.is_none() {
+    if rows.is_empty() || existing(connection).await?.is_none() {
         return Ok(());
     }
     let sum = Expr::col((linked_count::Entity, linked_count::Column::Linked))
@@ -205,13 +205,13 @@ mod tests {
                 all.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<BTreeMap<_, _>>()
             };
             count(connection, &counts(&[("A", 3)])).await.unwrap();
-            assert_eq!(linked(connection).await.unwrap(), None, "{}", engine.name);
+            assert_eq!(existing(connection).await.unwrap(), None, "{}", engine.name);
             recount(connection, [("A", 7), ("B", 1)].into_iter()).await.unwrap();
             count(connection, &counts(&[("A", -2), ("B", 0), ("C", 4)])).await.unwrap();
             let wanted = counts(&[("A", 5), ("B", 1), ("C", 4)]);
-            assert_eq!(linked(connection).await.unwrap(), Some(wanted), "{}", engine.name);
+            assert_eq!(existing(connection).await.unwrap(), Some(wanted), "{}", engine.name);
             recount(connection, [].into_iter()).await.unwrap();
-            assert_eq!(linked(connection).await.unwrap(), Some(BTreeMap::new()), "{}", engine.name);
+            assert_eq!(existing(connection).await.unwrap(), Some(BTreeMap::new()), "{}", engine.name);
         }
     }
 }

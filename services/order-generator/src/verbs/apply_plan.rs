@@ -41,6 +41,13 @@ pub(crate) struct Outcome {
     pub(crate) message: String,
 }
 
+impl Applied {
+    /// Something that would be done is not named, or was not shown.
+    fn is_part(&self) -> bool {
+        !(self.part.is_all() && self.head.shown.is_all())
+    }
+}
+
 /// Applies a plan, or a part of it.
 ///
 /// # Errors
@@ -82,13 +89,17 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
     };
     let mut generated = Generated {
         duplicates: comparison.already as i64,
-        breaches: chosen.breaches(&plan),
+        breaches: chosen.breaches(&plan, &applied),
         by_kind: by_kind(&chosen.intents),
         ..Generated::default()
     };
     let (already, left_out) = (comparison.already, comparison.left_out);
     if generated.is_blocked(&options) {
-        let message = "nothing was submitted, because a threshold is broken; force_thresholds goes past it".to_owned();
+        let broken = match applied.is_part() {
+            true => "the plan breaks a threshold, and so each part of it does",
+            false => "a threshold is broken",
+        };
+        let message = format!("nothing was submitted, because {broken}; force_thresholds goes past it");
         return Ok(Outcome { generated, blocked: true, already, left_out, message });
     }
     plan.everybody.keep(generator).await?;
@@ -98,14 +109,14 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
     let refused = generate::submit(generator, &applied.actor, total, written, &mut generated, &|_, _| {}).await?;
     generate::cancel(generator, &chosen.cancel, &mut generated).await?;
     wait_for(generator).await?;
-    let is_whole = applied.part.is_all() && applied.head.shown.is_all();
+    let is_whole = !applied.is_part();
     // Whatever was left out waits for the next generation.
     let left = is_whole.then(|| Left {
         until,
         seen: None,
         again: plan.survey.owners_of(&refused.ids),
         everybody_again: refused.are_more,
-        linked: Some(plan.survey.linked()),
+        existing: Some(plan.survey.existing()),
     });
     generate::note(generator, &plan.head.id, &applied.actor, &options, &generated, left).await?;
     tracing::info!(
@@ -246,9 +257,12 @@ impl Chosen {
         Ok(Self { intents, cancel })
     }
 
-    /// The thresholds that it breaks.
-    fn breaches(&self, plan: &Plan) -> Vec<Breach> {
+    /// The thresholds that it breaks. What is too much to be true as a whole is not let pass piece by piece.
+    fn breaches(&self, plan: &Plan, applied: &Applied) -> Vec<Breach> {
         let survey = &plan.survey;
+        if applied.is_part() {
+            return survey.decided.breaches().into_iter().map(generate::breach).collect();
+        }
         let inventory = &survey.decided.inventory;
         let verdicts = verdicts(&survey.loaded.catalog, &survey.standings, inventory, &self.intents);
         verdicts.iter().filter_map(|verdict| verdict.breach()).map(generate::breach).collect()

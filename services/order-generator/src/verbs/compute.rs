@@ -110,17 +110,24 @@ impl KnownOwner {
         Self { owner, period, roles: vec![], revision: 0, fingerprint: 0 }
     }
 
-    /// What the next evaluation goes by; none of what an older version kept.
-    pub(crate) fn before(&self) -> Option<evaluate::Before> {
+    /// What the next evaluation goes by, beside what was assigned; none of what an older version kept.
+    pub(crate) fn before<'a>(&self, assignments: impl Iterator<Item = &'a Assignment>) -> Option<evaluate::Before> {
         let role = |role: &KnownRole| evaluate::RoleBefore {
             role: role.role.as_str().into(),
             workflow: role.workflow,
             period: role.period,
         };
+        let is_had = |one: &&Assignment| one.wish == Wish::Have && one.slot.is_empty() && !one.found && !one.proposed;
+        let had = |one: &Assignment| evaluate::TypeBefore {
+            resource_type: one.resource_type.as_str().into(),
+            workflow: one.workflow,
+            period: one.period,
+        };
         (self.revision > 0).then(|| evaluate::Before {
             revision: self.revision,
             fingerprint: self.fingerprint,
             roles: self.roles.iter().map(role).collect(),
+            types: assignments.filter(is_had).map(had).collect(),
         })
     }
 }

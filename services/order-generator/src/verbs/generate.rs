@@ -82,10 +82,10 @@ async fn generate_alone(
         Whose::Everybody => {
             forget_sensitive(generator).await?;
             let survey = Survey::of_everybody(generator, loaded, run).await?;
-            left.linked = Some(survey.linked());
+            left.existing = Some(survey.existing());
             survey
         }
-        Whose::These { owners, linked } => Survey::of_these(generator, loaded, run, owners, linked).await?,
+        Whose::These { owners, existing } => Survey::of_these(generator, loaded, run, owners, existing).await?,
     };
     let mut generated = survey.summary();
     let blocked = generated.is_blocked(options);
@@ -93,11 +93,11 @@ async fn generate_alone(
         hold(generator, &survey, options, actor, &generated).await?;
     } else {
         let total = survey.decided.new.len();
-        let linked = match &whose {
-            Whose::Everybody => left.linked.as_ref(),
-            Whose::These { linked, .. } => Some(linked),
+        let existing = match &whose {
+            Whose::Everybody => left.existing.as_ref(),
+            Whose::These { existing, .. } => Some(existing),
         };
-        tell_sizes(generator, &survey.loaded.catalog, linked).await;
+        tell_sizes(generator, &survey.loaded.catalog, existing).await;
         let written = survey.stored(generator, wire_messages);
         let refused = submit(generator, actor, total, written, &mut generated, done).await?;
         (left.again, left.everybody_again) = (survey.owners_of(&refused.ids), refused.are_more);

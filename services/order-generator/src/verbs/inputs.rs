@@ -152,7 +152,8 @@ impl Batch {
             }
             for person in &mut batch.people {
                 let known = person.kept.owner.as_deref().map(from_json::<KnownOwner>).transpose()?;
-                person.before = known.as_ref().and_then(KnownOwner::before);
+                let assigned = batch.previous.get(&person.key).into_iter().flat_map(BTreeMap::values);
+                person.before = known.as_ref().and_then(|known| known.before(assigned));
             }
             Ok(())
         })

@@ -15,6 +15,7 @@ pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod get_request;
 pub(crate) mod held_orders;
+pub(crate) mod held_resources;
 pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod known;

@@ -15,7 +15,7 @@ use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::generate::{Intent, Run};
 use crate::model::plan::{Fingerprints, Part};
-use crate::store::{computations, orders, resources};
+use crate::store::{assignments, computations, orders, resources};
 use futures::{Stream, StreamExt, TryStreamExt};
 use provost_contract::fulfillment::v1::Verification;
 use provost_contract::generator::v1::PlannedOrder;
@@ -83,6 +83,7 @@ pub(crate) async fn plan(generator: &Generator, asked: Asked) -> Result<Plan, Fa
         false => other_catalog(generator, asked.files).await?,
     };
     check_shown(&loaded, &asked.shown)?;
+    check_owners(generator, &loaded, &asked.shown).await?;
     let head = Head {
         id: new_id().to_string(),
         shown: asked.shown,
@@ -207,6 +208,26 @@ fn check_shown(loaded: &Loaded, shown: &Part) -> Result<(), Fault> {
         wrong.add("scope.owner_entity_type", what);
     }
     Ok(wrong.into_result(())?)
+}
+
+/// Nothing to do for somebody whom nobody knows is no answer.
+async fn check_owners(generator: &Generator, loaded: &Loaded, shown: &Part) -> Result<(), Fault> {
+    let connection = generator.database.read();
+    let owners: Vec<&str> = match shown.owner_entity_type.as_str() {
+        "" => loaded.catalog.owner_entity_types().iter().map(|owner| &*owner.name).collect(),
+        entity_type => vec![entity_type],
+    };
+    for key in &shown.owner_keys {
+        let mut is_known = false;
+        for entity_type in &owners {
+            is_known |= resources::get(connection, entity_type, key).await?.is_some()
+                || !assignments::of_owner(connection, entity_type, key).await?.is_empty();
+        }
+        if !is_known {
+            return Err(Fault::not_found(format!("{} '{key}'", owners.join(" or "))));
+        }
+    }
+    Ok(())
 }
 
 impl Plan {

@@ -32,7 +32,7 @@ pub(crate) struct Outlook {
     /// Resources that the owner claims no longer, or otherwise, and whose other claimants were not computed for that.
     released: Vec<(String, String)>,
     /// How many more resources of a type the owner has than before.
-    linked: Vec<(String, i64)>,
+    existing: Vec<(String, i64)>,
 }
 
 impl Outlook {
@@ -59,14 +59,14 @@ impl Outlook {
         let released = claims.symmetric_difference(&claims_before).map(|(entity_type, key, _)| (*entity_type, *key));
         let released = released.filter(|(entity_type, key)| !was_looked_at(entity_type, key));
         let released = released.map(|(entity_type, key)| (entity_type.to_owned(), key.to_owned())).collect();
-        let mut linked: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut existing: BTreeMap<&str, i64> = BTreeMap::new();
         for (one, more) in before().map(|one| (one, -1)).chain(person.assignments.iter().map(|one| (one, 1))) {
-            if one.linked && !one.found {
-                *linked.entry(&one.resource_type).or_default() += more;
+            if one.exists() {
+                *existing.entry(&one.resource_type).or_default() += more;
             }
         }
-        let linked = linked.into_iter().filter(|(_, more)| *more != 0);
-        Self { is_in_need, released, linked: linked.map(|(name, more)| (name.to_owned(), more)).collect() }
+        let existing = existing.into_iter().filter(|(_, more)| *more != 0);
+        Self { is_in_need, released, existing: existing.map(|(name, more)| (name.to_owned(), more)).collect() }
     }
 }
 
@@ -78,20 +78,20 @@ pub(crate) async fn note<'a>(
     found: impl Iterator<Item = (&'a OwnerKey, &'a Outlook)>,
 ) -> Result<(), Fault> {
     let mut marks = Marks { everybody: is_by_another_catalog, ..Marks::default() };
-    let mut linked: BTreeMap<String, i64> = BTreeMap::new();
+    let mut existing: BTreeMap<String, i64> = BTreeMap::new();
     for (owner, outlook) in found {
         if !marks.everybody {
             marks.add(owner, outlook.is_in_need);
             marks.resources.extend(outlook.released.iter().cloned());
         }
-        for (name, more) in &outlook.linked {
-            *linked.entry(name.clone()).or_default() += more;
+        for (name, more) in &outlook.existing {
+            *existing.entry(name.clone()).or_default() += more;
         }
     }
     // As the computation that is being kept.
     let stamp = computations::newest_sequence(transaction).await?.unwrap_or_default() + 1;
     ungenerated::note(transaction, engine, stamp, &marks).await?;
-    Ok(ungenerated::count(transaction, &linked).await?)
+    Ok(ungenerated::count(transaction, &existing).await?)
 }
 
 /// Whose orders somebody wants generated.
@@ -108,8 +108,8 @@ pub(crate) enum Which {
 pub(super) enum Whose {
     /// Everybody's.
     Everybody,
-    /// These owners'; of each resource type, so many resources are there and somebody's, whoever's they are.
-    These { owners: BTreeSet<OwnerKey>, linked: BTreeMap<String, i64> },
+    /// These owners'; of each resource type, so many resources exist and are somebody's, whoever's they are.
+    These { owners: BTreeSet<OwnerKey>, existing: BTreeMap<String, i64> },
 }
 
 impl Whose {
@@ -123,7 +123,7 @@ impl Whose {
         let Marks { everybody, in_need, settled, all_settled, resources, waived } =
             ungenerated::read(connection).await?;
         let orders_until = computations::newest(connection).await?.and_then(|newest| newest.orders_until);
-        let (Some(orders_until), Some(linked)) = (orders_until, ungenerated::linked(connection).await?) else {
+        let (Some(orders_until), Some(existing)) = (orders_until, ungenerated::existing(connection).await?) else {
             return Ok(Self::Everybody);
         };
         if everybody || (waived && !options.waive_review) {
@@ -150,7 +150,7 @@ impl Whose {
         if owners.len() > MANY && owners.len() > assignments::count_owners(connection).await? / 2 {
             return Ok(Self::Everybody);
         }
-        Ok(Self::These { owners, linked })
+        Ok(Self::These { owners, existing })
     }
 }
 
@@ -165,8 +165,8 @@ pub(super) struct Left {
     pub(super) again: BTreeSet<OwnerKey>,
     /// So did others, who are not named.
     pub(super) everybody_again: bool,
-    /// How many resources of each type are there and somebody's, where all were looked at.
-    pub(super) linked: Option<BTreeMap<String, i64>>,
+    /// How many resources of each type exist and are somebody's, where all were looked at.
+    pub(super) existing: Option<BTreeMap<String, i64>>,
 }
 
 impl Left {
@@ -177,7 +177,7 @@ impl Left {
         engine: Engine,
         options: &Options,
     ) -> Result<(), Fault> {
-        let Self { until, seen, again, everybody_again, linked } = self;
+        let Self { until, seen, again, everybody_again, existing } = self;
         if let Some(seen) = seen {
             let before = feed::cursor(transaction, LOOKED_AT).await?;
             feed::advance(transaction, LOOKED_AT, before, seen).await?;
@@ -186,8 +186,8 @@ impl Left {
         let (everybody, waived) = (everybody_again, options.waive_review);
         let marks = Marks { everybody, in_need: again, waived, ..Marks::default() };
         ungenerated::note(transaction, engine, until, &marks).await?;
-        if let Some(linked) = linked {
-            ungenerated::recount(transaction, linked.iter().map(|(name, count)| (name.as_str(), *count))).await?;
+        if let Some(existing) = existing {
+            ungenerated::recount(transaction, existing.iter().map(|(name, count)| (name.as_str(), *count))).await?;
         }
         Ok(())
     }

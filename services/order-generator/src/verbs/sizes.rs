@@ -6,12 +6,12 @@ use crate::generator::Generator;
 use crate::model::catalog::Catalog;
 use std::collections::BTreeMap;
 
-/// Tells the ledger before it gets the orders. `linked` are the resources that are there and somebody's, by the name
-/// of their resource type.
-pub(super) async fn tell_sizes(generator: &Generator, catalog: &Catalog, linked: Option<&BTreeMap<String, i64>>) {
-    let Some(linked) = linked else { return };
+/// Tells the ledger before it gets the orders. `existing` are the resources that exist and are somebody's, by the
+/// name of their resource type.
+pub(super) async fn tell_sizes(generator: &Generator, catalog: &Catalog, existing: Option<&BTreeMap<String, i64>>) {
+    let Some(existing) = existing else { return };
     let types = catalog.resource_types().iter().map(|kind| (&*kind.name, &*kind.connection));
-    if let Err(fault) = generator.ledger.tell_sizes(&sizes(types, linked)).await {
+    if let Err(fault) = generator.ledger.tell_sizes(&sizes(types, existing)).await {
         tracing::warn!(%fault, "the ledger does not learn how many resources there are behind its connections");
     }
 }
@@ -19,11 +19,11 @@ pub(super) async fn tell_sizes(generator: &Generator, catalog: &Catalog, linked:
 /// By connection. One that writes a resource type without resources is there, with none.
 fn sizes<'a>(
     types: impl IntoIterator<Item = (&'a str, &'a str)>,
-    linked: &BTreeMap<String, i64>,
+    existing: &BTreeMap<String, i64>,
 ) -> BTreeMap<String, i64> {
     let mut sizes = BTreeMap::new();
     for (name, connection) in types {
-        *sizes.entry(connection.to_owned()).or_default() += linked.get(name).copied().unwrap_or_default();
+        *sizes.entry(connection.to_owned()).or_default() += existing.get(name).copied().unwrap_or_default();
     }
     sizes
 }
@@ -35,8 +35,8 @@ mod tests {
     #[test]
     fn types_of_one_connection_count_together() {
         let types = [("Account", "app"), ("Mailbox", "app"), ("Badge", "desk")];
-        let linked = BTreeMap::from([("Account".to_owned(), 7), ("Mailbox".to_owned(), 3), ("Gone".to_owned(), 9)]);
+        let existing = BTreeMap::from([("Account".to_owned(), 7), ("Mailbox".to_owned(), 3), ("Gone".to_owned(), 9)]);
         let expected = BTreeMap::from([("app".to_owned(), 10), ("desk".to_owned(), 0)]);
-        assert_eq!(sizes(types, &linked), expected);
+        assert_eq!(sizes(types, &existing), expected);
     }
 }

@@ -79,7 +79,7 @@ impl Survey {
         let seen = Seen::of(pieces.buffered(pieces::beside())).await?;
         let afoot = if has_orders { all_afoot(generator).await? } else { Afoot::default() };
         let provisioned = provisioned(generator, &loaded.catalog).await?;
-        let inventory = Inventory { linked: Inventory::linked(&loaded.catalog, &seen.standings), provisioned };
+        let inventory = Inventory { existing: Inventory::existing(&loaded.catalog, &seen.standings), provisioned };
         Self::decide(loaded, run, seen, afoot, inventory).await
     }
 
@@ -90,7 +90,7 @@ impl Survey {
         loaded: Arc<Loaded>,
         run: Run,
         owners: &BTreeSet<OwnerKey>,
-        linked: &BTreeMap<String, i64>,
+        existing: &BTreeMap<String, i64>,
     ) -> Result<Self, Fault> {
         let run = Arc::new(run);
         let (connection, engine) = (generator.database.read(), generator.database.engine());
@@ -113,13 +113,14 @@ impl Survey {
             lanes.extend(orders::open_of(connection, engine, &keys).await?.into_values().flatten());
             let claimed = seen.standings.iter().filter_map(|standing| standing.lane(&loaded.catalog));
             lanes.extend(claimed.map(|lane| orders::lane_text(&lane)));
+            lanes.extend(seen.looks.iter().flat_map(Look::links).map(orders::lane_text));
         }
         let ids: HashSet<OwnerId> = keys.iter().map(|(entity_type, key)| OwnerId::named(entity_type, key)).collect();
         let afoot = afoot_in(generator, &lanes.into_iter().collect::<Vec<_>>(), &ids).await?;
         seen.standings.extend(rivals(generator, &loaded.catalog, &seen, owners).await?);
-        let count = |name: &str| linked.get(name).and_then(|count| usize::try_from(*count).ok()).unwrap_or_default();
-        let linked = loaded.catalog.resource_types().iter().map(|kind| count(&kind.name)).collect();
-        let inventory = Inventory { linked, provisioned: provisioned(generator, &loaded.catalog).await? };
+        let count = |name: &str| existing.get(name).and_then(|count| usize::try_from(*count).ok()).unwrap_or_default();
+        let existing = loaded.catalog.resource_types().iter().map(|kind| count(&kind.name)).collect();
+        let inventory = Inventory { existing, provisioned: provisioned(generator, &loaded.catalog).await? };
         Self::decide(loaded, run, seen, afoot, inventory).await
     }
 
@@ -140,7 +141,7 @@ impl Survey {
             let look = |place: usize| ground.look(place, in_need.get(&place)?, OrderId::new(new_id()));
             let looks = (0..standings.len()).filter_map(look).collect();
             let inventory = Inventory {
-                linked: Inventory::linked(catalog, &standings),
+                existing: Inventory::existing(catalog, &standings),
                 provisioned: Inventory::provisioned(catalog, &lanes),
             };
             (Seen { standings, looks }, Afoot::in_lanes(&lanes), inventory)
@@ -192,10 +193,10 @@ impl Survey {
         these.filter_map(owner).collect()
     }
 
-    /// How many resources of each type are there and somebody's, of a survey of everybody.
-    pub(super) fn linked(&self) -> BTreeMap<String, i64> {
+    /// How many resources of each type exist and are somebody's, of a survey of everybody.
+    pub(super) fn existing(&self) -> BTreeMap<String, i64> {
         let names = self.loaded.catalog.resource_types().iter().map(|kind| kind.name.to_string());
-        names.zip(self.decided.inventory.linked.iter().map(|count| *count as i64)).collect()
+        names.zip(self.decided.inventory.existing.iter().map(|count| *count as i64)).collect()
     }
 }
 
@@ -230,7 +231,12 @@ async fn look(
         let look = |one: InNeed| {
             // What it asks for is compared with the orders of its lanes, and with nothing else.
             let is_compared = one.lanes.iter().any(|lane| lanes.contains_key(lane));
-            let assignment = if is_compared { one.body.read_to(Depth::Order)? } else { one.glance };
+            // Who is linked to what is made waits for that.
+            let assignment = if is_compared || ground.asks_for_changes(&one.glance) {
+                one.body.read_to(Depth::Order)?
+            } else {
+                one.glance
+            };
             Ok(ground.look(one.place, &assignment, OrderId::new(new_id())))
         };
         let looks = in_need.into_iter().filter_map(|one| look(one).transpose()).collect::<Result<_, Fault>>()?;

@@ -5,6 +5,7 @@
 //! says that it is. A feed that is empty or half would otherwise take everything from everybody. What our own
 //! deletions took away does not count: a system that they emptied is empty.
 
+use super::held_resources::run_of;
 use super::known::lanes_of;
 use super::stage::Staged;
 use super::upload::held;
@@ -15,6 +16,7 @@ use crate::model::generate::LaneKey;
 use crate::model::known_order;
 use crate::store::changes::{self, Change};
 use crate::store::from_json;
+use crate::store::held_resources::{self, By, HeldResource};
 use crate::store::resources::{self, Properties, Reading};
 use crate::store::synchronizations::{self, Counts, Excess, State, Synchronization};
 use crate::store::virtual_resources;
@@ -60,7 +62,8 @@ pub(crate) async fn synchronize(
     task.ended_at = Some(now);
     let excess: Vec<Excess> = differences.iter().flat_map(|one| one.excess(&limits, &readings)).collect();
     if !excess.iter().all(|excess| task.lets_pass(excess)) {
-        return Err(block(generator, transaction, task, excess).await?);
+        let held = differences.iter().flat_map(|one| one.held(&task.connection, &excess)).collect();
+        return Err(block(generator, transaction, task, excess, held).await?);
     }
     let mut counts = Vec::with_capacity(staged.len());
     let mut changed = Vec::new();
@@ -79,6 +82,8 @@ pub(crate) async fn synchronize(
     }
     task.counts = counts;
     synchronizations::save(&transaction, &task).await?;
+    let by = By { synchronization_id: &task.id, job_run_id: "", connection: &task.connection };
+    held_resources::replace(&transaction, generator.database.engine(), &by, &[]).await?;
     generator.exports.announce(&transaction).await?;
     changes::note(&generator.database, &transaction, changed).await?;
     transaction.commit().await?;
@@ -101,17 +106,25 @@ async fn block(
     transaction: DatabaseTransaction,
     mut task: Synchronization,
     excess: Vec<Excess>,
+    held: Vec<HeldResource>,
 ) -> Result<Fault, Fault> {
-    let message = format!(
-        "{}; nothing was changed. If that is right, resume the job run: {} is read again, and so much is let pass",
-        sentences(&excess),
-        task.connection
-    );
+    let job_run_id = run_of(&transaction, &task.id).await?.map(|run| run.id).unwrap_or_default();
+    let how = match job_run_id.as_str() {
+        "" => format!("All of them: provost syncs held {}. No job run waits for it any more", task.id),
+        id => format!(
+            "All of them: provost syncs held {id}. If that is right: provost jobs resume {id} --comment WHY; {} is read \
+             again, and so much is let pass. If not: provost jobs cancel {id}",
+            task.connection
+        ),
+    };
+    let message = format!("{}; nothing was changed. {how}", sentences(&excess));
     task.state = State::Blocked;
     task.message.clone_from(&message);
     task.excess = excess;
     task.passed_by.clear();
     synchronizations::save(&transaction, &task).await?;
+    let by = By { synchronization_id: &task.id, job_run_id: &job_run_id, connection: &task.connection };
+    held_resources::replace(&transaction, generator.database.engine(), &by, &held).await?;
     generator.exports.announce(&transaction).await?;
     transaction.commit().await?;
     generator.exports.ring();
@@ -228,6 +241,26 @@ impl<'a> Differences<'a> {
             })
         })
         .collect()
+    }
+
+    /// Every resource of its changes that break a threshold.
+    fn held(&self, connection: &str, excess: &[Excess]) -> Vec<HeldResource> {
+        let entity_type = &self.staged.shape.name;
+        let mut held = Vec::new();
+        for one in excess.iter().filter(|one| one.entity_type == *entity_type) {
+            let keys: Vec<&String> = match one.counted.as_str() {
+                "inserted" => self.inserted.clone(),
+                "updated" => self.updated.clone(),
+                _ => self.vanished.iter().collect(),
+            };
+            held.extend(keys.into_iter().map(|key| HeldResource {
+                connection: connection.to_owned(),
+                entity_type: entity_type.clone(),
+                change: one.counted.clone(),
+                key: key.clone(),
+            }));
+        }
+        held
     }
 
     async fn apply(

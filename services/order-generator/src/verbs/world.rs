@@ -20,8 +20,8 @@ use crate::model::need::Need;
 use crate::model::resource::{Lookup, Repository, Resource, Side};
 use crate::store::assignments::{self, OwnerKey};
 use crate::store::changes::Change;
-use crate::store::decisions;
 use crate::store::resources::{self, Reading, Stored};
+use crate::store::{computations, decisions};
 use crate::verbs::schema::EntityShape;
 use provost_domain::{Timestamp, Value};
 use provost_service_kit::Fault;
@@ -31,6 +31,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What does not change while one computation goes on.
 pub(crate) struct Ground {
     pub(crate) loaded: Arc<Loaded>,
+    /// The rules by which everybody was computed the last time, where those are others.
+    former: Option<Former>,
     pub(crate) readings: BTreeMap<String, Reading>,
     pub(crate) now: Timestamp,
     /// By what resources are found, other than by their keys.
@@ -43,6 +45,23 @@ pub(crate) struct Ground {
     pub(crate) reversed: Arc<Reversed>,
     /// Resource types by which somebody has something since an earlier computation.
     pub(crate) known_types: Arc<HashSet<String>>,
+}
+
+/// The rules of an earlier revision.
+#[derive(Clone)]
+struct Former {
+    revision: i64,
+    catalog: Arc<Catalog>,
+}
+
+impl Former {
+    /// The rules of the newest computation, where those are not the ones of now; none when nobody has them any more.
+    async fn read(generator: &Generator, loaded: &Loaded) -> Result<Option<Self>, Fault> {
+        let newest = computations::newest_revision(generator.database.read()).await?;
+        let Some(revision) = newest.filter(|revision| *revision != loaded.revision) else { return Ok(None) };
+        let catalog = generator.catalogs.of_revision(revision).await?;
+        Ok(catalog.map(|catalog| Self { revision, catalog }))
+    }
 }
 
 /// Resources that somebody has or claims, by entity type and key.
@@ -66,6 +85,7 @@ impl Ground {
         let names = loaded.catalog.resource_types().iter().map(|kind| &*kind.name);
         let known_types = assignments::known_types(generator.database.read(), names).await?;
         let bare = Self {
+            former: Former::read(generator, &loaded).await?,
             readings,
             now,
             texts: Texts::default(),
@@ -86,6 +106,7 @@ impl Ground {
     fn without_texts(&self) -> Self {
         Self {
             loaded: Arc::clone(&self.loaded),
+            former: self.former.clone(),
             readings: self.readings.clone(),
             now: self.now,
             texts: Texts::default(),
@@ -234,7 +255,10 @@ impl<'a> Looking<'a> {
         });
         let positions = positions.unwrap_or_default();
         let Loaded { catalog, revision, .. } = &*self.world.ground.loaded;
-        let ground = evaluate::Ground { catalog, revision: *revision, now: self.world.ground.now, lookup: self };
+        let Ground { former, now, .. } = &*self.world.ground;
+        let former =
+            former.as_ref().map(|Former { revision, catalog }| evaluate::Former { catalog, revision: *revision });
+        let ground = evaluate::Ground { catalog, revision: *revision, now: *now, lookup: self, former };
         let case = Case { grants, before, positions: &positions, ..Case::new(entity_type, owner) };
         take(&ground, &case)
     }

@@ -12,7 +12,7 @@ mod time;
 mod value;
 mod words;
 
-pub use order::{change, current_and_proposed, kind, operation, standing, subject};
+pub use order::{change, current_and_proposed, kind, named, operation, standing, subject};
 pub use program::program;
 pub use progress::{Progress, ending};
 pub use request::{action, asked_for, entitlement, period, wish};

@@ -63,7 +63,8 @@ pub fn subject(order: &Order) -> String {
     named(order.owner.as_ref())
 }
 
-pub(super) fn named(owner: Option<&Owner>) -> String {
+/// An owner: its name and key.
+pub fn named(owner: Option<&Owner>) -> String {
     match owner {
         Some(owner) if owner.display_name.is_empty() => owner.key.clone(),
         Some(owner) => format!("{} ({})", owner.display_name, owner.key),

@@ -1,11 +1,12 @@
 //! What the owner shall not have (any more): a period that is over, rules that no longer give it, and what
 //! was found without a rule. Nothing found goes without a rule change, a source change or a person's word.
 
-use super::{AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
+use super::{ASKED_BY, AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::expected::ExpectedResource;
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{InactiveReason, OrderKind, ProvisioningState, Reason, WorkflowState};
+use std::collections::BTreeMap;
 
 impl Situation<'_, '_> {
     /// The period is over, and nothing of ours is left, or ever was.
@@ -58,6 +59,15 @@ impl Situation<'_, '_> {
         Reason { rule: format!("resource type {}", self.resource_type.name), detail }
     }
 
+    /// The arguments as last computed: now, while the owner is there, else before. Who asked for an order is said of
+    /// that one alone.
+    fn last_arguments(&self, previous: &Assignment) -> BTreeMap<String, String> {
+        let expected = self.expected.filter(|expected| expected.failure.is_none());
+        let mut arguments = expected.map_or(&previous.arguments, |expected| &expected.arguments).clone();
+        arguments.remove(ASKED_BY);
+        arguments
+    }
+
     fn deletion(&self) -> Option<Wanted> {
         Some(Wanted { kind: OrderKind::Deletion, changes: vec![] })
     }
@@ -100,6 +110,7 @@ impl Situation<'_, '_> {
             linked: previous.linked || (current.is_some() && was_written),
             correlated: previous.correlated.clone(),
             confidence: super::CONFIDENT,
+            arguments: self.last_arguments(previous),
             ..self.base(key, Wish::Lose)
         };
         let is_over = self.expected.is_some_and(|expected| expected.period.is_over(self.now));

@@ -141,6 +141,28 @@ impl Assignment {
         }
     }
 
+    /// It is its owner's, and there: synchronization has shown it, or it was written and is not seen yet. What
+    /// thresholds count against.
+    pub(crate) fn exists(&self) -> bool {
+        if self.found || self.proposed {
+            return false;
+        }
+        let is_written = || match (self.wanted.as_ref().map(|wanted| wanted.kind), self.wish) {
+            // Nothing is changed or deleted but what is there, or is on its way.
+            (Some(OrderKind::Update | OrderKind::Deletion), _) => true,
+            (None, Wish::Have) => {
+                self.state == ProvisioningState::Executed && self.workflow != WorkflowState::NonConforming
+            }
+            // Left alone, and for once not by an order that was executed.
+            (None, Wish::Lose) => matches!(
+                self.workflow,
+                WorkflowState::Declined | WorkflowState::NonConforming | WorkflowState::Approved
+            ),
+            _ => false,
+        };
+        self.linked || is_written()
+    }
+
     /// One that says nothing yet but whose it is, and by which resource type.
     pub(crate) fn empty(owner: Owner, resource_type: &str) -> Self {
         Self {
@@ -225,10 +247,13 @@ pub struct Wanted {
     pub changes: Vec<Change>,
 }
 
+/// The argument that names a person's decision.
+const ASKED_BY: &str = "reconciliation";
+
 /// The argument by which an order says that a person asked for it. It makes the order another one than the order
 /// before it that asked for the same and was declined, or executed without effect.
 fn asked_by(decision: &Decision) -> (String, String) {
-    ("reconciliation".to_owned(), decision.id.clone())
+    (ASKED_BY.to_owned(), decision.id.clone())
 }
 
 /// Everything that the comparison of one assignment looks at.
@@ -375,6 +400,8 @@ impl<'a, 'r> Situation<'a, 'r> {
             linked: ours.is_some_and(|previous| previous.linked || has_come()),
             ours: ours.is_some(),
             correlated: ours.and_then(|previous| previous.correlated.clone()),
+            // Should it be lost before the rule is mended, these are the last that were computed.
+            arguments: self.previous.map(|previous| previous.arguments.clone()).unwrap_or_default(),
             properties,
             ..self.base(key, Wish::Unknown)
         }

@@ -194,7 +194,8 @@ pub struct Positions {
 /// What holds where nothing more particular says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Minutes that a role stays, Prolonged, after a change of rules took it away; 0 is none.
+    /// Minutes that a role, or what a resource type gives, stays, Prolonged, after a change of rules took it away; 0
+    /// is none.
     pub grace_period_minutes: u32,
     /// Most minutes that a requested assignment lasts; 0 is no limit.
     pub max_duration_minutes: u32,

@@ -21,7 +21,7 @@ mod trace;
 mod unmet;
 mod verdict;
 
-pub use grace::{Before, RoleBefore, fingerprint};
+pub use grace::{Before, RoleBefore, TypeBefore, fingerprint};
 pub use rules::Rules;
 pub use trace::{
     Considered, ContextSeen, DimensionSeen, Explanation, Finding, Outcome, PropertySeen, ResourceTypeSeen, RoleSeen,
@@ -54,6 +54,17 @@ pub struct Ground<'a> {
     pub now: Timestamp,
     /// Finds what navigations point at, and what query rules look for.
     pub lookup: &'a dyn Lookup,
+    /// The rules by which owners were evaluated the last time, where those are others.
+    pub former: Option<Former<'a>>,
+}
+
+/// The rules of an earlier revision.
+#[derive(Clone, Copy)]
+pub struct Former<'a> {
+    /// The rules.
+    pub catalog: &'a Catalog,
+    /// Their revision.
+    pub revision: i64,
 }
 
 /// What one owner is evaluated with.
@@ -155,6 +166,8 @@ struct Evaluation<'a> {
     edges: Edges,
     matching: Matching,
     recorder: Option<&'a Recorder>,
+    /// What the rules of an earlier revision say of the owner as it is; asked only when something is lost.
+    former: std::cell::OnceCell<Option<grace::ByFormerRules>>,
 }
 
 fn run<T>(
@@ -203,6 +216,7 @@ fn run<T>(
         now,
         matching,
         recorder,
+        former: std::cell::OnceCell::new(),
     };
     Some(take(&mut evaluation))
 }
@@ -229,7 +243,8 @@ impl Evaluation<'_> {
         let one = |place: &usize| {
             let resource_type: &ResourceType = catalog.resource_types().get(*place)?;
             let types = self.rules.types.for_place(&types, *place);
-            if types.is_empty() && !self.has_grants && self.recorder.is_none() {
+            let may_be_given = !types.is_empty() || self.has_grants || self.had_type(&resource_type.name).is_some();
+            if !may_be_given && self.recorder.is_none() {
                 return None;
             }
             self.resource(*place, resource_type, types, self.rules.links.for_place(&links, *place))

@@ -169,6 +169,7 @@ impl Evaluation<'_> {
         let is_it = |grant: &&Grant| matches!(&grant.what, Granted::ResourceType(name) if *name == resource_type.name);
         self.grants(is_it, &mut verdict, &mut denied, &mut seen);
         verdict.settle(&denied);
+        self.grace_of_type(resource_type, &mut verdict, &denied, &mut seen);
         self.edges.spans(&verdict.judged.given);
         self.edges.spans(&verdict.judged.unknown);
         if let (Some(recorder), Some(considered)) = (self.recorder, seen) {

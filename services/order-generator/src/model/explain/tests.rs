@@ -75,7 +75,7 @@ fn told(grants: &[Grant]) -> Told {
     let values = values.map(|(name, value)| (name.to_owned(), Value::from(value))).into();
     let person = Resource { key: "E1".into(), values };
     let lookup = Repository::default();
-    let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-03-01"), lookup: &lookup };
+    let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-03-01"), lookup: &lookup, former: None };
     let case = Case { grants, ..Case::new("Person", &person) };
     let seen = evaluate::explain(&ground, &case);
     Told { catalog, owner: owner(), seen, today: vec![], kept: vec![], said: vec![], blocked: None }

@@ -20,6 +20,24 @@ pub struct Newest {
     pub state: ProvisioningState,
 }
 
+impl Newest {
+    /// It may yet be written, and has not been.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(
+            self.state,
+            ProvisioningState::Pending
+                | ProvisioningState::Transmitted
+                | ProvisioningState::Errored
+                | ProvisioningState::AwaitingApproval
+        )
+    }
+
+    /// Once it is written, the resource is there and its owner's.
+    const fn makes(&self) -> bool {
+        matches!(self.kind, OrderKind::Addition | OrderKind::Association)
+    }
+}
+
 /// An order that can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct GivingWay {
@@ -32,6 +50,8 @@ struct GivingWay {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Afoot {
     newest: HashMap<LaneId, Newest>,
+    /// What made the resource, of lanes in which something newer changes it.
+    makers: HashMap<LaneId, Newest>,
     giving_way: Vec<GivingWay>,
 }
 
@@ -56,7 +76,12 @@ impl Afoot {
 
     /// Adds an order that counts; those of one lane come oldest first.
     pub fn add(&mut self, lane: LaneId, order: Newest) {
-        self.newest.insert(lane, order);
+        let before = self.newest.insert(lane, order);
+        if order.kind != OrderKind::Update {
+            self.makers.remove(&lane);
+        } else if let Some(maker) = before.filter(Newest::makes) {
+            self.makers.insert(lane, maker);
+        }
     }
 
     /// Adds an order that can be cancelled.
@@ -67,6 +92,11 @@ impl Afoot {
     /// The newest order of a lane that was not replaced or cancelled.
     pub(super) fn newest(&self, lane: LaneId) -> Option<&Newest> {
         self.newest.get(&lane)
+    }
+
+    /// The newest order of a lane that makes its resource exist, if nothing newer takes that away.
+    pub(super) fn maker(&self, lane: LaneId) -> Option<&Newest> {
+        self.makers.get(&lane).or_else(|| self.newest(lane).filter(|newest| newest.makes()))
     }
 
     /// What can be cancelled and nobody needs any more. That somebody else needs an order on the resource keeps

@@ -12,6 +12,7 @@
 mod afoot;
 mod claimants;
 mod lane;
+mod linked;
 mod order;
 mod prerequisites;
 pub mod priority;
@@ -28,7 +29,8 @@ use super::assign::{Assignment, Wish, place};
 use super::catalog::{Catalog, ResourceType};
 use super::known_order::KnownOrder;
 use claimants::Claimants;
-use provost_domain::{Order, OrderId, Owner, Timestamp, WorkflowState};
+use linked::LinkProperties;
+use provost_domain::{Order, OrderId, OrderKind, Owner, Timestamp, WorkflowState};
 use std::collections::{BTreeMap, HashSet};
 
 /// How a generation was asked for.
@@ -73,6 +75,10 @@ pub struct Standing {
     target_key: Box<str>,
     wish: Wish,
     linked: bool,
+    /// It is there: seen, or written and not seen yet.
+    exists: bool,
+    /// What is wanted is that it comes to be, or comes to be its owner's.
+    is_to_be_made: bool,
     ours: bool,
     /// A person declined that it is deleted.
     is_kept: bool,
@@ -96,6 +102,11 @@ impl Standing {
             wish: assignment.wish,
             // What nobody has is there, but by none of the type's rules.
             linked: assignment.linked && !assignment.found,
+            exists: assignment.exists(),
+            is_to_be_made: assignment
+                .wanted
+                .as_ref()
+                .is_some_and(|wanted| matches!(wanted.kind, OrderKind::Addition | OrderKind::Association)),
             ours: assignment.is_ours(),
             is_kept: is_lost && assignment.wanted.is_none() && assignment.workflow == WorkflowState::Declined,
             needs_a_look: may_need_an_order(assignment),
@@ -149,6 +160,7 @@ pub struct Ground<'a> {
     /// [`lanes_of_assignment`] of whatever is looked at.
     lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>,
     run: &'a Run,
+    links: LinkProperties<'a>,
 }
 
 /// What a generation decided, before any order is written out.
@@ -177,8 +189,14 @@ impl Decided {
 
 impl<'a> Ground<'a> {
     /// What a generation is decided from.
-    pub const fn new(catalog: &'a Catalog, lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>, run: &'a Run) -> Self {
-        Self { catalog, lanes, run }
+    pub fn new(catalog: &'a Catalog, lanes: &'a BTreeMap<LaneKey, Vec<KnownOrder>>, run: &'a Run) -> Self {
+        Self { catalog, lanes, run, links: LinkProperties::of(catalog) }
+    }
+
+    /// Whether a look at an assignment needs to see what it changes, also when there is no order beside it.
+    pub fn asks_for_changes(&self, assignment: &Assignment) -> bool {
+        let kind = self.catalog.resource_type_place(&assignment.resource_type);
+        kind.is_some_and(|kind| self.links.speak(kind))
     }
 
     /// Looks at one assignment, alone: safe to do side by side. `place` names it in what comes after.
@@ -229,7 +247,7 @@ pub fn decide(
     }
     let mut notes = Vec::new();
     let prerequisites = prerequisites::Prerequisites { catalog, afoot, standings };
-    let new = prerequisites.first(new, &mut notes);
+    let new = linked::first(catalog, standings, afoot, prerequisites.first(new, &mut notes));
     let verdicts = thresholds::verdicts(catalog, standings, &inventory, &new);
     notes.extend(thresholds::first_loads(&verdicts));
     Decided { cancel: afoot.unneeded(&needed), new, known, inventory, verdicts, notes }
@@ -267,7 +285,7 @@ pub fn generate(
     let in_need = assignments.iter().zip(&standings).enumerate().filter(|(_, (_, standing))| standing.needs_a_look());
     let looks = in_need.filter_map(|(place, (assignment, _))| ground.look(place, assignment, new_id())).collect();
     let inventory = Inventory {
-        linked: Inventory::linked(catalog, &standings),
+        existing: Inventory::existing(catalog, &standings),
         provisioned: Inventory::provisioned(catalog, lanes),
     };
     let decided = decide(catalog, &standings, looks, &Afoot::in_lanes(lanes), inventory);

@@ -1,6 +1,6 @@
 //! One assignment's order: what it is, whether the ledger has it already, and why it waits for a review.
 
-use super::{Assignment, Catalog, Ground, LaneId, Run, Wish, lane, priority};
+use super::{Assignment, Catalog, Ground, LaneId, LaneKey, Run, Wish, lane, priority};
 use crate::model::catalog::{CONFIDENT, ResourceType};
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{BlockCause, InactiveReason, Order, OrderId, OrderKind, ProvisioningState};
@@ -24,6 +24,8 @@ pub struct Intent {
     pub is_queued: bool,
     /// Orders that go first.
     pub depends_on: Vec<OrderId>,
+    /// Where the orders are on what it links to.
+    pub(super) links: Vec<LaneKey>,
     /// The ledger has it already.
     pub is_known: bool,
     /// The key is this owner's, and nobody else's.
@@ -66,6 +68,11 @@ impl Look {
     /// The place of the assignment.
     pub const fn place(&self) -> usize {
         self.place
+    }
+
+    /// Where the orders are on what it would link to.
+    pub fn links(&self) -> impl Iterator<Item = &LaneKey> {
+        self.held.iter().flat_map(|(intent, _)| &intent.links)
     }
 
     /// Who else has its key makes a difference.
@@ -134,9 +141,15 @@ fn found(
         block_causes,
         is_queued: false,
         depends_on: vec![],
+        links: vec![],
         is_known: false,
         holds_key,
     };
+    if intent.writes()
+        && let Some(place) = ground.catalog.resource_type_place(&resource_type.name)
+    {
+        intent.links = ground.links.added(place, assignment);
+    }
     let key = match target_key(assignment, &intent) {
         "" => lane::unknown_key(&resource_type.name, &assignment.owner.entity_type, &assignment.owner.key),
         key => key.to_owned(),

@@ -2,7 +2,8 @@
 //! its account.
 //!
 //! The rule that must hold: an order that waits, waits for one that the ledger has or gets with it, and
-//! that may yet be written. What could wait for ever is left for a later generation instead.
+//! that may yet be written. What could wait for ever is left for a later generation instead. Whatever is there is
+//! waited for by nothing: a change of it that is reviewed, declined or stuck holds up nobody else.
 
 use super::{Afoot, Catalog, Intent, LaneId, OrderId, Standing, Wish};
 use provost_domain::{OrderKind, ProvisioningState};
@@ -130,9 +131,9 @@ impl Prerequisites<'_> {
         }
     }
 
-    /// The same owner's order that is new in this generation or open in the ledger. Without one, and without
-    /// the resource, it is left for a later generation: so it is when what it needed was declined or
-    /// cancelled, and the ledger cancelled it too.
+    /// The same owner's order that makes the resource, new in this generation or open in the ledger; what is
+    /// there already, nothing waits for. Without one, and without the resource, it is left for a later generation:
+    /// so it is when what it needed was declined or cancelled, and the ledger cancelled it too.
     fn wait_to_add(&self, needed: Held<'_>, owned: &Owned<'_>) -> Wait {
         let places = owned.all.get(&needed).map_or(&[][..], Vec::as_slice);
         // The first is the one that the rules give; others are there beside it.
@@ -142,19 +143,31 @@ impl Prerequisites<'_> {
         };
         match owned.new.get(place) {
             Some((OrderKind::Deletion, _)) => return Wait::Later,
-            Some((_, id)) => return Wait::For(vec![*id]),
-            None => {}
+            Some((OrderKind::Addition | OrderKind::Association, id)) => return Wait::For(vec![*id]),
+            // What is changed is there, or its Addition is on its way: that is what counts.
+            Some((OrderKind::Update, _)) | None => {}
         }
         let otherwise = if prerequisite.linked { Wait::Nothing } else { Wait::Later };
+        let lane = self.lane(prerequisite);
+        let newest = lane.and_then(|lane| self.afoot.newest(lane));
+        let is_going = newest.is_some_and(|newest| {
+            newest.kind == OrderKind::Deletion && (newest.is_open() || newest.state == ProvisioningState::Executed)
+        });
         match prerequisite.wish {
+            // Whether that Deletion is cancelled in time, nobody knows yet.
+            Wish::Have if is_going => return Wait::Later,
             Wish::Have => {}
             // Its order is in Error, or is about to be: nothing can wait for that.
             Wish::Unknown => return otherwise,
             Wish::Lose | Wish::Later | Wish::Past | Wish::Found | Wish::Gone => return Wait::Later,
         }
-        match self.newest(prerequisite) {
-            Some((ProvisioningState::Executed, ..)) => Wait::Nothing,
-            Some((state, id, _)) if is_open(state) => Wait::For(vec![id]),
+        // It is there: whatever becomes of a change of it, it stays there.
+        if prerequisite.linked && !prerequisite.is_to_be_made {
+            return Wait::Nothing;
+        }
+        match lane.and_then(|lane| self.afoot.maker(lane)) {
+            Some(maker) if maker.state == ProvisioningState::Executed => Wait::Nothing,
+            Some(maker) if maker.is_open() => Wait::For(vec![maker.id]),
             _ => otherwise,
         }
     }
@@ -173,33 +186,20 @@ impl Prerequisites<'_> {
             if (standing.is_kept && standing.linked) || owned.left.contains(place) {
                 return Wait::Later;
             }
-            match self.newest(standing) {
-                Some((state, id, OrderKind::Deletion)) if is_open(state) => orders.push(id),
-                _ => {}
-            }
+            let newest = self.lane(standing).and_then(|lane| self.afoot.newest(lane));
+            let deletion = newest.filter(|newest| newest.kind == OrderKind::Deletion && newest.is_open());
+            orders.extend(deletion.map(|deletion| deletion.id));
         }
         if orders.is_empty() { Wait::Nothing } else { Wait::For(orders) }
     }
 
-    /// The newest order on a resource: its state, its id, and what it does.
-    fn newest(&self, standing: &Standing) -> Option<(ProvisioningState, OrderId, OrderKind)> {
+    /// Where the orders on a resource are.
+    fn lane(&self, standing: &Standing) -> Option<LaneId> {
         let kind = self.catalog.resource_types().get(standing.kind)?;
-        let newest = self.afoot.newest(LaneId::named(&kind.connector, &kind.target, &standing.target_key));
-        newest.map(|newest| (newest.state, newest.id, newest.kind))
+        Some(LaneId::named(&kind.connector, &kind.target, &standing.target_key))
     }
 }
 
 fn held(standing: &Standing) -> Held<'_> {
     (standing.kind, &standing.owner_key)
-}
-
-/// It may yet be written, and has not been.
-const fn is_open(state: ProvisioningState) -> bool {
-    matches!(
-        state,
-        ProvisioningState::Pending
-            | ProvisioningState::Transmitted
-            | ProvisioningState::Errored
-            | ProvisioningState::AwaitingApproval
-    )
 }

@@ -5,8 +5,11 @@
 //! instead (a reference that finds nobody): so many Errors at once are as little to be believed as so many
 //! deletions, and the limit is that of deletions.
 //!
-//! Percents count against the linked resources of the type. For additions they do not apply until something of the
-//! type was written, since a first load is all additions; nor while nothing of it is seen.
+//! Percents count against the resources of the type that exist: seen, or written and not seen yet. For additions they
+//! do not apply until something of the type was written, since a first load is all additions; nor while nothing of it
+//! is there. Of a handful they say nothing: fewer than [`FEW`] are let pass, but for deletions (and failures) of half
+//! of what there is, or of all of it. A feed that lost half of its people takes nothing from a small organisation
+//! either.
 
 use super::{Catalog, Intent, LaneKey, Standing};
 use crate::model::catalog::ResourceType;
@@ -14,10 +17,13 @@ use crate::model::known_order::KnownOrder;
 use provost_domain::{OrderKind, ProvisioningState};
 use std::collections::{BTreeMap, HashSet};
 
+/// Of fewer than these, a percentage says nothing.
+const FEW: usize = 5;
+
 /// What a threshold counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// Resources that are created.
+    /// Resources that are created, or linked with their owner.
     Additions,
     /// Resources that are changed.
     Updates,
@@ -92,29 +98,29 @@ struct Counts {
     updates: usize,
     deletions: usize,
     failures: usize,
-    linked: usize,
+    existing: usize,
     is_provisioned: bool,
 }
 
 /// What limits count against, of each resource type, by its place in the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// How many resources are there and somebody's, whoever is generated for.
-    pub linked: Vec<usize>,
+    /// How many resources exist and are somebody's, whoever is generated for.
+    pub existing: Vec<usize>,
     /// Whether anything was ever written.
     pub provisioned: Vec<bool>,
 }
 
 impl Inventory {
-    /// How many resources are there and somebody's, when these are the standings of everybody.
-    pub fn linked(catalog: &Catalog, standings: &[Standing]) -> Vec<usize> {
-        let mut linked = vec![0; catalog.resource_types().len()];
-        for standing in standings.iter().filter(|standing| standing.linked) {
-            if let Some(linked) = linked.get_mut(standing.kind) {
-                *linked += 1;
+    /// How many resources exist and are somebody's, when these are the standings of everybody.
+    pub fn existing(catalog: &Catalog, standings: &[Standing]) -> Vec<usize> {
+        let mut existing = vec![0; catalog.resource_types().len()];
+        for standing in standings.iter().filter(|standing| standing.exists) {
+            if let Some(existing) = existing.get_mut(standing.kind) {
+                *existing += 1;
             }
         }
-        linked
+        existing
     }
 
     /// Of which resource types something was written, as these lanes show it.
@@ -130,19 +136,19 @@ impl Inventory {
 /// The verdict on each resource type and kind that has anything to count.
 pub fn verdicts(catalog: &Catalog, standings: &[Standing], inventory: &Inventory, new: &[Intent]) -> Vec<Verdict> {
     let mut counts = vec![Counts::default(); catalog.resource_types().len()];
-    let Inventory { linked, provisioned } = inventory;
-    for (counts, (linked, is_provisioned)) in counts.iter_mut().zip(linked.iter().zip(provisioned)) {
-        (counts.linked, counts.is_provisioned) = (*linked, *is_provisioned);
+    let Inventory { existing, provisioned } = inventory;
+    for (counts, (existing, is_provisioned)) in counts.iter_mut().zip(existing.iter().zip(provisioned)) {
+        (counts.existing, counts.is_provisioned) = (*existing, *is_provisioned);
     }
     for intent in new {
         let Some(standing) = standings.get(intent.place) else { continue };
         let Some(counts) = counts.get_mut(standing.kind) else { continue };
         match intent.kind {
-            _ if intent.failed => counts.failures += usize::from(standing.linked),
+            _ if intent.failed => counts.failures += usize::from(standing.exists),
             _ if intent.expired => {}
-            OrderKind::Addition => counts.additions += 1,
-            // Linking changes what is there, as an update does.
-            OrderKind::Update | OrderKind::Association => counts.updates += 1,
+            // Who goes live links what is there, as others create it: before that, nothing is anybody's.
+            OrderKind::Addition | OrderKind::Association => counts.additions += 1,
+            OrderKind::Update => counts.updates += 1,
             OrderKind::Deletion => counts.deletions += 1,
         }
     }
@@ -159,22 +165,34 @@ fn of_type(resource_type: &ResourceType, counts: Counts) -> impl Iterator<Item =
     ];
     let name = resource_type.name.to_string();
     counted.into_iter().filter_map(move |(counted, count, absolute, percent)| {
-        let is_first_load = counted == Counted::Additions && (counts.linked == 0 || !counts.is_provisioned);
+        let is_first_load = counted == Counted::Additions && (counts.existing == 0 || !counts.is_provisioned);
         let waived_percent = (percent > 0 && is_first_load).then_some(percent);
-        let of_percent = (percent > 0 && !is_first_load).then(|| {
-            let limit = counts.linked.saturating_mul(percent as usize) / 100;
-            (limit, format!("{percent} % of {} resources", counts.linked))
+        let is_too_few = percent > 0 && !is_first_load && is_too_few(counted, count, counts.existing);
+        let of_percent = (percent > 0 && !is_first_load && !is_too_few).then(|| {
+            let limit = counts.existing.saturating_mul(percent as usize) / 100;
+            (limit, format!("{percent} % of {} resources", counts.existing))
         });
         let of_absolute = (absolute > 0).then(|| (absolute as usize, format!("at most {absolute}")));
         let lowest = of_percent.into_iter().chain(of_absolute).min_by_key(|(limit, _)| *limit);
         let (limit, rule) = match (lowest, waived_percent) {
             (Some((limit, rule)), _) => (Some(limit), rule),
             (None, Some(percent)) => (None, format!("first load: the {percent} % limit does not apply")),
+            (None, None) if is_too_few => (None, format!("fewer than {FEW}: the {percent} % limit does not apply")),
             (None, None) => (None, "no limit is set".to_owned()),
         };
         let resource_type = name.clone();
         (count > 0).then_some(Verdict { resource_type, counted, count, limit, rule, waived_percent })
     })
+}
+
+/// A percentage says nothing of so few. Who takes away half of what there is, rounded down, is not let pass however
+/// little there is, unless it is a single one: one leaver out of two is a leaver.
+fn is_too_few(counted: Counted, count: usize, existing: usize) -> bool {
+    let takes_half = match counted {
+        Counted::Additions | Counted::Updates => false,
+        Counted::Deletions | Counted::Failures => count > 1 && count >= existing / 2,
+    };
+    count < FEW && !takes_half
 }
 
 /// What a run says of first loads, where a percentage would have counted.

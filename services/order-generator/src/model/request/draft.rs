@@ -326,10 +326,9 @@ impl Meant {
             if given.is_empty() {
                 return Err(Refusal::HasNot { what: self.what, owner: self.owner });
             }
-            notes.push("ends what a request gave".to_owned());
-            return Ok(Meaning { period: self.period, effect: Effect::Ends, ends: given });
+            return Ok(self.take_away_what_was_given(standing, denied, notes));
         };
-        let ends: Vec<String> = given.iter().cloned().chain(denied).collect();
+        let ends: Vec<String> = given.iter().cloned().chain(denied.clone()).collect();
         match held.workflow {
             // Else the rule would give it as soon as the rules are as before.
             WorkflowState::Prolonged => {
@@ -345,14 +344,35 @@ impl Meant {
             }
             // What was requested, and rules do not give, only ends.
             WorkflowState::Approved | WorkflowState::Questioned if !given.is_empty() => {
-                notes.push("ends what a request gave".to_owned());
-                Ok(Meaning { period: self.period, effect: Effect::Ends, ends })
+                Ok(self.take_away_what_was_given(standing, denied, notes))
             }
             _ => {
-                notes.push("rules give it, and give it to this owner no longer".to_owned());
+                notes.push(match self.period.until {
+                    Some(until) => format!("rules give it, and do not give it to this owner until {until}"),
+                    None => "rules give it, and give it to this owner no longer".to_owned(),
+                });
+                // What a request gives beside them counts again, too, once the time is over.
+                let ends = if self.outlives(standing) { denied } else { ends };
                 Ok(Meaning { period: self.period, effect: Effect::Denies, ends })
             }
         }
+    }
+
+    /// What was requested ends; or is not had for a time, and counts again when that is over.
+    fn take_away_what_was_given(self, standing: &Standing, denied: Vec<String>, notes: &mut Vec<String>) -> Meaning {
+        if let Some(until) = self.period.until.filter(|_| self.outlives(standing)) {
+            notes.push(format!("takes away what a request gave, until {until}: then it counts again"));
+            return Meaning { period: self.period, effect: Effect::Denies, ends: denied };
+        }
+        notes.push("ends what a request gave".to_owned());
+        let given = self.counting(standing, Effect::Gives).map(|request| request.id.clone());
+        Meaning { period: self.period, effect: Effect::Ends, ends: given.chain(denied).collect() }
+    }
+
+    /// Something that a request gives still counts when the time is over for which it is taken away.
+    fn outlives(&self, standing: &Standing) -> bool {
+        let Some(until) = self.period.until else { return false };
+        self.counting(standing, Effect::Gives).any(|request| request.period.until.is_none_or(|end| end > until))
     }
 }
 

@@ -219,6 +219,31 @@ fn taking_away_ends_a_request_or_denies_what_rules_give() {
 }
 
 #[test]
+fn what_is_taken_away_for_a_time_counts_again_afterwards() {
+    let granted = |until| vec![approved("g", Action::Give, Effect::Gives, Period { from: Some(day(90)), until })];
+    let for_a_time = |held, requests| {
+        let draft = drafted(&ask(Action::TakeAway, "cashier", period(105, 120)), &standing(held, requests)).unwrap();
+        assert_eq!(draft.period, period(105, 120));
+        (draft.effect, draft.ends.join(" "), draft.notes.join(" "))
+    };
+    for held in [None, Some(S::Approved)] {
+        let (effect, ends, notes) = for_a_time(held, granted(None));
+        assert_eq!((effect, ends.as_str()), (Effect::Denies, ""), "{held:?}");
+        assert!(notes.contains("takes away what a request gave, until") && notes.contains("counts again"), "{notes}");
+        // Nothing is left of it by then.
+        assert_eq!(for_a_time(held, granted(Some(day(110)))).0, Effect::Ends, "{held:?}");
+    }
+    // Rules and a request give it: both do again.
+    let (effect, ends, notes) = for_a_time(Some(S::Calculated), granted(None));
+    assert_eq!((effect, ends.as_str()), (Effect::Denies, ""));
+    assert!(notes.contains("do not give it to this owner until"), "{notes}");
+    // One that denies it already gives way to the new one.
+    let denied = approved("d", Action::TakeAway, Effect::Denies, period(106, 107));
+    let requests = granted(None).into_iter().chain([denied]).collect();
+    assert_eq!(for_a_time(Some(S::Approved), requests).1, "d");
+}
+
+#[test]
 fn steps_lead_from_requested_to_approved() {
     let states: [&[S]; 3] = [
         &[S::PendingApproval],

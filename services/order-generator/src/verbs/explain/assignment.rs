@@ -76,12 +76,13 @@ pub(crate) async fn explain_assignment(
     let loaded = catalog(generator).await?;
     let entity_type = owner_type(&loaded, entity_type, key)?;
     check(thing)?;
-    find(&loaded, &entity_type, thing)?;
+    let (thing, is_role) = find(&loaded, &entity_type, thing)?;
     let facts = Facts::of(generator, loaded, &(entity_type, key.to_owned())).await?;
     let ask = facts.ask();
     let value = (!thing.value.is_empty()).then_some(thing.value);
     let answer = match thing.property {
-        "" => ask.role(thing.name).or_else(|| ask.resource_type(thing.name)),
+        "" if is_role => ask.role(thing.name),
+        "" => ask.resource_type(thing.name),
         property => ask.property(thing.name, property, value),
     };
     let answer = answer.ok_or_else(|| Fault::not_found(format!("'{}' in the catalog", thing.name)))?;
@@ -106,13 +107,31 @@ fn check(thing: &Thing<'_>) -> Result<(), Violations> {
     wrong.into_result(())
 }
 
-/// Refuses what the catalog does not have, with the nearest that it has.
-fn find(loaded: &Loaded, owner: &str, thing: &Thing<'_>) -> Result<(), Fault> {
+/// What is meant, and whether that is a role; refuses what the catalog does not have, with the nearest that it has.
+///
+/// A resource type may have the name of a role. Then a property says which is meant, or the words before the name:
+/// `role x`, `resource type x`. No name has a space.
+fn find<'a>(loaded: &Loaded, owner: &str, thing: &Thing<'a>) -> Result<(Thing<'a>, bool), Fault> {
     let catalog: &Catalog = &loaded.catalog;
-    let Thing { name, property, .. } = *thing;
+    let Thing { name, property, value } = *thing;
+    let (name, is_role) = match (name.strip_prefix("role "), name.strip_prefix("resource type ")) {
+        (Some(name), _) => (name, Some(true)),
+        (None, Some(name)) => (name, Some(false)),
+        (None, None) => (name, None),
+    };
     let role = catalog.role(name).map(|role| &role.owner);
     let role = role.or_else(|| catalog.composite_role(name).map(|role| &role.owner));
-    let of = role.or_else(|| catalog.resource_type(name).map(|kind| &kind.owner));
+    let role = role.filter(|_| is_role != Some(false));
+    let kind = catalog.resource_type(name).filter(|_| is_role != Some(true));
+    let (role, of) = match (role, kind) {
+        (Some(_), Some(_)) if property.is_empty() => {
+            let message =
+                format!("'{name}' is a role and a resource type: say 'role {name}' or 'resource type {name}'");
+            return Err(Fault::invalid("name", message));
+        }
+        (_, Some(kind)) => (None, Some(&kind.owner)),
+        (role, None) => (role, role),
+    };
     let Some(of) = of else {
         let composites = catalog.composite_roles().iter().filter(|role| *role.owner == *owner).map(|role| &*role.name);
         let roles = catalog.roles_of(owner).map(|role| &*role.name);
@@ -123,9 +142,9 @@ fn find(loaded: &Loaded, owner: &str, thing: &Thing<'_>) -> Result<(), Fault> {
     if **of != *owner {
         return Err(Fault::not_found(format!("'{name}' for a {owner}; it is for a {of}")));
     }
-    let kind = catalog.resource_type(name).filter(|_| role.is_none());
+    let meant = (Thing { name, property, value }, role.is_some());
     match (property, kind) {
-        ("", _) => Ok(()),
+        ("", _) => Ok(meant),
         (_, None) => Err(Fault::invalid("property", format!("'{name}' is a role, and has no properties"))),
         (property, Some(kind)) => {
             let target = catalog.entity_type(&kind.target);
@@ -133,7 +152,7 @@ fn find(loaded: &Loaded, owner: &str, thing: &Thing<'_>) -> Result<(), Fault> {
                 .map(|target| target.properties.iter().map(|property| &*property.name).collect())
                 .unwrap_or_default();
             match known.contains(&property) {
-                true => Ok(()),
+                true => Ok(meant),
                 false => Err(unknown(&format!("property '{property}' of {name}"), property, &known)),
             }
         }
@@ -142,4 +161,47 @@ fn find(loaded: &Loaded, owner: &str, thing: &Thing<'_>) -> Result<(), Fault> {
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> Fault {
     Fault::not_found(format!("{what}; {}", suggest::hint(name, known.iter().copied())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const CATALOG: &str = "
+connectors:
+  - { name: hr, connections: [ { name: hr-csv, package: csv } ], export: hr-csv }
+  - { name: app, connections: [ { name: app-sql, package: sql } ], export: app-sql }
+entity_types:
+  - { name: Person, connector: hr, key: id, properties: [ { name: id, type: string } ] }
+  - { name: Desk, connector: app, key: number, properties: [ { name: number, type: string } ] }
+roles:
+  - { name: desk, owner: Person }
+  - { name: chair, owner: Person }
+resource_types:
+  - name: desk
+    owner: Person
+    target: Desk
+    connection: app-sql
+    type_rules: [ {} ]
+    scalar_rules: [ { property: number, value: owner.id } ]
+";
+
+    #[test]
+    fn of_a_role_and_a_resource_type_of_one_name_either_can_be_meant() {
+        let catalog = Catalog::compile(&[("catalog.yaml".into(), CATALOG.into())]).unwrap();
+        let loaded = Loaded::of(catalog, 1, Timestamp::from_millis(0));
+        let meant = |name: &str, property: &str| {
+            let thing = Thing { name, property, value: "" };
+            find(&loaded, "Person", &thing).map(|(thing, is_role)| (thing.name.to_owned(), is_role))
+        };
+        assert_eq!(meant("role desk", "").unwrap(), ("desk".into(), true));
+        assert_eq!(meant("resource type desk", "").unwrap(), ("desk".into(), false));
+        assert_eq!(meant("desk", "number").unwrap(), ("desk".into(), false), "a role has no properties");
+        assert_eq!(meant("chair", "").unwrap(), ("chair".into(), true));
+        let refused = |name: &str, property: &str| meant(name, property).unwrap_err().to_string();
+        assert!(refused("desk", "").contains("say 'role desk' or 'resource type desk'"), "{}", refused("desk", ""));
+        assert!(refused("role desk", "number").contains("'desk' is a role, and has no properties"));
+        assert!(refused("resource type chair", "").contains("role or resource type 'chair'"));
+    }
 }

@@ -86,7 +86,8 @@ pub(super) async fn run(arguments: HeldArguments, session: &mut Session) -> Resu
 fn release(job_run_id: &str) -> Vec<String> {
     if job_run_id.is_empty() {
         return vec![
-            "no job run waits for it: generate again, with force_thresholds if the numbers are right".to_owned(),
+            "no job run waits for it. If the numbers are right: provost plan --out FILE, then".to_owned(),
+            "provost apply FILE --force-thresholds; if not, mend what is wrong, and generate again".to_owned(),
         ];
     }
     let id = short(job_run_id);

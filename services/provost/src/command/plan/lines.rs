@@ -4,9 +4,9 @@ use super::Collected;
 use crate::console::Style;
 use crate::show::{self, shortened};
 use provost_contract::generator::v1::{
-    AssignedThing, AssignmentCount, PlanCount, PlannedAction, PlannedOrder, ThresholdVerdict,
+    AssignedThing, AssignmentChange, AssignmentCount, PlanCount, PlannedAction, PlannedOrder, ThresholdVerdict,
 };
-use provost_contract::types::v1::Order;
+use provost_contract::types::v1::{Order, Reason};
 use std::collections::BTreeMap;
 
 const DETAIL_MAX: usize = 100;
@@ -66,10 +66,12 @@ pub fn lines(plan: &Collected, limit: usize, style: Style) -> Vec<String> {
         lines.push(format!("{said}: {} owners evaluated", plan.summary.owners));
         lines.push(String::new());
     }
-    let things = changed_things(&plan.summary.assignments);
-    if !things.is_empty() {
+    if !plan.summary.assignments.is_empty() {
         lines.push(style.bold("who gains and loses what"));
-        lines.extend(things.into_iter().map(|thing| format!("  {thing}")));
+        for (count, thing) in plan.summary.assignments.iter().zip(changed_things(&plan.summary.assignments)) {
+            lines.push(format!("  {thing}"));
+            lines.extend(people(plan, count, limit, style).into_iter().map(|line| format!("    {line}")));
+        }
         lines.push(String::new());
     }
     if !plan.summary.verdicts.is_empty() {
@@ -138,14 +140,18 @@ fn why(order: &Order) -> String {
     }
     let of_changes = order.changes.iter().flat_map(|change| &change.why);
     let reason = order.why.last().or_else(|| of_changes.last());
-    reason.map_or_else(String::new, |reason| match reason.detail.as_str() {
+    reason.map_or_else(String::new, said)
+}
+
+fn said(reason: &Reason) -> String {
+    match reason.detail.as_str() {
         "" => reason.rule.clone(),
         detail => format!("{}: {detail}", reason.rule),
-    })
+    }
 }
 
 /// Who would gain or lose what, in numbers.
-pub fn changed_things(counts: &[AssignmentCount]) -> Vec<String> {
+fn changed_things(counts: &[AssignmentCount]) -> Vec<String> {
     let line = |count: &AssignmentCount| {
         let what = match count.thing() {
             AssignedThing::Role => "role",
@@ -156,6 +162,24 @@ pub fn changed_things(counts: &[AssignmentCount]) -> Vec<String> {
         format!("{what} {name}: {gained} gain it, {lost} lose it")
     };
     counts.iter().map(line).collect()
+}
+
+/// Those who would gain or lose a thing, and why; at most so many, 0 for all.
+fn people(plan: &Collected, of: &AssignmentCount, limit: usize, style: Style) -> Vec<String> {
+    let changes: Vec<&AssignmentChange> =
+        plan.changes.iter().filter(|change| change.thing == of.thing && change.name == of.name).collect();
+    let shown = if limit == 0 { changes.len() } else { limit };
+    let one = |change: &&AssignmentChange| {
+        let sign = if change.gained { style.green("+") } else { style.red("-") };
+        let why = change.why.last().map_or_else(String::new, said);
+        let why = if why.is_empty() { why } else { style.dim(&format!(": {}", shortened(&why, DETAIL_MAX))) };
+        format!("{sign} {}{why}", show::named(change.owner.as_ref()))
+    };
+    let mut lines: Vec<String> = changes.iter().take(shown).map(one).collect();
+    if changes.len() > shown {
+        lines.push(style.dim(&format!("… and {} more (--output json shows all)", changes.len() - shown)));
+    }
+    lines
 }
 
 fn verdict_line(verdict: &ThresholdVerdict, style: Style) -> String {
@@ -169,7 +193,7 @@ fn verdict_line(verdict: &ThresholdVerdict, style: Style) -> String {
 mod tests {
     use super::*;
     use provost_contract::generator::v1::PlanSummary;
-    use provost_contract::types::v1::{Change, Owner, Reason, Value, value::Kind};
+    use provost_contract::types::v1::{Change, Owner, Value, value::Kind};
 
     fn planned(action: PlannedAction, key: &str) -> PlannedOrder {
         let text = |text: &str| Some(Value { kind: Some(Kind::StringValue(text.into())) });
@@ -219,7 +243,15 @@ mod tests {
             ..PlanSummary::default()
         };
         let orders = vec![planned(PlannedAction::Change, "ada"), planned(PlannedAction::Delete, "bob")];
-        let plan = Collected { orders, summary, ..Collected::default() };
+        let changed = |key: &str, gained| AssignmentChange {
+            owner: Some(Owner { entity_type: "Person".into(), key: key.into(), display_name: String::new() }),
+            thing: 1,
+            name: "finance".into(),
+            gained,
+            why: vec![Reason { rule: "role finance / rule 1".into(), detail: "department = 'Finance'".into() }],
+        };
+        let changes = vec![changed("E1", true), changed("E2", true), changed("E3", false)];
+        let plan = Collected { orders, summary, changes, ..Collected::default() };
         assert_eq!(
             lines(&plan, 0, Style::new(false)),
             [
@@ -231,6 +263,9 @@ mod tests {
                 "",
                 "who gains and loses what",
                 "  role finance: 2 gain it, 1 lose it",
+                "    + E1: role finance / rule 1: department = 'Finance'",
+                "    + E2: role finance / rule 1: department = 'Finance'",
+                "    - E3: role finance / rule 1: department = 'Finance'",
                 "",
                 "thresholds",
                 "  ✓ Account: 1 updates of at most 3 (30 % of 2 resources)",
@@ -242,6 +277,7 @@ mod tests {
         );
         let few = lines(&plan, 1, Style::new(false));
         assert_eq!(few.get(3).map(String::as_str), Some("  … and 1 more (--limit N, 0 for all)"));
+        assert!(few.contains(&"    … and 2 more (--output json shows all)".to_owned()), "{few:?}");
     }
 
     #[test]

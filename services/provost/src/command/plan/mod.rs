@@ -6,7 +6,7 @@ mod lines;
 
 pub use collected::Collected;
 pub use file::{read as read_file, write as write_file};
-pub use lines::{changed_things, lines, order_lines, sign};
+pub use lines::{lines, order_lines, sign};
 
 use crate::client::Service;
 use crate::command::catalog::read_files;

@@ -410,16 +410,53 @@ fn thresholds_block_and_a_first_load_is_exempt() {
     let first = world.run(&everybody);
     assert_eq!(first.orders.len(), 10);
     assert_eq!(first.notes, ["Guarded: 10 additions are its first load, to which the 30 % limit does not apply"]);
-    let few: BTreeMap<_, _> = MANY.iter().take(6).map(|key| (*key, given("Analyst", &[]))).collect();
+    let few: BTreeMap<_, _> = MANY.iter().take(5).map(|key| (*key, given("Analyst", &[]))).collect();
     world.compute(&few);
     let generation = world.generate();
     let [breach] = generation.breaches.as_slice() else { panic!("one breach: {:?}", generation.breaches) };
-    assert_eq!((breach.counted, breach.count, breach.limit), ("deletions", 4, 3));
+    assert_eq!((breach.counted, breach.count, breach.limit), ("deletions", 5, 3));
     assert_eq!(breach.rule, "30 % of 10 resources");
     let most: BTreeMap<_, _> = MANY.iter().take(7).map(|key| (*key, given("Analyst", &[]))).collect();
     world.compute(&most);
     let last = world.generate();
     assert!(last.breaches.is_empty() && last.notes.is_empty());
+}
+
+#[test]
+fn deletions_carry_the_arguments_as_last_computed() {
+    let mut world = World::new("Free");
+    let with = |server: &str| {
+        let mut resource = expected("Free", "ada", &given("Analyst", &[]));
+        resource.arguments = [("server".to_owned(), server.to_owned())].into();
+        resource
+    };
+    let nothing = Decisions::default();
+    let assigned = |world: &World, rules: Option<&ExpectedResource>, previous: Option<&Assignment>| {
+        world.assign_one(&owner("ada"), rules, previous, &nothing).expect("an assignment")
+    };
+    world.run(&[("ada", given("Analyst", &[]))].into());
+    let had = assigned(&world, Some(&with("a")), Some(world.assignment("ada")));
+    let server = |assignment: &Assignment| assignment.arguments.get("server").cloned().unwrap_or_default();
+    assert_eq!(server(&had), "a");
+    // No rule gives it any more.
+    let lost = assigned(&world, None, Some(&had));
+    assert_eq!((lost.wish, server(&lost)), (Wish::Lose, "a".into()));
+    // The owner's time is over, and it has moved since.
+    let mut moved = with("b");
+    moved.period = Period { from: None, until: Some(Timestamp::from_millis(1)) };
+    let over = assigned(&world, Some(&moved), Some(&had));
+    assert_eq!((over.wish, server(&over)), (Wish::Lose, "b".into()));
+    // A rule failed meanwhile: what was computed before is kept.
+    let mut failing = with("c");
+    failing.failure =
+        Some(RuleFailure { rule: "r".into(), property: None, input: "i".into(), message: "it fails".into() });
+    let unknown = assigned(&world, Some(&failing), Some(&had));
+    assert_eq!((unknown.wish, server(&unknown)), (Wish::Unknown, "a".into()));
+    assert_eq!(server(&assigned(&world, None, Some(&unknown))), "a");
+    // Who asked for the order before says nothing of this one.
+    let mut asked = had;
+    asked.arguments.insert("reconciliation".into(), "d".into());
+    assert!(!assigned(&world, None, Some(&asked)).arguments.contains_key("reconciliation"));
 }
 
 #[test]

@@ -227,7 +227,8 @@ fn names_for_people_fall_back_on_the_key() {
     assert_eq!(display_name(&catalog, "Person", &somebody(&[]), &repository), "Ada Byron");
     assert_eq!(display_name(&catalog, "Person", &somebody(&[("first", "")]), &repository), "1");
     assert_eq!(display_name(&catalog, "Group", &somebody(&[]), &repository), "1");
-    let ground = Ground { catalog: &catalog, revision: 1, now: Timestamp::default(), lookup: &repository };
+    let ground =
+        Ground { catalog: &catalog, revision: 1, now: Timestamp::default(), lookup: &repository, former: None };
     assert!(evaluate(&ground, &Case::new("Nobody", &somebody(&[]))).is_none());
 }
 

@@ -25,7 +25,7 @@ fn compiled(text: &str) -> Catalog {
 
 /// An owner of which nothing else is known, in 1970.
 fn evaluated_in(catalog: &Catalog, owner: &Resource, lookup: &dyn Lookup) -> Expected {
-    let ground = Ground { catalog, revision: 1, now: Timestamp::default(), lookup };
+    let ground = Ground { catalog, revision: 1, now: Timestamp::default(), lookup, former: None };
     evaluate(&ground, &Case::new("Person", owner)).unwrap()
 }
 
@@ -170,6 +170,7 @@ struct Fixture {
     contracts: Vec<Resource>,
     grants: Vec<Grant>,
     before: Option<Before>,
+    former: Option<(Catalog, i64)>,
     revision: i64,
 }
 
@@ -178,7 +179,7 @@ impl Fixture {
     fn of(rules: &str) -> Self {
         let catalog = compiled(&format!("{SYSTEMS}{rules}"));
         let (repository, person) = (Repository::default(), person(&[]));
-        Self { catalog, repository, person, contracts: vec![], grants: vec![], before: None, revision: 1 }
+        Self { catalog, repository, person, contracts: vec![], grants: vec![], before: None, former: None, revision: 1 }
     }
 
     fn with_positions(rules: &str) -> Self {
@@ -201,7 +202,9 @@ impl Fixture {
     }
 
     fn run<T>(&self, now: &str, run: impl FnOnce(&Ground<'_>, &Case<'_>) -> T) -> T {
-        let ground = Ground { catalog: &self.catalog, revision: self.revision, now: at(now), lookup: &self.repository };
+        let former = self.former.as_ref().map(|(catalog, revision)| Former { catalog, revision: *revision });
+        let ground =
+            Ground { catalog: &self.catalog, revision: self.revision, now: at(now), lookup: &self.repository, former };
         let positions: Vec<&Resource> = self.contracts.iter().collect();
         let case = Case {
             positions: &positions,
@@ -234,8 +237,21 @@ impl Fixture {
             workflow: role.workflow,
             period: role.period,
         });
+        let types = expected.resources.iter().map(|resource| TypeBefore {
+            resource_type: Arc::clone(&resource.resource_type),
+            workflow: resource.workflow,
+            period: resource.period,
+        });
         let positions: Vec<&Resource> = self.contracts.iter().collect();
         let fingerprint = fingerprint(&self.person, &positions);
-        self.before = Some(Before { revision: self.revision, fingerprint, roles: roles.collect() });
+        let (roles, types) = (roles.collect(), types.collect());
+        self.before = Some(Before { revision: self.revision, fingerprint, roles, types });
+    }
+
+    /// Applies other rules, as the next revision.
+    fn apply(&mut self, catalog: &str) {
+        let former = std::mem::replace(&mut self.catalog, compiled(catalog));
+        self.former = Some((former, self.revision));
+        self.revision += 1;
     }
 }

@@ -157,7 +157,8 @@ fn evaluation_beside_the_bare_library_and_with_ten_times_the_rules() {
     let measured = |times: usize| {
         let (text, expressions) = organisation(times);
         let (catalog, people) = (compiled(&text), people(40 * times));
-        let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-01-01"), lookup: &repository };
+        let ground =
+            Ground { catalog: &catalog, revision: 1, now: at("2026-01-01"), lookup: &repository, former: None };
         let evaluated = best(|| {
             for person in &people {
                 std::hint::black_box(evaluate(&ground, &Case::new("Person", person)));
@@ -186,7 +187,7 @@ fn evaluation_beside_the_bare_library_and_with_ten_times_the_rules() {
     let (all, values) = (bare(&programs), bare(&programs[..values_only]));
     let (text, _) = organisation(1);
     let catalog = compiled(&text);
-    let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-01-01"), lookup: &repository };
+    let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-01-01"), lookup: &repository, former: None };
     let lean = best(|| {
         for person in &people {
             std::hint::black_box(evaluate_without_reasons(&ground, &Case::new("Person", person)));
