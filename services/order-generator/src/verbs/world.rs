@@ -45,6 +45,9 @@ pub(crate) struct Ground {
     pub(crate) known_types: Arc<HashSet<String>>,
 }
 
+/// The text that a resource has on each of some sides, by the side's expression, or why it cannot be told.
+pub(crate) type SideTexts<'a> = Vec<(&'a str, Result<String, String>)>;
+
 /// Resources that somebody has or claims, by entity type and key.
 pub(crate) type Taken = HashSet<(String, String)>;
 
@@ -387,11 +390,7 @@ impl World {
 
     /// The text that a resource has on each of these sides, by the side's expression, or that it cannot be told; and
     /// what that was computed from besides the resource itself.
-    pub(crate) fn texts_of<'a>(
-        &self,
-        sides: &[Side<'a>],
-        resource: &Resource,
-    ) -> (Vec<(&'a str, Result<String, String>)>, Noted) {
+    pub(crate) fn texts_of<'a>(&self, sides: &[Side<'a>], resource: &Resource) -> (SideTexts<'a>, Noted) {
         let looking = Looking::at(self);
         let text = |side: &Side<'a>| Some((side.text.source(), side.told(resource, &looking).transpose()?));
         (sides.iter().filter_map(text).collect(), looking.done())
