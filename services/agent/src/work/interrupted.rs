@@ -187,7 +187,7 @@ fn leased(attempt: i32) -> wire::LeasedOrder {
 async fn life(agent: &Agent, attempt: i32) {
     let connection = agent.connections.get(CONNECTION).unwrap().clone();
     let capacity = Arc::clone(agent.capacities.get(CONNECTION).unwrap());
-    let arrived = arrive(agent, &connection, leased(attempt)).into_iter().collect();
+    let arrived = arrive(agent, &connection, leased(attempt), None).into_iter().collect();
     for Arrived { execution, task } in intended(agent, arrived, Instant::now()).await {
         execute(agent, (CONNECTION, connection.package.as_ref(), &capacity), execution, task).await;
     }

@@ -5,7 +5,7 @@
 
 use super::{Dispatch, Manual, Orders};
 use crate::store::{Ledger, Migrator};
-use crate::verbs::submit::Submission;
+use crate::verbs::submit::{Message, Submission};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use provost_contract::fulfillment::v1::dispatch_service_server::DispatchService;
@@ -83,7 +83,8 @@ fn order(is_reviewed: bool) -> types::Order {
 
 async fn submit(ledger: &Ledger, order: &types::Order) -> Result<(), String> {
     let submission = Submission::new("order-generator".into());
-    let done = ledger.submit(submission, vec![order.clone()]).await.map_err(|fault| fault.to_string())?;
+    let message = Message::try_from(vec![order.clone()]).map_err(|fault| fault.to_string())?;
+    let done = ledger.submit(submission, message).await.map_err(|fault| fault.to_string())?;
     if done.answer.rejected == 0 { Ok(()) } else { Err(format!("{:?}", done.answer)) }
 }
 

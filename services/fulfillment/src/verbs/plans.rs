@@ -86,7 +86,7 @@ async fn go_through(ledger: &Ledger, first: u32) {
         max_orders: 1_000,
         ..Default::default()
     };
-    let leased = ledger.pull(Pull::try_from(pull.clone()).unwrap()).await.unwrap();
+    let leased = ledger.pull(Pull::try_from(pull.clone()).unwrap()).await.unwrap().orders;
     assert_eq!(leased.len(), BATCH as usize);
     let executed = |order_id: String| Feedback {
         order_id,
@@ -99,7 +99,7 @@ async fn go_through(ledger: &Ledger, first: u32) {
     let results: Vec<ItemResult> = ledger.report(report).await.unwrap();
     assert!(results.iter().all(|result| result.error.is_none()), "{results:?}");
     // An agent that finds nothing looks again every second.
-    assert!(ledger.pull(Pull::try_from(pull).unwrap()).await.unwrap().is_empty());
+    assert!(ledger.pull(Pull::try_from(pull).unwrap()).await.unwrap().orders.is_empty());
 }
 
 /// Rows that the server read of the ledger's tables: by walking through them, and by an index. Connections tell what they

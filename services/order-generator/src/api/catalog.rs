@@ -49,7 +49,7 @@ impl CatalogService for Api {
 }
 
 fn applied_to_wire(applied: Applied) -> wire::ApplyCatalogResponse {
-    let Applied { is_applied, revision, problems, declared, changes } = applied;
+    let Applied { is_applied, revision, problems, declared, changes, warnings } = applied;
     let change = |Difference { section, name, change, details }: Difference| wire::CatalogChange {
         section,
         name,
@@ -64,5 +64,6 @@ fn applied_to_wire(applied: Applied) -> wire::ApplyCatalogResponse {
         problems: problems.into_iter().map(problem).collect(),
         declared: declared.into_iter().map(|(what, count)| (what, i32::try_from(count).unwrap_or(i32::MAX))).collect(),
         changes: changes.into_iter().map(change).collect(),
+        warnings,
     }
 }

@@ -350,6 +350,7 @@ resource_types:
                 slot: String::new(),
                 correlated: None,
                 candidates: vec![],
+                refused: None,
             }],
         }
     }

@@ -1,15 +1,21 @@
 //! Which existing resource is the owner's (domain.md, step 5): by its key, by a person's word, or by rules.
 //!
 //! Leaves evaluating rules, and looking for resources, to others. The rule that must hold: only what nobody has
-//! is taken; of those who would have one, the surest gets it; and where nobody can tell, nobody takes anything.
+//! is taken; of those who would have one, the surest gets it; where nobody can tell, nobody takes anything; and
+//! what a person kept, or what classification takes for something else, is taken by a person's word alone.
+
+mod weigh;
+
+pub(crate) use weigh::{correlation_rule, seen};
 
 use super::assign::{Assignment, place};
 use super::catalog::{CONFIDENT, Name, ResourceType};
-use super::decision::{Decided, Verdict, carried_out};
+use super::decision::{Decided, carried_out};
 use super::expected::{Candidate, Correlated, Expected, ExpectedResource};
 use super::known_order::KnownOrder;
-use provost_domain::{InactiveReason, OrderKind, Owner, ProvisioningState, Reason, RuleFailure};
+use provost_domain::{Owner, ProvisioningState, RuleFailure};
 use std::collections::{BTreeMap, HashMap};
+use weigh::{Asked, by_key};
 
 /// How sure the same key is, and a person's word.
 pub const CERTAIN: u32 = 150;
@@ -29,10 +35,25 @@ pub trait Existing {
     fn by_rule(&self, resource_type: &ResourceType, rule: usize, text: &str) -> Vec<String>;
     /// The key that the rules of a resource type would give the owner, if they gave one; none when that fails.
     fn key(&self, resource_type: &ResourceType) -> Option<String>;
-    /// The surest classification rules take a resource for this type, or there are none.
-    fn is_of_type(&self, resource_type: &ResourceType, key: &str) -> bool;
+    /// What classification says of a resource, seen from a resource type.
+    fn sorting(&self, resource_type: &ResourceType, key: &str) -> Sorting;
     /// The orders of a resource's lane.
     fn lane(&self, resource_type: &ResourceType, key: &str) -> &[KnownOrder];
+}
+
+/// What classification says of a resource, seen from one resource type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sorting {
+    /// It is of this type, so sure.
+    Is(u32),
+    /// It is of another type: by name.
+    Another(Name),
+    /// No rule sorts it, and several resource types may be meant.
+    Unsorted,
+    /// The rules that there are say that it is none of this type.
+    Not,
+    /// A rule failed before a less sure one held, or none did.
+    Failed(RuleFailure),
 }
 
 /// A resource that is the owner's by its key or by rules, and that no rule gives the owner.
@@ -40,6 +61,8 @@ pub trait Existing {
 pub struct Suspect {
     /// What it would be.
     pub resource_type: Name,
+    /// Of which entity type it is.
+    pub target: Name,
     /// Which it is.
     pub candidate: Candidate,
 }
@@ -82,14 +105,17 @@ pub fn find<'c>(
         let seeks = !has_own || kind.correlate_multiple;
         if seeks && resource.failure.is_none() && !resource.target_key.is_empty() {
             let asked = Asked { kind, key: &resource.target_key, owner: &owner, decided, existing, is_given: true };
-            let found = asked.candidates().map(|mut found| {
-                found.retain(|one| !is_own(kind, &one.key, &resource.resource_type));
-                found
-            });
-            match found {
-                Ok(found) if has_own => others.extend(more(resource, found, previous)),
-                Ok(found) => resource.candidates = found,
-                Err(failure) => resource.failure = Some(failure),
+            let mut weighed = asked.weighed();
+            weighed.open.retain(|one| !is_own(kind, &one.key, &resource.resource_type));
+            if has_own {
+                // What the owner has is surer than whatever a rule that fails would find beside it.
+                others.extend(more(resource, weighed.open, previous));
+            } else {
+                resource.refused = weighed.refused_key(&asked);
+                match weighed.spoilt_by() {
+                    Some(failure) => resource.failure = Some(failure),
+                    None => resource.candidates = weighed.open,
+                }
             }
         }
     }
@@ -140,13 +166,9 @@ fn same_key_spelled_otherwise(
     let is_other = own.target_key != resource.target_key && own.linked;
     let means_the_same = is_other && existing.by_key(kind, &resource.target_key).contains(&own.target_key);
     means_the_same.then(|| {
-        let found = Candidate { key: own.target_key.clone(), why: by_key(kind), confidence: CERTAIN };
+        let found = Candidate::certain(own.target_key.clone(), by_key(kind));
         (own.target_key.clone(), Some(correlated(&found, &resource.target_key)))
     })
-}
-
-fn by_key(kind: &ResourceType) -> Reason {
-    Reason { rule: format!("resource type {} / key", kind.name), detail: "a resource with this key exists".to_owned() }
 }
 
 /// Finds what is the owner's by its key or by rules, and what no rule gives the owner. `kinds` are the resource
@@ -174,100 +196,26 @@ pub fn suspects<'c>(
         let candidates = match is_given(kind) {
             true => asked("").given().filter(|one| !is_wanted(kind, &one.key)).collect(),
             // A rule that fails says nothing; whoever is given the type hears of it.
-            false => asked(&existing.key(kind).unwrap_or_default()).candidates().unwrap_or_default(),
+            false => {
+                let weighed = asked(&existing.key(kind).unwrap_or_default()).weighed();
+                if weighed.spoilt_by().is_some() { vec![] } else { weighed.open }
+            }
         };
-        let sure = candidates.into_iter().filter(|one| {
-            one.confidence >= CONFIDENT && !is_ours(kind, &one.key) && existing.is_of_type(kind, &one.key)
-        });
+        let is_it = |key: &str| match existing.sorting(kind, key) {
+            Sorting::Is(_) | Sorting::Unsorted | Sorting::Failed(_) => true,
+            Sorting::Another(_) | Sorting::Not => false,
+        };
+        let sure =
+            candidates.into_iter().filter(|one| one.weight >= CONFIDENT && !is_ours(kind, &one.key) && is_it(&one.key));
         for candidate in sure {
-            let is_known = found.iter().any(|one| one.candidate.key == candidate.key);
+            let is_known = found.iter().any(|one| one.candidate.key == candidate.key && one.target == kind.target);
             if !is_known {
-                found.push(Suspect { resource_type: Name::clone(&kind.name), candidate });
+                let (resource_type, target) = (Name::clone(&kind.name), Name::clone(&kind.target));
+                found.push(Suspect { resource_type, target, candidate });
             }
         }
     }
     found
-}
-
-/// What is asked for one owner and one resource type.
-struct Asked<'a> {
-    kind: &'a ResourceType,
-    /// The key that the rules say; may be empty.
-    key: &'a str,
-    owner: &'a Owner,
-    decided: Decided<'a>,
-    existing: &'a dyn Existing,
-    /// The rules give the owner one: then what is about to go is no candidate.
-    is_given: bool,
-}
-
-impl Asked<'_> {
-    /// What a person gave the owner.
-    fn given(&self) -> impl Iterator<Item = Candidate> {
-        let given = self.decided.all.map(|all| all.given_to(self.owner, &self.kind.target)).unwrap_or_default();
-        given.into_iter().map(|(key, decision)| Candidate {
-            key: key.to_owned(),
-            why: Reason { rule: "reconciliation".to_owned(), detail: format!("given by {}", decision.by()) },
-            confidence: CERTAIN,
-        })
-    }
-
-    /// What may be the owner's, best first.
-    fn candidates(&self) -> Result<Vec<Candidate>, RuleFailure> {
-        let Self { kind, key, existing, .. } = *self;
-        let mut found: BTreeMap<String, Candidate> = BTreeMap::new();
-        let mut add = |key: String, why: Reason, confidence: u32| match found.get(&key) {
-            Some(better) if better.confidence >= confidence => {}
-            _ => {
-                found.insert(key.clone(), Candidate { key, why, confidence });
-            }
-        };
-        let same_key = if key.is_empty() { vec![] } else { existing.by_key(kind, key) };
-        // Just this key is surer than another spelling of it.
-        let same_key = if same_key.iter().any(|one| one == key) { vec![key.to_owned()] } else { same_key };
-        for key in same_key {
-            add(key, by_key(kind), CERTAIN);
-        }
-        for Candidate { key, why, confidence } in self.given() {
-            add(key, why, confidence);
-        }
-        for (place, rule) in kind.correlation_rules.iter().enumerate() {
-            let Some(text) = existing.text(kind, place)?.filter(|text| !text.is_empty()) else { continue };
-            let (source, target) = (rule.source.source(), rule.target.source());
-            let why = Reason {
-                rule: format!("resource type {} / correlation rule {}", kind.name, place + 1),
-                // Without the text itself, which may be confidential.
-                detail: format!("{target} is {source}, confidence {}", rule.confidence),
-            };
-            for key in existing.by_rule(kind, place, &text) {
-                add(key, why.clone(), rule.confidence);
-            }
-        }
-        let mut found: Vec<Candidate> = found.into_values().filter(|one| self.is_open(one)).collect();
-        found.sort_by(|a, b| b.confidence.cmp(&a.confidence).then_with(|| a.key.cmp(&b.key)));
-        Ok(found)
-    }
-
-    /// Nobody denied it, nobody decided to delete it, and no order is about to make it another one's, or to delete
-    /// it.
-    fn is_open(&self, candidate: &Candidate) -> bool {
-        let Self { kind, owner, decided, existing, is_given, .. } = *self;
-        let lane = existing.lane(kind, &candidate.key);
-        let is_denied = candidate.confidence < CONFIDENT && is_denied(lane, owner);
-        let decision = decided.all.and_then(|all| all.of_resource(&kind.target, &candidate.key));
-        let is_going = decision.is_some_and(|decision| decision.verdict == Verdict::Delete);
-        let under_way = lane.iter().rev().find(|order| order.is_under_way());
-        let is_anothers = under_way.is_some_and(|order| !order.is_of(owner));
-        let is_deleted = under_way.is_some_and(|order| order.kind == OrderKind::Deletion);
-        !is_denied && !is_anothers && !(is_given && (is_going || is_deleted))
-    }
-}
-
-/// A reviewer said that the resource is not this owner's.
-fn is_denied(lane: &[KnownOrder], owner: &Owner) -> bool {
-    let mut own = lane.iter().rev().filter(|order| order.kind == OrderKind::Association && order.is_of(owner));
-    own.find(|order| !matches!(order.inactive_reason, Some(InactiveReason::Cancelled | InactiveReason::Superseded)))
-        .is_some_and(|order| order.inactive_reason == Some(InactiveReason::Declined))
 }
 
 fn correlated(candidate: &Candidate, rule_key: &str) -> Correlated {
@@ -284,16 +232,17 @@ pub fn settle<'c>(
     is_held: impl Fn(&str, &str, &Owner) -> bool,
 ) {
     let has_some = |one: &Expected| {
-        !one.suspects.is_empty() || one.resources.iter().any(|resource| !resource.candidates.is_empty())
+        let is_in_question = |one: &ExpectedResource| !one.candidates.is_empty() || one.refused.is_some();
+        !one.suspects.is_empty() || one.resources.iter().any(is_in_question)
     };
     if !all.iter().any(has_some) {
         return;
     }
     // Who wants a resource by a rule goes before whoever it only looks like, and then the surer one.
-    let mut best: HashMap<(String, String), (bool, u32)> = HashMap::new();
+    let mut best: HashMap<(String, String), (bool, (bool, u32))> = HashMap::new();
     let mut note = |kind: &ResourceType, candidate: &Candidate, is_given: bool| {
         let known = best.entry((kind.target.to_string(), candidate.key.clone())).or_default();
-        *known = (*known).max((is_given, candidate.confidence));
+        *known = (*known).max((is_given, candidate.rank()));
     };
     for expected in all.iter_mut() {
         let owner = expected.owner.clone();
@@ -305,7 +254,7 @@ pub fn settle<'c>(
         expected.suspects.retain(|one| {
             resource_type(&one.resource_type).is_some_and(|kind| !is_held(&kind.target, &one.candidate.key, &owner))
         });
-        for Suspect { resource_type: name, candidate } in &expected.suspects {
+        for Suspect { resource_type: name, candidate, .. } in &expected.suspects {
             if let Some(kind) = resource_type(name) {
                 note(kind, candidate, false);
             }
@@ -316,7 +265,7 @@ pub fn settle<'c>(
         one.suspects.retain(|one| {
             let Some(kind) = resource_type(&one.resource_type) else { return false };
             let key = (kind.target.to_string(), one.candidate.key.clone());
-            let is_best = best.get(&key) == Some(&(false, one.candidate.confidence));
+            let is_best = best.get(&key) == Some(&(false, one.candidate.rank()));
             *suspected.entry(key).or_default() += usize::from(is_best);
             is_best
         });
@@ -331,7 +280,7 @@ pub fn settle<'c>(
         for resource in &mut expected.resources {
             let Some(kind) = resource_type(&resource.resource_type) else { continue };
             let mut found = std::mem::take(&mut resource.candidates);
-            found.retain(|one| best.get(&(kind.target.to_string(), one.key.clone())) == Some(&(true, one.confidence)));
+            found.retain(|one| best.get(&(kind.target.to_string(), one.key.clone())) == Some(&(true, one.rank())));
             others.extend(take(kind, resource, found));
         }
         // What was wanted beside the first, and went to somebody surer.
@@ -342,10 +291,14 @@ pub fn settle<'c>(
 
 /// Takes what was found. Where an owner may have several, the others come back.
 fn take(kind: &ResourceType, resource: &mut ExpectedResource, found: Vec<Candidate>) -> Vec<ExpectedResource> {
-    let Some(first) = found.first() else { return vec![] };
+    let refused = resource.refused.take();
+    let Some(first) = found.first() else {
+        resource.failure = resource.failure.take().or(refused);
+        return vec![];
+    };
     // What is not sure is proposed only while nothing is.
     let floor = first.confidence.min(CONFIDENT);
-    let equal: Vec<&Candidate> = found.iter().filter(|one| one.confidence == first.confidence).collect();
+    let equal: Vec<&Candidate> = found.iter().filter(|one| one.rank() == first.rank()).collect();
     if equal.len() > 1 && !kind.correlate_multiple {
         resource.failure = Some(several(kind, &equal));
         return vec![];
@@ -359,7 +312,7 @@ fn take(kind: &ResourceType, resource: &mut ExpectedResource, found: Vec<Candida
             ..resource.clone()
         })
         .collect();
-    if first.key != resource.target_key || !resource.slot.is_empty() {
+    if first.key != resource.target_key || !resource.slot.is_empty() || first.confidence < CONFIDENT {
         resource.correlated = Some(correlated(first, &resource.target_key));
         resource.target_key.clone_from(&first.key);
     }

@@ -113,6 +113,24 @@ impl Decision {
         self.verdict == Verdict::Keep
     }
 
+    /// For whom a target resource stays as it is; none when it was not kept.
+    pub fn kept_for(&self, owner: &Owner) -> Option<KeptFor<'_>> {
+        let Subject::Resource { entity_type, target_key } = &self.subject else { return None };
+        // What was kept away is not there.
+        if !self.is_kept() || self.current.is_none() {
+            return None;
+        }
+        let whose = match &self.owner {
+            Some(given) => Some(given),
+            None => (self.of.entity_type != *entity_type || self.of.key != *target_key).then_some(&self.of),
+        };
+        Some(match whose {
+            None => KeptFor::Nobody,
+            Some(whose) if whose.entity_type == owner.entity_type && whose.key == owner.key => KeptFor::Owner,
+            Some(whose) => KeptFor::Another(whose),
+        })
+    }
+
     /// The owners for whom a computation may say something else because of it.
     pub fn concerns(&self) -> impl Iterator<Item = &Owner> {
         [Some(&self.of), self.owner.as_ref()].into_iter().flatten()
@@ -125,6 +143,17 @@ impl Decision {
             comment => format!("{} on {}: {comment}", self.actor, self.at),
         }
     }
+}
+
+/// For whom a target resource stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFor<'a> {
+    /// For whom it is asked.
+    Owner,
+    /// It is to be nobody's.
+    Nobody,
+    /// For somebody else.
+    Another(&'a Owner),
 }
 
 /// The decisions that stand: of each subject the newest one.
@@ -272,8 +301,13 @@ fn forget(property: &mut AssignedProperty, item: Option<&Value>, decision: &Deci
     match item {
         None => {
             (property.conformed, property.has_conformed) = (None, false);
-            // A link that no rule gave is taken away like one that a rule gave.
-            if property.policy.is_none() {
+            // What no rule gave is taken away like what a rule gave.
+            let gives_nothing = match &property.policy {
+                None => true,
+                Some(Value::List(items)) => items.is_empty(),
+                Some(policy) => policy.as_str() == Some(""),
+            };
+            if gives_nothing {
                 property.granted.extend(property.current.clone());
             }
         }

@@ -80,6 +80,9 @@ pub struct ExpectedResource {
     pub correlated: Option<Correlated>,
     /// The existing resources that it may be, best first, before it is settled which of them it is.
     pub candidates: Vec<Candidate>,
+    /// A resource stands under its key that must not be taken for it, and why: it fails unless it is found to be
+    /// another one.
+    pub refused: Option<RuleFailure>,
 }
 
 impl ExpectedResource {
@@ -98,8 +101,10 @@ pub struct Candidate {
     pub key: String,
     /// By which rule, and on what.
     pub why: Reason,
-    /// How sure that is, 0 to 150.
+    /// How sure that is, 0 to 150, with all that speaks against it.
     pub confidence: u32,
+    /// How sure the rule itself is, 0 to 150: by that, of several the best is chosen.
+    pub weight: u32,
 }
 
 /// How an existing resource was found to be the owner's.

@@ -11,16 +11,21 @@ pub use item::{Item, Kind, items, orphan_items, subject_id};
 use super::assign::{Assignment, Situation};
 use super::catalog::{CONFIDENT, EntityType, ResourceType};
 use super::comparison::Comparisons;
+use super::correlate::Suspect;
 use super::decision::{Decided, Decisions};
-use super::expected::Candidate;
 use super::known_order::KnownOrder;
 use super::{Catalog, Resource};
-use provost_domain::{Owner, Timestamp, WorkflowState};
+use provost_domain::{Owner, RuleFailure, Timestamp, WorkflowState};
 
 /// What the look at one resource asks of the rules and of what was known before.
 pub trait Rules {
-    /// Whether a classification rule, by its place, holds for the resource. One that fails does not.
-    fn classifies(&self, resource_type: &ResourceType, rule: usize) -> bool;
+    /// Whether a classification rule, by its place, holds for the resource.
+    ///
+    /// # Errors
+    /// When the rule fails.
+    fn classifies(&self, resource_type: &ResourceType, rule: usize) -> Result<bool, RuleFailure>;
+    /// The first correlation rule of the resource type whose side of the resource cannot be told.
+    fn unreadable(&self, resource_type: &ResourceType) -> Option<RuleFailure>;
     /// Resources were looked at by the resource type before: what is new was not there when all began.
     fn is_known(&self, resource_type: &ResourceType) -> bool;
 }
@@ -45,21 +50,35 @@ pub struct Unclaimed<'a> {
     pub now: Timestamp,
 }
 
-/// What the resource is, which is nobody's, or `owner`'s by a candidate: none when no resource type is about it.
-pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Candidate)>, rules: &dyn Rules) -> Option<Assignment> {
+/// What the resource is, which is nobody's, or somebody's who is suspected to have it: none when no resource type is
+/// about it.
+pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Suspect)>, rules: &dyn Rules) -> Option<Assignment> {
     let Unclaimed { catalog, entity_type, resource, previous, lane, decisions, seen_at, now } = *unclaimed;
-    let (resource_type, confidence) = classified(catalog, entity_type, rules)?;
+    let sorted = sorted(catalog, entity_type, rules)?;
+    let suspected = owner.and_then(|(_, suspect)| catalog.resource_type(&suspect.resource_type));
+    // Whose it is says what it is, where no rule does.
+    let resource_type = suspected.filter(|_| sorted.confidence == 0).unwrap_or(sorted.resource_type);
+    let confidence = sorted.confidence;
     let itself = Owner {
         entity_type: entity_type.name.to_string(),
         key: resource.key.clone(),
         display_name: resource.key.clone(),
     };
     let mut note = match owner {
-        Some((_, by)) => format!("found in the managed system; no rule gives it to its owner ({})", by.why.rule),
+        Some((_, suspect)) => {
+            let by = &suspect.candidate.why.rule;
+            format!("found in the managed system; no rule gives it to its owner ({by})")
+        }
         None => "found in the managed system; nobody owns it".to_owned(),
     };
-    if confidence < CONFIDENT {
+    let failure = sorted.failure.or_else(|| rules.unreadable(resource_type).filter(|_| owner.is_none()));
+    if sorted.is_unsorted {
+        note = format!("{note}; unclassified: no classification rule sorts it, taken for a {}", resource_type.name);
+    } else if confidence < CONFIDENT {
         note = format!("{note}; taken for a {} with confidence {confidence}", resource_type.name);
+    }
+    if let Some(failure) = &failure {
+        note = format!("{note}; {} failed on {}: {}", failure.rule, failure.input, failure.message);
     }
     let owner = owner.map_or(&itself, |(owner, _)| owner);
     let previous = previous.filter(|before| *before.resource_type == *resource_type.name);
@@ -92,32 +111,60 @@ pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Candidate)>, rul
     (assignment.found, assignment.linked) = (true, false);
     assignment.slot.clone_from(&resource.key);
     assignment.confidence = confidence.min(CONFIDENT);
+    assignment.failure = failure;
     Some(assignment)
 }
 
-/// The resource type that a resource is of: by the surest classification rule that holds, or the only one there
-/// is. A resource type without rules of that kind is meant where no other one says more.
-pub(crate) fn classified<'a>(
-    catalog: &'a Catalog,
-    entity_type: &EntityType,
-    rules: &dyn Rules,
-) -> Option<(&'a ResourceType, u32)> {
+/// What classification says of a resource.
+#[derive(Debug)]
+pub(crate) struct Sorted<'a> {
+    /// The resource type that it is taken for; where nothing tells, the first of its kind.
+    pub(crate) resource_type: &'a ResourceType,
+    /// How sure that is; 0 where nobody knows.
+    pub(crate) confidence: u32,
+    /// There are several resource types, and no rule sorts it.
+    pub(crate) is_unsorted: bool,
+    /// The surest rule that failed before one held.
+    pub(crate) failure: Option<RuleFailure>,
+}
+
+/// The resource type that a resource is of: by the surest classification rule that holds, or the only one that
+/// there is. A resource type without rules of that kind is meant where no other one says more. Where a rule failed
+/// that is surer than what holds, nobody knows. None where no resource type is about it.
+pub(crate) fn sorted<'a>(catalog: &'a Catalog, entity_type: &EntityType, rules: &dyn Rules) -> Option<Sorted<'a>> {
     let kinds: Vec<&ResourceType> =
         catalog.resource_types().iter().filter(|kind| kind.target == entity_type.name).collect();
+    let first = kinds.first().copied()?;
     let mut by_rule: Vec<(&ResourceType, usize, u32)> = kinds
         .iter()
         .flat_map(|kind| {
             kind.classification_rules.iter().enumerate().map(move |(place, rule)| (*kind, place, rule.confidence))
         })
         .collect();
-    if by_rule.is_empty() {
-        return match kinds.as_slice() {
-            [only] => Some((only, CONFIDENT)),
-            _ => None,
-        };
-    }
     // Stable: of equally sure ones the first in the catalog.
     by_rule.sort_by_key(|(.., confidence)| std::cmp::Reverse(*confidence));
-    let holds = by_rule.into_iter().find(|(kind, place, _)| rules.classifies(kind, *place))?;
-    Some((holds.0, holds.2))
+    let mut failed: Option<(&ResourceType, RuleFailure)> = None;
+    for (resource_type, place, confidence) in by_rule {
+        match rules.classifies(resource_type, place) {
+            Ok(false) => {}
+            Ok(true) => {
+                let confidence = if failed.is_some() { 0 } else { confidence };
+                let failure = failed.map(|(_, failure)| failure);
+                return Some(Sorted { resource_type, confidence, is_unsorted: false, failure });
+            }
+            Err(failure) => failed = failed.or(Some((resource_type, failure))),
+        }
+    }
+    if let Some((resource_type, failure)) = failed {
+        return Some(Sorted { resource_type, confidence: 0, is_unsorted: false, failure: Some(failure) });
+    }
+    let mut without_rules = kinds.iter().filter(|kind| kind.classification_rules.is_empty());
+    match (without_rules.next(), without_rules.next()) {
+        (Some(only), None) => {
+            Some(Sorted { resource_type: only, confidence: CONFIDENT, is_unsorted: false, failure: None })
+        }
+        // The rules of the only one say that it is none.
+        (None, None) if kinds.len() == 1 => None,
+        _ => Some(Sorted { resource_type: first, confidence: 0, is_unsorted: true, failure: None }),
+    }
 }

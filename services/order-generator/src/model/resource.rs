@@ -3,7 +3,7 @@
 //! Leaves where they are kept to the store.
 
 use super::catalog::{Catalog, EntityType};
-use super::expression::{Expression, Scope, Session};
+use super::expression::{Expression, Scope, Session, Variable};
 use provost_domain::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -35,9 +35,31 @@ impl Side<'_> {
     /// The text of a resource. A resource of which it cannot be told, or which has none, has none: nothing
     /// is linked to it by guess.
     pub fn of(&self, resource: &Resource, lookup: &dyn Lookup) -> Option<String> {
+        self.told(resource, lookup).ok().flatten()
+    }
+
+    /// As [`Side::of`].
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn told(&self, resource: &Resource, lookup: &dyn Lookup) -> Result<Option<String>, String> {
         let scope = Scope::of_target(self.catalog, self.entity_type, &resource.values, lookup);
-        let text = self.text.text(&Session::new(&scope)).ok().flatten();
-        text.filter(|text| !text.is_empty())
+        match self.text.text(&Session::new(&scope)) {
+            Ok(text) => Ok(text.filter(|text| !text.is_empty())),
+            // What has nothing that could be read has no text, whatever the expression makes of that.
+            Err(_) if self.reads_nothing_of(resource) => Ok(None),
+            Err(message) => Err(message),
+        }
+    }
+
+    fn reads_nothing_of(&self, resource: &Resource) -> bool {
+        let of_target = self.text.reads_at().iter().filter(|read| read.variable == Variable::Target);
+        let mut read = of_target.map(|read| self.entity_type.properties.get(read.place));
+        read.all(|property| {
+            property.is_some_and(|property| {
+                self.entity_type.computed(&property.name).is_none() && !resource.values.contains_key(&*property.name)
+            })
+        })
     }
 }
 
@@ -48,6 +70,9 @@ pub trait Lookup: Sync {
 
     /// The keys of the resources that have that text on that side, sorted.
     fn having(&self, side: &Side<'_>, text: &str) -> Vec<String>;
+
+    /// The keys of the resources whose text on that side cannot be told, sorted.
+    fn unreadable(&self, side: &Side<'_>) -> Vec<String>;
 }
 
 /// Keys by text, each list sorted.
@@ -128,5 +153,13 @@ impl Lookup for Repository {
         // The lock is held for finding the side alone: computing one takes a while, and others have theirs.
         let texts = Arc::clone(self.sides.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         texts.get_or_init(|| self.texts(side)).get(text).cloned().unwrap_or_default()
+    }
+
+    fn unreadable(&self, side: &Side<'_>) -> Vec<String> {
+        let all = self.of_type(&side.entity_type.name);
+        let mut keys: Vec<String> =
+            all.filter(|one| side.told(one, self).is_err()).map(|one| one.key.clone()).collect();
+        keys.sort_unstable();
+        keys
     }
 }

@@ -219,6 +219,7 @@ impl<'a> Writer<'a> {
             orphaned,
             decided,
             leaving,
+            created,
         } = assignment;
         [owner_type, key, display_name, resource_type].into_iter().for_each(|text| self.text(text));
         self.prefix = prefix_of(resource_type);
@@ -235,6 +236,7 @@ impl<'a> Writer<'a> {
             failure.is_some(),
             wanted.is_some(),
             correlated.is_some(),
+            *created,
         ]);
         self.number(*workflow as u64);
         self.number(*state as u64);
@@ -438,7 +440,8 @@ impl<'a> Reader<'a> {
         self.prefix = prefix_of(&resource_type);
         let (entity_type, target_key, note, slot) = (self.text()?, self.text()?, self.text()?, self.text()?);
         let (period, wish) = (self.period()?, wish_of(self.number()?)?);
-        let [linked, ours, proposed, found, orphaned, leaving, has_failed, is_wanted, is_correlated] = self.flags()?;
+        let [linked, ours, proposed, found, orphaned, leaving, has_failed, is_wanted, is_correlated, created] =
+            self.flags()?;
         let (workflow, state) = (self.workflow()?, self.state()?);
         let (confidence, decided) = (u32::try_from(self.number()?).ok()?, self.signed()?);
         let is_glance = depth == Depth::Glance;
@@ -487,6 +490,7 @@ impl<'a> Reader<'a> {
             orphaned,
             decided,
             leaving,
+            created,
         })
     }
 
@@ -693,7 +697,7 @@ mod tests {
         fn assignment()(
             texts in proptest::collection::vec("[a-cA]{0,2}", 10),
             wish in 0_u64..7,
-            flags in proptest::collection::vec(any::<bool>(), 9),
+            flags in proptest::collection::vec(any::<bool>(), 10),
             bounds in proptest::collection::vec(proptest::option::of(any::<i64>()), 2),
             properties in proptest::collection::btree_map("[a-c]{0,2}", property(), 0..3),
             arguments in proptest::collection::btree_map("[a-c]{0,2}", "[a-c]{0,2}", 0..2),
@@ -743,6 +747,7 @@ mod tests {
                 orphaned: flags[7],
                 decided: numbers.1,
                 leaving: flags[8],
+                created: flags[9],
             }
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Applied {
     pub(crate) declared: BTreeMap<String, usize>,
     /// What it declares otherwise than the catalog that was current.
     pub(crate) changes: Vec<Difference>,
+    /// What is no mistake, and may not be meant.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Checks a catalog, and applies it unless it is only to be checked. The same content again keeps
@@ -60,13 +62,16 @@ pub(crate) async fn apply_catalog(
                 problems,
                 declared: BTreeMap::new(),
                 changes: vec![],
+                warnings: vec![],
             });
         }
     };
     let before: Vec<File> = current.map(|row| from_json(&row.files)).transpose()?.unwrap_or_default();
     let changes = differences(&texts(&before), &texts(&files));
     let declared = catalog.declared();
-    let answer = |is_applied, revision| Applied { is_applied, revision, problems: Vec::new(), declared, changes };
+    let warnings = catalog.warnings();
+    let answer =
+        |is_applied, revision| Applied { is_applied, revision, problems: Vec::new(), declared, changes, warnings };
     let text = to_json(&files)?;
     let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     if validate_only {

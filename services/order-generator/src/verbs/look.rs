@@ -9,12 +9,12 @@ use crate::model::assign::{Assignment, Remains, Situation, Wish, assign, left_be
 use crate::model::catalog::{Comparison, ResourceType};
 use crate::model::claims::{Handover, handed_over, hands_over};
 use crate::model::comparison::{Comparisons, text_form};
-use crate::model::correlate::{self, Existing, Suspect};
+use crate::model::correlate::{self, Existing, Sorting, Suspect};
 use crate::model::decision::Decided;
-use crate::model::evaluate::{self, Case};
+use crate::model::evaluate::{self, Case, Explanation};
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::expression::{Scope, Session};
-use crate::model::found::{Rules, Unclaimed, classified, found};
+use crate::model::found::{Rules, Sorted, Unclaimed, found, sorted};
 use crate::model::generate::unknown_key;
 use crate::model::known_order::KnownOrder;
 use crate::model::need::Need;
@@ -48,6 +48,29 @@ impl Looking<'_> {
         correlate::find(expected, previous, decided, kind, &existing);
         let kinds = catalog.resource_types_of(&owner.entity_type);
         expected.suspects = correlate::suspects(expected, previous, decided, kinds, &existing);
+    }
+
+    /// Says which existing resources may be the owner's, or would be, and what each correlation rule found.
+    pub(super) fn explain_correlation(
+        &self,
+        ground: &evaluate::Ground<'_>,
+        case: &Case<'_>,
+        explained: &mut Explanation,
+    ) {
+        let Explanation { expected, resource_types, .. } = explained;
+        let decided = Decided::of(&self.ground().decisions, &expected.owner);
+        let existing = Correlating { looking: self, ground, case };
+        let saw = |kind: &ResourceType, place: usize| {
+            let source = kind.correlation_rules.get(place).map(|rule| &rule.source);
+            source.map(|source| evaluate::inputs_of(ground, case, source)).unwrap_or_default()
+        };
+        for seen in resource_types {
+            let Some(kind) = ground.catalog.resource_type(&seen.resource_type) else { continue };
+            let given = expected.resources.iter().find(|resource| resource.resource_type == kind.name);
+            let key = given.map(|given| given.target_key.clone()).filter(|key| !key.is_empty());
+            let key = key.or_else(|| existing.key(kind)).unwrap_or_default();
+            (seen.correlation, seen.existing) = correlate::seen((kind, &key), &expected.owner, decided, &existing, saw);
+        }
     }
 
     /// What the owner has by the rules, or shall have.
@@ -91,7 +114,7 @@ impl Looking<'_> {
             let kind = self.ground().catalog().resource_type(&suspect.resource_type)?;
             let key = suspect.candidate.key.as_str();
             self.unclaimed(&kind.target, key, previous, |unclaimed, rules| {
-                found(unclaimed, Some((&expected.owner, &suspect.candidate)), rules)
+                found(unclaimed, Some((&expected.owner, suspect)), rules)
             })
         };
         expected.suspects.iter().filter_map(one).collect()
@@ -158,12 +181,9 @@ impl Ground {
             || catalog.composite_roles().iter().any(|role| *role.owner == *entity_type)
     }
 
-    /// Whether resources of an entity type that nobody has are looked at: when their resource type can be told.
+    /// Whether resources of an entity type that nobody has are looked at: when a resource type is about them.
     pub(crate) fn looks_for_strays(&self, entity_type: &str) -> bool {
-        let kinds = self.catalog().resource_types().iter().filter(|kind| *kind.target == *entity_type);
-        let (count, is_told) = kinds
-            .fold((0, false), |(count, is_told), kind| (count + 1, is_told || !kind.classification_rules.is_empty()));
-        count == 1 || is_told
+        self.catalog().resource_types().iter().any(|kind| *kind.target == *entity_type)
     }
 }
 
@@ -189,13 +209,8 @@ impl Existing for Correlating<'_> {
 
     fn text(&self, resource_type: &ResourceType, rule: usize) -> Result<Option<String>, RuleFailure> {
         let Some(correlation) = resource_type.correlation_rules.get(rule) else { return Ok(None) };
-        let text = evaluate::text_of(self.ground, self.case, &correlation.source).unwrap_or(Ok(None));
-        text.map_err(|message| RuleFailure {
-            rule: format!("resource type {} / correlation rule {}", resource_type.name, rule + 1),
-            property: None,
-            input: correlation.source.source().to_owned(),
-            message,
-        })
+        let name = correlate::correlation_rule(resource_type, rule);
+        evaluate::text_of(self.ground, self.case, &name, &correlation.source).unwrap_or(Ok(None))
     }
 
     fn by_rule(&self, resource_type: &ResourceType, rule: usize, text: &str) -> Vec<String> {
@@ -210,14 +225,22 @@ impl Existing for Correlating<'_> {
     fn key(&self, resource_type: &ResourceType) -> Option<String> {
         let target = self.ground.catalog.entity_type(&resource_type.target)?;
         let rule = resource_type.scalar_rules.iter().find(|rule| rule.property == target.key)?;
-        evaluate::text_of(self.ground, self.case, &rule.value)?.ok().flatten()
+        evaluate::text_of(self.ground, self.case, "", &rule.value)?.ok().flatten()
     }
 
-    fn is_of_type(&self, resource_type: &ResourceType, key: &str) -> bool {
-        let Some(target) = self.ground.catalog.entity_type(&resource_type.target) else { return false };
-        let Some(resource) = self.looking.find(&target.name, key) else { return false };
+    fn sorting(&self, resource_type: &ResourceType, key: &str) -> Sorting {
+        let Some(target) = self.ground.catalog.entity_type(&resource_type.target) else { return Sorting::Not };
+        let Some(resource) = self.looking.find(&target.name, key) else { return Sorting::Not };
         let rules = Classifying { looking: self.looking, resource };
-        classified(self.ground.catalog, target, &rules).is_some_and(|(kind, _)| kind.name == resource_type.name)
+        match sorted(self.ground.catalog, target, &rules) {
+            None => Sorting::Not,
+            Some(sorted) if sorted.is_unsorted => Sorting::Unsorted,
+            Some(Sorted { failure: Some(failure), .. }) => Sorting::Failed(failure),
+            Some(Sorted { resource_type: kind, confidence, .. }) if kind.name == resource_type.name => {
+                Sorting::Is(confidence)
+            }
+            Some(Sorted { resource_type: kind, .. }) => Sorting::Another(kind.name.clone()),
+        }
     }
 
     fn lane(&self, resource_type: &ResourceType, key: &str) -> &[KnownOrder] {
@@ -232,12 +255,26 @@ struct Classifying<'a> {
 }
 
 impl Rules for Classifying<'_> {
-    fn classifies(&self, resource_type: &ResourceType, rule: usize) -> bool {
+    fn classifies(&self, resource_type: &ResourceType, rule: usize) -> Result<bool, RuleFailure> {
         let catalog = self.looking.ground().catalog();
-        let Some(target) = catalog.entity_type(&resource_type.target) else { return false };
-        let Some(rule) = resource_type.classification_rules.get(rule) else { return false };
+        let Some(target) = catalog.entity_type(&resource_type.target) else { return Ok(false) };
+        let Some(rule) = resource_type.classification_rules.get(rule) else { return Ok(false) };
         let scope = Scope::of_target(catalog, target, &self.resource.values, self.looking);
-        rule.when.holds(&Session::new(&scope)).unwrap_or(false)
+        let name = format!("resource type {} / classification rule {}", resource_type.name, rule.number);
+        let held = rule.when.holds(&Session::new(&scope));
+        held.map_err(|message| evaluate::failure_on(&scope, name, &rule.when, message))
+    }
+
+    fn unreadable(&self, resource_type: &ResourceType) -> Option<RuleFailure> {
+        let catalog = self.looking.ground().catalog();
+        let target = catalog.entity_type(&resource_type.target)?;
+        let scope = Scope::of_target(catalog, target, &self.resource.values, self.looking);
+        resource_type.correlation_rules.iter().enumerate().find_map(|(place, rule)| {
+            let side = Side { catalog, entity_type: target, text: &rule.target };
+            let message = side.told(self.resource, self.looking).err()?;
+            let name = correlate::correlation_rule(resource_type, place);
+            Some(evaluate::failure_on(&scope, name, &rule.target, message))
+        })
     }
 
     fn is_known(&self, resource_type: &ResourceType) -> bool {

@@ -8,6 +8,7 @@ use super::world::{Ground, Noted, World};
 use crate::generator::Generator;
 use crate::model::catalog::{Catalog, Comparison, EntityType, Name};
 use crate::model::comparison::text_form;
+use crate::model::expression::Expression;
 use crate::model::need::Need;
 use crate::model::resource::{Resource, Side};
 use crate::store::assignments::OwnerKey;
@@ -29,10 +30,16 @@ const HOLDER: char = '\u{1f}';
 /// expression is written like that.
 pub(super) const KEY_SIDE: &str = "\u{1f}key";
 
+/// The side on which the expressions stand that query rules look at, and that cannot be told of a resource. No
+/// expression is written like that.
+pub(super) const UNREADABLE_SIDE: &str = "\u{1f}unreadable";
+
 /// What resources of one entity type are found by.
 struct Sides<'a> {
     entity_type: &'a EntityType,
     texts: Vec<Side<'a>>,
+    /// The expressions among them that query rules look at: who finds nothing by them asks what cannot be told.
+    queried: Vec<&'a str>,
     pointing: Vec<&'a Name>,
     /// How keys are compared, when other ones may mean the same.
     key: Option<Comparison>,
@@ -46,15 +53,17 @@ fn sides(catalog: &Catalog) -> Vec<Sides<'_>> {
         let is_target = catalog.resource_types().iter().any(|kind| kind.target == *name);
         let key = entity_type.property(&entity_type.key).map(|key| key.comparison).filter(|_| is_target);
         let key = key.filter(|comparison| *comparison != Comparison::Exact);
-        let mut sides = Sides { entity_type, texts: vec![], pointing: vec![], key };
+        let mut sides = Sides { entity_type, texts: vec![], queried: vec![], pointing: vec![], key };
         for kind in catalog.resource_types() {
             let target = catalog.entity_type(&kind.target);
             let linked = kind.query_rules.iter().filter_map(|rule| {
                 let links_here = target?.property(&rule.property)?.navigates_to()? == name;
                 links_here.then_some(&rule.target)
             });
+            let linked: Vec<&Expression> = linked.collect();
+            sides.queried.extend(linked.iter().map(|text| text.source()));
             let correlated = kind.correlation_rules.iter().filter(|_| kind.target == *name).map(|rule| &rule.target);
-            for text in linked.chain(correlated) {
+            for text in linked.into_iter().chain(correlated) {
                 if sides.texts.iter().all(|side| side.text.source() != text.source()) {
                     sides.texts.push(Side { catalog, entity_type, text });
                 }
@@ -80,7 +89,10 @@ impl Sides<'_> {
     fn of(&self, world: &World, resource: &Resource) -> (BTreeSet<Need>, Noted) {
         let name = &self.entity_type.name;
         let (texts, noted) = world.texts_of(&self.texts, resource);
-        let texts = texts.into_iter().map(|(source, text)| Need::text(name, source, &text));
+        let texts = texts.into_iter().filter_map(|(source, text)| match text {
+            Ok(text) => Some(Need::text(name, source, &text)),
+            Err(_) => self.queried.contains(&source).then(|| Need::text(name, UNREADABLE_SIDE, source)),
+        });
         let pointing = self.pointing.iter().flat_map(|property| {
             let keys = resource.values.get(&***property).map_or(&[][..], provost_domain::Value::items);
             keys.iter().filter_map(|key| Some(Need::pointing(name, property, key.as_str()?)))

@@ -4,7 +4,7 @@
 //! The rule that must hold: whatever is looked up is noted, found or not.
 
 use super::known::{Lanes, lanes_of};
-use super::texts::Texts;
+use super::texts::{Texts, UNREADABLE_SIDE};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::Assignment;
@@ -63,6 +63,9 @@ impl Former {
         Ok(catalog.map(|catalog| Self { revision, catalog }))
     }
 }
+
+/// The text that a resource has on each of some sides, by the side's expression, or why it cannot be told.
+pub(crate) type SideTexts<'a> = Vec<(&'a str, Result<String, String>)>;
 
 /// Resources that somebody has or claims, by entity type and key.
 pub(crate) type Taken = HashSet<(String, String)>;
@@ -272,6 +275,10 @@ impl Lookup for Looking<'_> {
     fn having(&self, side: &Side<'_>, text: &str) -> Vec<String> {
         self.keys(Need::text(&side.entity_type.name, side.text.source(), text))
     }
+
+    fn unreadable(&self, side: &Side<'_>) -> Vec<String> {
+        self.keys(Need::text(&side.entity_type.name, UNREADABLE_SIDE, side.text.source()))
+    }
 }
 
 impl World {
@@ -405,12 +412,12 @@ impl World {
         self.repository.resource(entity_type, key)
     }
 
-    /// The text that a resource has on each of these sides, by the side's expression, and what that was computed
-    /// from besides the resource itself.
-    pub(crate) fn texts_of<'a>(&self, sides: &[Side<'a>], resource: &Resource) -> (Vec<(&'a str, String)>, Noted) {
+    /// The text that a resource has on each of these sides, by the side's expression, or that it cannot be told; and
+    /// what that was computed from besides the resource itself.
+    pub(crate) fn texts_of<'a>(&self, sides: &[Side<'a>], resource: &Resource) -> (SideTexts<'a>, Noted) {
         let looking = Looking::at(self);
-        let texts = sides.iter().filter_map(|side| Some((side.text.source(), side.of(resource, &looking)?)));
-        (texts.collect(), looking.done())
+        let text = |side: &Side<'a>| Some((side.text.source(), side.told(resource, &looking).transpose()?));
+        (sides.iter().filter_map(text).collect(), looking.done())
     }
 
     /// What the rules and people give one owner, which existing resources that may be, and what all that was
@@ -431,7 +438,7 @@ impl World {
         (expected, looking.done())
     }
 
-    /// As [`World::expected`], with how the rules came to it, and without a look at existing resources.
+    /// As [`World::expected`], with how the rules came to it, and which existing resources they look at.
     pub(crate) fn explained(
         &self,
         (entity_type, key): &OwnerKey,
@@ -439,7 +446,11 @@ impl World {
         before: Option<&evaluate::Before>,
     ) -> (Option<evaluate::Explanation>, Noted) {
         let looking = Looking::at(self);
-        let explained = looking.evaluate((entity_type, key), grants, before, evaluate::explain);
+        let explained = looking.evaluate((entity_type, key), grants, before, |ground, case| {
+            let mut explained = evaluate::explain(ground, case)?;
+            looking.explain_correlation(ground, case, &mut explained);
+            Some(explained)
+        });
         (explained, looking.done())
     }
 

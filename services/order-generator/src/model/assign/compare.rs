@@ -29,6 +29,8 @@ pub(super) struct Question<'a> {
     pub(super) open_state: ProvisioningState,
     /// Nothing was ever computed for this owner and resource type.
     pub(super) is_first: bool,
+    /// The resource was there before an order of ours could make it.
+    pub(super) is_found: bool,
     /// When the export began that `current` comes from.
     pub(super) seen_at: Option<Timestamp>,
     /// What people decided on the property, and on which of its links.
@@ -224,7 +226,7 @@ impl<'a> Question<'a> {
     fn scalar(&self) -> Compared {
         let settled = |assigned| Compared { assigned, changes: vec![] };
         let coming = self.coming_value();
-        let granted = self.granted_link(coming);
+        let granted = self.granted(coming);
         if self.coming.is_some() && self.same(coming, self.policy()) {
             let is_shown = self.is_there && self.same(self.current, self.policy());
             let state = if is_shown { ProvisioningState::Verified } else { ProvisioningState::Executed };
@@ -272,17 +274,13 @@ impl<'a> Question<'a> {
                 ..self.assigned(state)
             });
         }
-        let is_strange = coming.is_some_and(|link| !granted.iter().any(|ours| self.same(Some(ours), Some(link))));
-        if self.is_link() && self.policy().is_none() && is_strange {
-            // No rule of ours ever linked it: somebody else's, as a stranger in a list of links is.
+        let is_strange = coming.is_some_and(|value| !granted.iter().any(|ours| self.same(Some(ours), Some(value))));
+        if self.gives_nothing() && is_strange && (self.is_link() || self.is_found) {
+            // No rule of ours ever gave it: somebody else's, as a stranger in a list of links is.
             let is_as_before = self.previous.is_some_and(|before| self.same(before.current.as_ref(), self.current));
             let workflow = self.found_workflow(is_as_before);
-            return settled(AssignedProperty {
-                workflow,
-                granted,
-                spent,
-                ..self.assigned(ProvisioningState::Verified)
-            });
+            let state = if self.is_link() { ProvisioningState::Verified } else { ProvisioningState::None };
+            return settled(AssignedProperty { workflow, granted, spent, ..self.assigned(state) });
         }
         if self.coming.is_some() && self.refusals(None).has_value(self.policy()) {
             let workflow = WorkflowState::Declined;
@@ -301,14 +299,24 @@ impl<'a> Question<'a> {
         Compared { assigned, changes: vec![change] }
     }
 
+    /// Rules speak of the property, and yield no value for it.
+    fn gives_nothing(&self) -> bool {
+        match self.policy() {
+            None => true,
+            Some(Value::List(items)) => items.is_empty(),
+            Some(Value::String(text)) => text.is_empty(),
+            Some(Value::Integer(_) | Value::Boolean(_) | Value::Timestamp(_) | Value::Bytes(_)) => false,
+        }
+    }
+
     fn is_link(&self) -> bool {
         matches!(self.property.kind, PropertyKind::Navigation(_))
     }
 
     /// Of a navigation that holds one value: what a rule links now, and the link that a rule gave before
-    /// and that is not yet gone.
-    fn granted_link(&self, coming: Option<&Value>) -> Vec<Value> {
-        if !self.is_link() {
+    /// and that is not yet gone. Of any other value: what a rule gave before, once no rule gives any.
+    fn granted(&self, coming: Option<&Value>) -> Vec<Value> {
+        if !self.is_link() && !self.gives_nothing() {
             return vec![];
         }
         let was_ours = |link: &&Value| {
@@ -318,7 +326,8 @@ impl<'a> Question<'a> {
             })
         };
         let left = coming.into_iter().chain(self.current).filter(was_ours);
-        let mut granted: Vec<Value> = self.policy().into_iter().chain(left).cloned().collect();
+        let linked = self.policy().filter(|_| self.is_link());
+        let mut granted: Vec<Value> = linked.into_iter().chain(left).cloned().collect();
         granted.sort();
         granted.dedup();
         granted

@@ -4,7 +4,7 @@
 use super::compare::{Compared, Question, compare};
 use super::{AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
 use crate::model::catalog::{CONFIDENT, Property};
-use crate::model::decision::Verdict;
+use crate::model::decision::{KeptFor, Verdict};
 use crate::model::expected::{Correlated, ExpectedResource, ExpectedValue};
 use crate::model::known_order::{self, KnownOrder};
 use provost_domain::{
@@ -31,6 +31,8 @@ impl Situation<'_, '_> {
             ..self.base(key, Wish::Have)
         };
         assignment.ours = !assignment.proposed;
+        // An order that is not yet known to have been written may be the one that made it.
+        assignment.created = previous.is_some_and(|previous| previous.created) || self.was_created(key);
         assignment.why.extend(expected.correlated.as_ref().map(|found| found.why.clone()));
         let changes = self.values(expected, previous, coming.as_deref(), &mut assignment);
 
@@ -100,7 +102,12 @@ impl Situation<'_, '_> {
             false => self.open_state(),
         };
         if let Some(found) = assignment.correlated.as_ref().filter(|_| kind == OrderKind::Association) {
-            assignment.note = format!("an existing resource that may be the owner's: confidence {}", found.confidence);
+            let key = &expected.target_key;
+            let decision = self.decided.all.and_then(|all| all.of_resource(&self.resource_type.target, key));
+            let kept = decision.filter(|decision| decision.kept_for(self.owner) == Some(KeptFor::Nobody));
+            let kept = kept.map(|kept| format!("; kept for nobody by {}", kept.by())).unwrap_or_default();
+            let confidence = found.confidence;
+            assignment.note = format!("an existing resource that may be the owner's: confidence {confidence}{kept}");
         }
         assignment.wanted = Some(Wanted { kind, changes });
     }
@@ -120,7 +127,8 @@ impl Situation<'_, '_> {
         // Links that were ours stay ours when their last rule goes: nobody else would take them away.
         let ruleless = previous.iter().flat_map(|previous| &previous.properties).filter_map(|(name, before)| {
             let (name, property) = (name.as_str(), self.target.property(name)?);
-            let is_left = !before.granted.is_empty() && !expected.values.contains_key(name);
+            let is_link = property.navigates_to().is_some();
+            let is_left = is_link && !before.granted.is_empty() && !expected.values.contains_key(name);
             is_left.then_some((property, if property.multi_valued { &no_links } else { &no_link }))
         });
         let ruled = expected.values.iter().filter_map(|(name, value)| Some((self.target.property(name)?, value)));
@@ -144,6 +152,7 @@ impl Situation<'_, '_> {
                 lane,
                 open_state: self.open_state(),
                 is_first: self.previous.is_none(),
+                is_found: !assignment.created,
                 seen_at: self.seen_at,
                 decisions: self.decided.on_property(&self.resource_type.name, key, name).collect(),
                 discards_manual: self.resource_type.discard_manual_assignments,
@@ -185,7 +194,7 @@ impl Situation<'_, '_> {
                 && (order.is_under_way() || order.state == ProvisioningState::Verified)
         };
         let is_linked =
-            self.previous.is_some_and(|previous| previous.target_key == *key && previous.linked && !previous.proposed);
+            self.previous.is_some_and(|previous| previous.target_key == *key && previous.linked && previous.is_ours());
         found.confidence < CONFIDENT && !is_linked && !(self.lane)(key).iter().any(is_confirming)
     }
 

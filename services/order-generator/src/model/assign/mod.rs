@@ -109,6 +109,9 @@ pub struct Assignment {
     /// goes ahead of what others wait for.
     #[serde(default, skip_serializing_if = "is_not")]
     pub leaving: bool,
+    /// An order of ours made the resource; it was not found.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub created: bool,
 }
 
 const fn confident() -> u32 {
@@ -163,6 +166,12 @@ impl Assignment {
         self.linked || is_written()
     }
 
+    /// A rule failed, so that nobody knows what the owner shall have. A rule that fails on what was found leaves that
+    /// where it is.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failure.is_some() && !self.found
+    }
+
     /// One that says nothing yet but whose it is, and by which resource type.
     pub(crate) fn empty(owner: Owner, resource_type: &str) -> Self {
         Self {
@@ -190,6 +199,7 @@ impl Assignment {
             orphaned: false,
             decided: 0,
             leaving: false,
+            created: false,
         }
     }
 
@@ -219,8 +229,8 @@ pub struct AssignedProperty {
     pub state: ProvisioningState,
     /// The rules behind it.
     pub why: Vec<Reason>,
-    /// Items that are ours, and may be taken away again: given by a rule now, or given before and
-    /// not yet gone.
+    /// Links that are ours, and may be taken away again: given by a rule now, or given before and not yet gone. Of a
+    /// value: the one that a rule gave before, that is not yet gone, and that no rule gives now.
     pub granted: Vec<Value>,
     /// What synchronization has shown to be as wanted: the value, or those items of the list.
     pub conformed: Option<Value>,
@@ -335,6 +345,14 @@ impl<'a, 'r> Situation<'a, 'r> {
     /// This owner's orders on a resource of which one may yet be written.
     fn has_open_order(&self, key: &str) -> bool {
         (self.lane)(key).iter().any(|order| order.is_of(self.owner) && order.may_be_written())
+    }
+
+    /// An order of this owner made the resource, or is making it, and nothing deleted it since.
+    fn was_created(&self, key: &str) -> bool {
+        let made = |order: &&KnownOrder| matches!(order.kind, OrderKind::Addition | OrderKind::Deletion);
+        let written = |order: &&KnownOrder| order.is_under_way() || order.state == ProvisioningState::Verified;
+        let newest = (self.lane)(key).iter().rev().filter(written).find(made);
+        newest.is_some_and(|order| order.kind == OrderKind::Addition && order.is_of(self.owner))
     }
 
     /// This owner's order wrote it, or is writing it.

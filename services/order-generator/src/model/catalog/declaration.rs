@@ -170,6 +170,7 @@ pub(super) struct QueryRule {
     pub(super) target: Option<Text>,
     pub(super) confidence: u32,
     pub(super) offset: Option<Offset>,
+    pub(super) required: bool,
 }
 
 #[derive(Debug)]

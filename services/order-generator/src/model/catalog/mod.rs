@@ -15,6 +15,7 @@ mod reader;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 pub use problem::Problem;
 
@@ -474,6 +475,8 @@ pub struct NavigationRule {
 /// finds something counts. A property has navigation rules or query rules, never both.
 #[derive(Debug)]
 pub struct QueryRule {
+    /// Which it is, as declared: counted from 1.
+    pub number: usize,
     /// The navigation property of the target entity type.
     pub property: Name,
     /// The text that is looked for, of the owner.
@@ -484,11 +487,15 @@ pub struct QueryRule {
     pub confidence: u32,
     /// When it counts.
     pub offset: Offset,
+    /// That it finds nothing is a failure, unless another rule of the property finds something.
+    pub required: bool,
 }
 
 /// An existing resource is the owner's where both sides yield the same text.
 #[derive(Debug)]
 pub struct CorrelationRule {
+    /// Which it is, as declared: counted from 1.
+    pub number: usize,
     /// The text that is looked for, of the owner.
     pub source: Expression,
     /// The text of the resource, as `target`.
@@ -500,6 +507,8 @@ pub struct CorrelationRule {
 /// A resource is of this type where the condition on `target` holds.
 #[derive(Debug)]
 pub struct ClassificationRule {
+    /// Which it is, as declared: counted from 1.
+    pub number: usize,
     /// The condition.
     pub when: Expression,
     /// How sure it is, 0 to 150; below [`CONFIDENT`] a person looks at it.

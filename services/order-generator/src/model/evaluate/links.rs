@@ -13,6 +13,7 @@ use super::trace::{Considered, Finding};
 use super::verdict::Judged;
 use crate::model::catalog::{EntityType, NavigationRule, Offset, OffsetReference, Property, QueryRule, ResourceType};
 use crate::model::expected::{ExpectedResource, ExpectedValue};
+use crate::model::expression::Scope;
 use crate::model::resource::Side;
 use provost_domain::{RuleFailure, Value};
 use std::sync::Arc;
@@ -197,6 +198,9 @@ impl<'a> Evaluation<'a> {
         let is_plain = plan.rules.iter().all(|(number, _)| offset(*number) == Offset::default());
         let counts = if is_plain { vec![true; plan.rules.len()] } else { self.counting(plan, offset, time) };
         let mut found: Result<Option<(ExpectedValue, &str)>, RuleFailure> = Ok(None);
+        // A required rule found nothing: which of those that were seen it is, and why.
+        let mut missing: Option<(usize, RuleFailure)> = None;
+        let mut place = 0;
         for ((number, name), counts) in plan.rules.iter().zip(counts) {
             let Some(rule) = rule(*number) else { continue };
             let finding = match &found {
@@ -209,20 +213,60 @@ impl<'a> Evaluation<'a> {
                         found = Ok(Some((value, name)));
                         Finding::Gives
                     }
-                    Ok(None) => Finding::DoesNotApply,
+                    Ok(None) => {
+                        if rule.required && missing.is_none() {
+                            missing = Some((place, self.finds_nothing(property, rule, name)));
+                        }
+                        Finding::DoesNotApply
+                    }
                     Err(wrong) => {
                         found = Err(wrong.clone());
                         Finding::Failed(wrong)
                     }
                 },
             };
+            place += 1;
             match seen {
                 Some(seen) => seen.push(self.query_seen(rule, name, finding, time)),
                 None if !matches!(found, Ok(None)) => break,
                 None => {}
             }
         }
-        Ok(found?.map_or_else(|| nothing(property), |(value, _)| value))
+        match (found?, missing) {
+            (Some((value, _)), _) => Ok(value),
+            (None, Some((place, wrong))) => {
+                if let Some(one) = seen.as_mut().and_then(|seen| seen.get_mut(place)) {
+                    one.finding = Finding::Failed(wrong.clone());
+                }
+                Err(wrong)
+            }
+            (None, None) => Ok(nothing(property)),
+        }
+    }
+
+    /// That a required rule finds nothing.
+    fn finds_nothing(&self, property: &Property, rule: &QueryRule, name: &str) -> RuleFailure {
+        let linked = property.navigates_to().map(|name| &**name).unwrap_or_default();
+        let message =
+            format!("it finds no {linked}, and is required: mend the source, or the {linked} that it looks for");
+        let scope = self.main().scope();
+        failure(scope, name.to_owned(), Some(&property.name), &rule.source, property.sensitive, message)
+    }
+
+    /// Why nobody knows whether something was found: the first resource whose side of the rule cannot be told.
+    fn unreadable(&self, side: &Side<'_>, property: &Property, name: &str) -> Option<RuleFailure> {
+        let keys = self.ground.lookup.unreadable(side);
+        let key = keys.first()?;
+        let linked = &side.entity_type.name;
+        let resource = self.ground.lookup.resource(linked, key)?;
+        let scope = Scope::of_target(side.catalog, side.entity_type, &resource.values, self.ground.lookup);
+        let message = side.told(resource, self.ground.lookup).err()?;
+        let more = if keys.len() > 1 { " and others" } else { "" };
+        let property_name = Some(&*property.name);
+        let mut wrong = failure(&scope, name.to_owned(), property_name, side.text, property.sensitive, message);
+        wrong.message =
+            format!("it finds no {linked}, and cannot be told of {linked} '{key}'{more}: {}", wrong.message);
+        Some(wrong)
     }
 
     /// What one query rule finds.
@@ -237,7 +281,7 @@ impl<'a> Evaluation<'a> {
         let side = Side { catalog: self.ground.catalog, entity_type: linked, text: &rule.target };
         let keys = self.ground.lookup.having(&side, &text);
         if keys.is_empty() {
-            return Ok(None);
+            return self.unreadable(&side, property, name).map_or(Ok(None), Err);
         }
         if let (false, [_, _, ..]) = (property.multi_valued, keys.as_slice()) {
             let shown: Vec<String> = keys.iter().take(NAMED_MAX).map(|key| format!("'{key}'")).collect();

@@ -24,7 +24,8 @@ mod verdict;
 pub use grace::{Before, RoleBefore, TypeBefore, fingerprint};
 pub use rules::Rules;
 pub use trace::{
-    Considered, ContextSeen, DimensionSeen, Explanation, Finding, Outcome, PropertySeen, ResourceTypeSeen, RoleSeen,
+    Considered, ContextSeen, DimensionSeen, ExistingSeen, Explanation, Finding, Outcome, PropertySeen,
+    ResourceTypeSeen, RoleSeen,
 };
 
 use super::catalog::{Catalog, EntityType, ResourceType};
@@ -33,7 +34,7 @@ use super::expression::{Expression, Facts, Scope, Session};
 use super::grant::Grant;
 use super::resource::{Lookup, Resource};
 use contexts::Contexts;
-use provost_domain::{Owner, Timestamp};
+use provost_domain::{Owner, RuleFailure, Timestamp};
 use roles::Roles;
 use rules::{Matching, OwnerRules};
 use spans::Edges;
@@ -114,17 +115,36 @@ pub fn explain(ground: &Ground<'_>, case: &Case<'_>) -> Option<Explanation> {
     Some(recorder.into_explanation(contexts, expected))
 }
 
-/// The text that an expression over the owner and its main position yields: the owner's side of correlation
-/// rules. `None` when the catalog has no such entity type.
+/// The text that an expression over the owner and its main position yields: the owner's side of a correlation
+/// rule. `None` when the catalog has no such entity type.
 ///
 /// # Errors
-/// What went wrong, in a sentence.
+/// When the rule fails.
 pub fn text_of(
     ground: &Ground<'_>,
     case: &Case<'_>,
+    rule: &str,
     expression: &Expression,
-) -> Option<Result<Option<String>, String>> {
-    run(ground, case, Matching::ByIndex, None, |evaluation| expression.text(evaluation.main()))
+) -> Option<Result<Option<String>, RuleFailure>> {
+    run(ground, case, Matching::ByIndex, None, |evaluation| {
+        let session = evaluation.main();
+        let text = expression.text(session);
+        text.map_err(|message| explain::failure(session.scope(), rule.to_owned(), None, expression, false, message))
+    })
+}
+
+/// What an expression over the owner and its main position reads, with the values that may be shown: as reasons say
+/// it. Empty when the catalog has no such entity type.
+pub fn inputs_of(ground: &Ground<'_>, case: &Case<'_>, expression: &Expression) -> String {
+    let seen = run(ground, case, Matching::ByIndex, None, |evaluation| {
+        explain::inputs(evaluation.main().scope(), expression, false)
+    });
+    seen.unwrap_or_default()
+}
+
+/// What went wrong with a rule over a resource, as `target`.
+pub(crate) fn failure_on(scope: &Scope<'_>, rule: String, expression: &Expression, message: String) -> RuleFailure {
+    explain::failure(scope, rule, None, expression, false, message)
 }
 
 /// A resource's name for people: its display name, or its key when that has none.

@@ -100,6 +100,7 @@ impl Evaluation<'_> {
             slot: String::new(),
             correlated: None,
             candidates: vec![],
+            refused: None,
         };
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.
         for property in &plan.scalars {
@@ -379,11 +380,12 @@ impl Evaluation<'_> {
                     Some(format!("{needed} of the {owner} '{}' has no value yet", self.case.owner.key));
             }
             Err(message) => {
-                return Err(RuleFailure {
-                    rule: format!("resource type {} / depends_on_owner_property", resource_type.name),
-                    property: None,
-                    input: needed.to_string(),
-                    message,
+                let rule = format!("resource type {} / depends_on_owner_property", resource_type.name);
+                let is_confidential = self.entity_type.property(needed).is_some_and(|property| property.sensitive);
+                // What fails is what the value is computed from.
+                return Err(match self.entity_type.computed(needed) {
+                    Some(computed) => failure(self.owner.scope(), rule, None, computed, is_confidential, message),
+                    None => RuleFailure { rule, property: None, input: needed.to_string(), message },
                 });
             }
         }

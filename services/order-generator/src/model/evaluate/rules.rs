@@ -289,7 +289,7 @@ impl Plan {
         }
         for (number, rule) in kind.query_rules.iter().enumerate() {
             let name =
-                format!("resource type {} / query {} {}{}", kind.name, rule.property, number + 1, suffix(rule.offset));
+                format!("resource type {} / query {} {}{}", kind.name, rule.property, rule.number, suffix(rule.offset));
             plan.note(rule.offset);
             add(&mut plan.queries, target, &rule.property, (number, name.into()));
         }

@@ -11,7 +11,7 @@ use super::spans::Spans;
 use super::verdict::{Judged, Verdict};
 use crate::model::catalog::{Criteria, Name, Property, ResourceType, RoleRef};
 use crate::model::expected::{Expected, ExpectedResource, ExpectedValue};
-use provost_domain::{Period, RuleFailure, Value, WorkflowState};
+use provost_domain::{Period, Reason, RuleFailure, Value, WorkflowState};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -78,6 +78,23 @@ pub struct ResourceTypeSeen {
     pub considered: Vec<Considered>,
     /// The properties that rules speak of, links among them; empty when the resource type is not given.
     pub properties: Vec<PropertySeen>,
+    /// The correlation rules, as declared: what each of them found.
+    pub correlation: Vec<Considered>,
+    /// The existing resources that may be the owner's, or would be, best first.
+    pub existing: Vec<ExistingSeen>,
+}
+
+/// One existing resource that is the owner's by its key, by a person's word or by a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExistingSeen {
+    /// Its key.
+    pub key: String,
+    /// By which rule, and on what.
+    pub why: Reason,
+    /// How sure that is, with all that speaks against it.
+    pub confidence: u32,
+    /// Why it is not taken, whatever else there is; none when it may be.
+    pub refusal: Option<String>,
 }
 
 /// One property of a resource.
@@ -163,6 +180,11 @@ impl Considered {
         self
     }
 
+    /// A rule that looks for existing resources, at any time.
+    pub(crate) fn looking(rule: String, asks: String, saw: String, finding: Finding) -> Self {
+        Self { rule, asks, saw, unmet: vec![], finding, period: None, given: Spans::default() }
+    }
+
     fn dated(mut self, now: i64) -> Self {
         self.period = self.given.chosen(now).map(Period::from);
         self
@@ -217,6 +239,8 @@ impl Recorder {
             outcome,
             considered: dated(considered, now),
             properties: Vec::new(),
+            correlation: Vec::new(),
+            existing: Vec::new(),
         });
     }
 

@@ -2,11 +2,11 @@
 //! managed system, and what was found there.
 
 use super::causes::{considered, decisive, failed};
-use super::{Answer, Ask, Cause, CauseKind, Kept, Kind, OrderSeen, Standing, words};
+use super::{Answer, Ask, Cause, CauseKind, Kept, Kind, Line, OrderSeen, Standing, words};
 use crate::model::assign::{Assignment, Wish};
 use crate::model::catalog::{CONFIDENT, ResourceType};
-use crate::model::evaluate::{Outcome, ResourceTypeSeen};
-use provost_domain::{InactiveReason, ProvisioningState, WorkflowState};
+use crate::model::evaluate::{Considered, ExistingSeen, Finding, Outcome, ResourceTypeSeen};
+use provost_domain::{InactiveReason, ProvisioningState, RuleFailure, WorkflowState};
 
 impl Ask<'_> {
     /// Explains a resource type with all of its properties; none when owners of this kind cannot have one of that
@@ -47,6 +47,10 @@ impl Ask<'_> {
         let (standing, sentence) = self.stands(kind, seen, assignment);
         let mut answer = Answer::new(Kind::ResourceType, name, &kind.display_name, standing, sentence);
         answer.considered = lines;
+        if let Some(seen) = seen {
+            answer.considered.extend(seen.correlation.iter().map(|rule| looked(rule, &prefix)));
+            causes.extend(seen.existing.iter().filter_map(|one| not_taken(kind, one, assignment, &prefix)));
+        }
         if let Some(Outcome::Given { period, workflow }) = seen.map(|seen| &seen.outcome) {
             (answer.period, answer.workflow) = (*period, Some(*workflow));
         }
@@ -104,7 +108,7 @@ impl Ask<'_> {
             key => format!(" '{key}'"),
         };
         let period = assignment.period;
-        if assignment.failure.is_some() {
+        if assignment.has_failed() {
             return (Standing::Unknown, format!("Nobody knows what {who} shall have of {name}: a rule failed."));
         }
         match assignment.wish {
@@ -244,6 +248,47 @@ impl Ask<'_> {
         let id = order.map(|order| order.id.as_str()).unwrap_or_default();
         Some(Cause::new(CauseKind::WaitsForResource, format!("it depends on {needed}, {why}")).about(id))
     }
+}
+
+/// What a rule found that looks for existing resources, in a sentence.
+fn looked(rule: &Considered, prefix: &str) -> Line {
+    let name = rule.rule.strip_prefix(prefix).unwrap_or(&rule.rule);
+    let saw = words::comment(&rule.saw);
+    let sentence = match &rule.finding {
+        Finding::Failed(failure) => failed(&RuleFailure { rule: name.to_owned(), ..failure.clone() }).sentence,
+        Finding::DoesNotApply => format!("{name} finds nothing{saw}"),
+        _ => format!("{name} finds what exists{saw}"),
+    };
+    Line { considered: rule.clone(), sentence }
+}
+
+/// Why an existing resource that may be the owner's, or would be, is not the one that the owner has, or gets.
+fn not_taken(
+    kind: &ResourceType,
+    existing: &ExistingSeen,
+    assignment: Option<&Assignment>,
+    prefix: &str,
+) -> Option<Cause> {
+    let is_of_them = |one: &Assignment| one.target_key == existing.key && one.failure.is_none() && !one.found;
+    if assignment.is_some_and(is_of_them) {
+        return None;
+    }
+    let why = match (&existing.refusal, assignment) {
+        (Some(refusal), _) => refusal.clone(),
+        (None, Some(one)) if one.linked && one.target_key != existing.key => {
+            format!("the owner has '{}' already", one.target_key)
+        }
+        // The failure says it, or no rule gives one.
+        (None, Some(one)) if one.failure.is_some() || one.found => return None,
+        (None, Some(one)) if one.wish == Wish::Have => "somebody else has it, or is surer of it".to_owned(),
+        (None, _) => return None,
+    };
+    let by = existing.why.rule.strip_prefix(prefix).unwrap_or(&existing.why.rule);
+    let sentence = format!(
+        "{} '{}' exists and was found by {by} ({}), and is not taken: {why}",
+        kind.target, existing.key, existing.why.detail
+    );
+    Some(Cause::new(CauseKind::Found, sentence))
 }
 
 /// The order that is under way.

@@ -4,7 +4,7 @@
 use super::order::{OrderAsk, RunSeen, Step, Today};
 use super::*;
 use crate::model::assign::{AssignedProperty, Wanted, Wish};
-use crate::model::evaluate::{self, Case, Ground};
+use crate::model::evaluate::{self, Case, ExistingSeen, Ground};
 use crate::model::grant::{Grant, Granted};
 use crate::model::resource::{Repository, Resource};
 use provost_domain::{BlockCause, Change, ChangeOperation, Order, OrderId, Reason};
@@ -451,4 +451,37 @@ fn what_the_rules_say_today_never_rewrites_what_they_said_then() {
         today: Some(Today { answer: &answer, assignment: Some(&past) }),
     };
     assert!(ask.explain().differences.is_empty());
+}
+
+#[test]
+fn an_existing_resource_that_is_not_taken_is_told_with_the_reason() {
+    let why = Reason {
+        rule: "resource type App / correlation rule 2".into(),
+        detail: "target.mail is owner.mail, confidence 120".into(),
+    };
+    let found = |refusal: Option<&str>, today: Vec<Assignment>| {
+        let mut told = told(&[]);
+        let types = told.seen.iter_mut().flat_map(|seen| &mut seen.resource_types);
+        let refusal = refusal.map(str::to_owned);
+        for seen in types.filter(|seen| &*seen.resource_type == "App") {
+            let (key, why, refusal) = ("old-1".into(), why.clone(), refusal.clone());
+            seen.existing = vec![ExistingSeen { key, why, confidence: 120, refusal }];
+        }
+        told.today = today;
+        let causes = told.app().1.into_iter();
+        causes.filter(|(kind, _)| *kind == CauseKind::Found).map(|(_, sentence)| sentence).collect::<Vec<_>>()
+    };
+    let told = |why: &str| {
+        vec![format!(
+            "Account 'old-1' exists and was found by correlation rule 2 (target.mail is owner.mail, confidence 120), and \
+             is not taken: {why}"
+        )]
+    };
+    let has = || Assignment { linked: true, ..assignment(Wish::Have) };
+    assert_eq!(found(Some("it is kept for nobody by grace"), vec![has()]), told("it is kept for nobody by grace"));
+    assert_eq!(found(None, vec![has()]), told("the owner has 'E1' already"));
+    assert_eq!(found(None, vec![assignment(Wish::Have)]), told("somebody else has it, or is surer of it"));
+    let its = Assignment { target_key: "old-1".into(), ..has() };
+    assert_eq!(found(None, vec![its]), Vec::<String>::new(), "it is taken");
+    assert_eq!(found(None, vec![]), Vec::<String>::new(), "no rule gives one");
 }

@@ -212,7 +212,7 @@ impl<'a> Ground<'a> {
 
 /// Whether an assignment may need an order; else nobody has to look at it.
 pub fn may_need_an_order(assignment: &Assignment) -> bool {
-    assignment.wanted.is_some() || assignment.failure.is_some() || assignment.wish == Wish::Past
+    assignment.wanted.is_some() || assignment.has_failed() || assignment.wish == Wish::Past
 }
 
 /// What an assignment says of a resource to whoever claims it too: the resource's entity type and key, and whether a
@@ -258,7 +258,7 @@ pub fn decide(
 pub fn lanes_of_assignment(catalog: &Catalog, assignment: &Assignment) -> Vec<LaneKey> {
     let Some(kind) = catalog.resource_type(&assignment.resource_type) else { return vec![] };
     let Owner { entity_type, key, .. } = &assignment.owner;
-    let own = (assignment.failure.is_some() || assignment.target_key.is_empty())
+    let own = (assignment.has_failed() || assignment.target_key.is_empty())
         .then(|| unknown_key(&kind.name, entity_type, key));
     let keys = own.into_iter().chain([assignment.target_key.clone()]).filter(|key| !key.is_empty());
     keys.map(|key| (kind.connector.to_string(), kind.target.to_string(), key)).collect()

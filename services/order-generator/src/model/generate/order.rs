@@ -105,7 +105,7 @@ pub(super) fn look(
     id: OrderId,
 ) -> Option<Look> {
     let found = |holds_key: bool| found(ground, resource_type, place, assignment, id, holds_key);
-    let makes_a_difference = assignment.failure.is_some() || assignment.wish == Wish::Past;
+    let makes_a_difference = assignment.has_failed() || assignment.wish == Wish::Past;
     let look = Look { place, held: found(true), otherwise: makes_a_difference.then(|| Box::new(found(false))) };
     (look.held.is_some() || look.otherwise.as_deref().is_some_and(Option::is_some)).then_some(look)
 }
@@ -118,7 +118,7 @@ fn found(
     id: OrderId,
     holds_key: bool,
 ) -> Option<Found> {
-    let failed = assignment.failure.is_some();
+    let failed = assignment.has_failed();
     // Without a key there is no resource that anybody could have missed; so it is with one that is somebody
     // else's. That the period is over, the assignment says.
     let expired = assignment.wish == Wish::Past && !assignment.target_key.is_empty() && holds_key;
@@ -194,6 +194,7 @@ pub(super) fn order(
     let target = catalog.entity_type(&resource_type.target);
     let priority = priority::of(resource_type, target, &assignment);
     let Intent { id, kind, expired, block_causes, depends_on, .. } = intent.clone();
+    let rule_failure = if assignment.has_failed() { assignment.failure } else { None };
     Some(Order {
         id,
         kind,
@@ -213,7 +214,7 @@ pub(super) fn order(
         depends_on,
         block_causes,
         transmitted_validity_minutes: resource_type.transmitted_validity_minutes,
-        rule_failure: assignment.failure,
+        rule_failure,
         expired,
         generated_at: run.now,
     })

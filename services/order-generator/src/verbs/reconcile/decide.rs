@@ -7,7 +7,7 @@
 use super::list::is_sensitive;
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::{Decision, Subject, Verdict};
 use crate::model::found::{Item, Kind};
 use crate::store::changes::{self, Change};
 use crate::store::decisions::Kept;
@@ -100,8 +100,16 @@ pub(crate) async fn decide(generator: &Generator, wish: &Decide) -> Result<Decid
         .flat_map(|kept| kept.decision.concerns())
         .map(|owner| (owner.entity_type.clone(), owner.key.clone()))
         .collect();
-    let changed = concerned.into_iter().map(|(entity_type, key)| Change::Owner { entity_type, key });
-    changes::note(&generator.database, &transaction, changed).await?;
+    let owners = concerned.into_iter().map(|(entity_type, key)| Change::Owner { entity_type, key });
+    // Whoever else looked at the resource may take it now, or no longer.
+    let resources = new.kept.iter().filter_map(|kept| match &kept.decision.subject {
+        Subject::Resource { entity_type, target_key } => {
+            let (entity_type, key) = (entity_type.clone(), target_key.clone());
+            Some(Change::Resource { entity_type, key, properties: None })
+        }
+        Subject::Property { .. } | Subject::Role { .. } => None,
+    });
+    changes::note(&generator.database, &transaction, owners.chain(resources)).await?;
     transaction.commit().await?;
     tracing::info!(actor = wish.actor, verdict = verdict.name(), decided, "decided on what was found");
     Ok(Decided { outcomes, more })

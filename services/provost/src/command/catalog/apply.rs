@@ -39,6 +39,7 @@ pub(super) async fn run(arguments: ApplyArguments, session: &mut Session) -> Res
         let line = style.green(&format!("✓ {}", praise(&response, arguments.check)));
         session.console.line(line)?;
         session.console.line(format!("  {}", declared(&response)))?;
+        session.console.lines(warning_lines(&response, style))?;
         return Ok(outcome);
     }
     tell_problems(&response, &files, session)?;
@@ -58,6 +59,11 @@ pub(super) fn tell_problems(
     let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
     let line = session.console.style().red(&format!("{mistakes}; the catalog was not applied"));
     Ok(session.console.line(line)?)
+}
+
+/// What is no mistake and may not be meant, a line each.
+pub(super) fn warning_lines(response: &ApplyCatalogResponse, style: crate::console::Style) -> Vec<String> {
+    response.warnings.iter().map(|warning| format!("{} {warning}", style.yellow("warning:"))).collect()
 }
 
 fn praise(response: &ApplyCatalogResponse, check: bool) -> String {
@@ -160,6 +166,13 @@ mod tests {
     fn problem_outside_any_line_still_has_its_message() {
         let problem = CatalogProblem { file: "b.yaml".into(), message: "empty".into(), ..CatalogProblem::default() };
         assert_eq!(problem_lines(&problem, &[], Style::new(false)), ["b.yaml:0:0: empty"]);
+    }
+
+    #[test]
+    fn what_may_not_be_meant_is_told_with_a_good_catalog() {
+        let warnings = vec!["nothing tells A and B apart".to_owned()];
+        let response = ApplyCatalogResponse { applied: true, warnings, ..ApplyCatalogResponse::default() };
+        assert_eq!(warning_lines(&response, Style::new(false)), ["warning: nothing tells A and B apart"]);
     }
 
     #[test]

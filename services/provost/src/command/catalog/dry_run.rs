@@ -1,7 +1,7 @@
 //! `catalog apply --dry-run`: what a catalog declares otherwise than the current one, and what that would do,
 //! before anything is saved.
 
-use super::apply::tell_problems;
+use super::apply::{tell_problems, warning_lines};
 use crate::client::Service;
 use crate::command::plan;
 use crate::console::Style;
@@ -44,6 +44,7 @@ pub(super) async fn run(files: Vec<CatalogFile>, session: &mut Session) -> Resul
         return Ok(outcome);
     }
     session.console.lines(changes(&checked.changes, style))?;
+    session.console.lines(warning_lines(&checked, style))?;
     session.console.line("")?;
     match planned {
         Ok(planned) => session.console.lines(plan::lines(&planned, ORDERS_SHOWN, style))?,

@@ -1,8 +1,9 @@
 //! Existing accounts instead of second ones.
 
 use super::*;
-use crate::model::catalog::ResourceType;
-use crate::model::correlate::{Existing, find, settle, suspects};
+use crate::model::catalog::{CONFIDENT, ResourceType};
+use crate::model::correlate::{Existing, Sorting, find, seen, settle, suspects};
+use crate::model::evaluate::Finding;
 use crate::model::expected::Expected;
 use provost_domain::Reason;
 
@@ -23,7 +24,11 @@ struct Accounts<'a> {
     found: Vec<(&'static str, usize, &'static str)>,
     owner: String,
     fails: bool,
+    sorting: Sorting,
 }
+
+/// Nothing speaks against it.
+const SURE: Sorting = Sorting::Is(CONFIDENT);
 
 impl Existing for Accounts<'_> {
     fn by_key(&self, _: &ResourceType, key: &str) -> Vec<String> {
@@ -48,8 +53,8 @@ impl Existing for Accounts<'_> {
         Some(self.owner.clone())
     }
 
-    fn is_of_type(&self, _: &ResourceType, _: &str) -> bool {
-        true
+    fn sorting(&self, _: &ResourceType, _: &str) -> Sorting {
+        self.sorting.clone()
     }
 
     fn lane(&self, _: &ResourceType, key: &str) -> &[KnownOrder] {
@@ -66,7 +71,7 @@ impl World {
 
     /// What each of these is found to have; `found` says who is found by which rule.
     fn correlated(&self, owners: &[&'static str], found: &[(&'static str, usize, &'static str)]) -> Vec<Expected> {
-        self.correlated_by(owners, found, false)
+        self.correlated_by(owners, found, false, &SURE)
     }
 
     fn correlated_by(
@@ -74,6 +79,7 @@ impl World {
         owners: &[&'static str],
         found: &[(&'static str, usize, &'static str)],
         fails: bool,
+        sorting: &Sorting,
     ) -> Vec<Expected> {
         let decisions = Decisions::new(self.decisions.iter().cloned());
         let kind = |name: &str| self.catalog.resource_type(name);
@@ -85,7 +91,9 @@ impl World {
             .iter()
             .map(|key| {
                 let owner = owner(key);
-                let existing = Accounts { world: self, found: found.to_vec(), owner: (*key).to_owned(), fails };
+                let sorting = sorting.clone();
+                let existing =
+                    Accounts { world: self, found: found.to_vec(), owner: (*key).to_owned(), fails, sorting };
                 let mut one = Expected {
                     owner: owner.clone(),
                     period: Period::default(),
@@ -273,9 +281,45 @@ fn of_several_owners_the_surest_has_it_and_who_is_not_given_it_comes_last() {
 fn a_rule_that_fails_costs_its_own_resource_alone() {
     let mut world = world("");
     world.account("old-1");
-    let all = world.correlated_by(&["ada"], &[("ada", 0, "old-1")], true);
+    let all = world.correlated_by(&["ada"], &[("ada", 0, "old-1")], true, &SURE);
     let failure = all.first().and_then(|one| one.resources.first()).and_then(|one| one.failure.as_ref());
     assert_eq!(failure.map(|failure| failure.message.as_str()), Some("no text"));
+    // What stands under the very key is surer than whatever the rule would find.
+    world.account("ada");
+    let all = world.correlated_by(&["ada"], &[], true, &SURE);
+    assert_eq!(keys(&all), [("ada", None)]);
+    assert!(all.iter().flat_map(|one| &one.resources).all(|one| one.failure.is_none()));
+    // What the owner has already is, too.
+    world.take_over(&all);
+    let all = world.correlated_by(&["ada"], &[], true, &SURE);
+    assert!(all.iter().flat_map(|one| &one.resources).all(|one| one.failure.is_none()));
+}
+
+#[test]
+fn what_is_not_taken_is_told_with_the_reason() {
+    let mut world = world("");
+    world.account("ada");
+    world.account("old-1");
+    world.decisions.push(kept("old-1", itself("old-1"), Some(owner("bob"))));
+    let decisions = Decisions::new(world.decisions.iter().cloned());
+    let found = vec![("ada", 0, "old-1"), ("ada", 1, "ada")];
+    let existing = Accounts { world: &world, found, owner: "ada".to_owned(), fails: false, sorting: SURE };
+    let kind = world.catalog.resource_type("Free").expect("declared");
+    let decided = Decided::of(&decisions, &owner("ada"));
+    let (rules, existing) = seen((kind, "ada"), &owner("ada"), decided, &existing, |_, place| format!("saw {place}"));
+    let told: Vec<_> = rules.iter().map(|rule| (rule.asks.as_str(), rule.saw.as_str(), &rule.finding)).collect();
+    let gives = &Finding::Gives;
+    assert_eq!(
+        told,
+        [
+            ("owner.id == target.login, confidence 120", "saw 0", gives),
+            ("owner.id == target.title, confidence 60", "saw 1", gives)
+        ]
+    );
+    let existing: Vec<_> =
+        existing.iter().map(|one| (one.key.as_str(), one.confidence, one.refusal.as_deref())).collect();
+    let [("ada", 150, None), ("old-1", 120, Some(refusal))] = &*existing else { panic!("{existing:?}") };
+    assert!(refusal.starts_with("it is kept for Person bob by grace on "), "{refusal}");
 }
 
 #[test]
@@ -284,7 +328,8 @@ fn what_no_rule_gives_is_suspected_of_its_owner() {
     world.account("old-1");
     let found = vec![("ada", 0, "old-1"), ("bob", 1, "old-1")];
     let of = |key: &str| {
-        let existing = Accounts { world: &world, found: found.clone(), owner: key.to_owned(), fails: false };
+        let existing =
+            Accounts { world: &world, found: found.clone(), owner: key.to_owned(), fails: false, sorting: SURE };
         let nothing = Expected {
             owner: owner(key),
             period: Period::default(),
@@ -304,11 +349,137 @@ fn what_no_rule_gives_is_suspected_of_its_owner() {
     let mut all = world.correlated(&["bob"], &[]);
     if let Some(resource) = all.first_mut().and_then(|one| one.resources.first_mut()) {
         let why = Reason { rule: "r".into(), detail: String::new() };
-        resource.candidates = vec![Candidate { key: "old-1".into(), why, confidence: 100 }];
+        resource.candidates = vec![Candidate { key: "old-1".into(), why, confidence: 100, weight: 100 }];
     }
     let mut adas = Expected { resources: vec![], owner: owner("ada"), ..all.first().expect("bob").clone() };
     adas.suspects = of("ada");
     all.push(adas);
     settle(&mut all, kind, |_, _, _| false);
     assert!(all.iter().all(|one| one.suspects.is_empty()));
+}
+
+/// What grace decided on an account that nobody owned, or that seemed to be `of`'s.
+fn kept(key: &str, of: Owner, given: Option<Owner>) -> Decision {
+    Decision {
+        sequence: 1,
+        id: "d1".into(),
+        at: Timestamp::from_millis(500),
+        actor: "grace".into(),
+        comment: "technical".into(),
+        of,
+        subject: Subject::Resource { entity_type: "Account".into(), target_key: key.into() },
+        verdict: Verdict::Keep,
+        proposed: None,
+        current: Some(key.into()),
+        owner: given,
+        takes_over: true,
+    }
+}
+
+fn itself(key: &str) -> Owner {
+    Owner { entity_type: "Account".into(), key: key.into(), display_name: key.into() }
+}
+
+#[test]
+fn what_a_person_kept_for_nobody_is_proposed_and_never_taken() {
+    // Found by a rule that is sure, and under the very key.
+    for (key, found) in [("old-1", vec![("ada", 0, "old-1")]), ("ada", vec![])] {
+        let mut world = world("");
+        world.account(key);
+        world.decisions.push(kept(key, itself(key), None));
+        let all = world.correlated(&["ada"], &found);
+        assert_eq!(keys(&all), [(key, Some(99))]);
+        world.take_over(&all);
+        let assignment = world.assignment("ada");
+        assert!(assignment.proposed && !assignment.is_ours(), "{key}: nothing of it is written or taken away");
+        assert!(assignment.note.contains("kept for nobody by grace on "), "{key}: {}", assignment.note);
+        assert!(assignment.note.contains("technical"), "{key}: {}", assignment.note);
+        let generation = world.generate();
+        let order = World::only_order(&generation);
+        assert_eq!(
+            (order.kind, order.block_causes.as_slice()),
+            (OrderKind::Association, &[BlockCause::Confidence][..])
+        );
+        // A reviewer says that it is: then it is, from then on.
+        let id = order.id;
+        world.execute(id);
+        world.synchronize();
+        world.take_over(&world.correlated(&["ada"], &found));
+        assert!(world.assignment("ada").is_ours() && !world.assignment("ada").proposed, "{key}");
+    }
+}
+
+#[test]
+fn what_a_person_kept_for_somebody_else_is_no_candidate() {
+    for decision in [kept("old-1", owner("bob"), None), kept("old-1", itself("old-1"), Some(owner("bob")))] {
+        let mut world = world("");
+        world.account("old-1");
+        world.decisions.push(decision);
+        assert_eq!(keys(&world.correlated(&["ada"], &[("ada", 0, "old-1")])), [("ada", None)]);
+    }
+    // Under the very key nothing else can be made, and the account is not hers.
+    let mut world = world("");
+    world.account("ada");
+    world.decisions.push(kept("ada", owner("bob"), None));
+    world.take_over(&world.correlated(&["ada"], &[]));
+    let assignment = world.assignment("ada");
+    assert_eq!((assignment.state, assignment.is_ours()), (ProvisioningState::Error, false));
+    let failure = assignment.failure.as_ref().expect("a failure");
+    assert!(failure.message.contains("kept for Person bob by grace"), "{failure:?}");
+    assert_eq!(failure.input, "key = 'ada'");
+    // It is bob's, who may have it.
+    world.assignments.clear();
+    let all = world.correlated(&["bob"], &[("bob", 0, "ada")]);
+    assert_eq!(keys(&all), [("ada", Some(120))]);
+}
+
+#[test]
+fn what_classification_takes_for_another_type_is_no_candidate() {
+    let machine = Sorting::Another("Machine".into());
+    let mut world = world("");
+    world.account("old-1");
+    let sorted = |world: &World, sorting: &Sorting, found| world.correlated_by(&["ada"], found, false, sorting);
+    assert_eq!(keys(&sorted(&world, &machine, &[("ada", 0, "old-1")])), [("ada", None)]);
+    // Under the very key nothing else can be made.
+    world.account("ada");
+    let all = sorted(&world, &machine, &[]);
+    let failure = all.first().and_then(|one| one.resources.first()?.failure.as_ref()).expect("a failure");
+    assert!(failure.message.contains("classification takes it for a Machine"), "{failure:?}");
+    // What is linked already stays linked.
+    world.take_over(&sorted(&world, &SURE, &[]));
+    assert_eq!(keys(&sorted(&world, &machine, &[])), [("ada", None)]);
+    assert!(sorted(&world, &machine, &[]).iter().all(|one| one.resources.iter().all(|one| one.failure.is_none())));
+}
+
+#[test]
+fn a_candidate_is_no_surer_than_its_classification() {
+    for (sorting, confidence) in
+        [(Sorting::Is(60), Some(60)), (Sorting::Is(120), None), (Sorting::Unsorted, Some(0)), (Sorting::Not, Some(0))]
+    {
+        let mut world = world("    classification_rules: [ { when: target.title == 'Clerk', confidence: 60 } ]\n");
+        world.account("ada");
+        let all = world.correlated_by(&["ada"], &[], false, &sorting);
+        assert_eq!(keys(&all), [("ada", confidence)], "{sorting:?}");
+    }
+    // Without rules of its own a type says nothing of what it is.
+    let mut world = world("");
+    world.account("ada");
+    assert_eq!(keys(&world.correlated_by(&["ada"], &[], false, &Sorting::Unsorted)), [("ada", None)]);
+    // A rule that fails says nothing: a person looks.
+    let failure = RuleFailure { rule: "c".into(), property: None, input: String::new(), message: "no".into() };
+    let all = world.correlated_by(&["ada"], &[], false, &Sorting::Failed(failure));
+    assert_eq!(keys(&all), [("ada", Some(0))]);
+}
+
+#[test]
+fn what_a_reviewer_declined_under_the_very_key_is_left_alone() {
+    let mut world = world("    classification_rules: [ { when: target.title == 'Clerk', confidence: 60 } ]\n");
+    world.account("ada");
+    world.take_over(&world.correlated_by(&["ada"], &[], false, &Sorting::Is(60)));
+    let id = World::only_order(&world.generate()).id;
+    world.set(id, ProvisioningState::Inactive, Some(InactiveReason::Declined));
+    world.take_over(&world.correlated_by(&["ada"], &[], false, &Sorting::Is(60)));
+    let assignment = world.assignment("ada");
+    assert!(!assignment.is_ours() && assignment.wanted.is_none(), "{assignment:?}");
+    assert!(assignment.note.contains("a reviewer declined that it is this owner's"), "{}", assignment.note);
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::Resource;
 use crate::model::catalog::ResourceType;
+use crate::model::correlate::Suspect;
 use crate::model::deduce::Reversed;
 use crate::model::found::{Kind, Rules, Unclaimed, found};
 use provost_domain::Reason;
@@ -10,12 +11,26 @@ use provost_domain::Reason;
 /// Which classification rules hold, by resource type and place.
 struct Held {
     holds: Vec<(&'static str, usize)>,
+    fails: Vec<(&'static str, usize)>,
+    is_unreadable: bool,
     is_known: bool,
 }
 
+fn failure(rule: &str) -> RuleFailure {
+    RuleFailure { rule: rule.into(), property: None, input: "title = 'robot'".into(), message: "no number".into() }
+}
+
 impl Rules for Held {
-    fn classifies(&self, resource_type: &ResourceType, rule: usize) -> bool {
-        self.holds.iter().any(|(name, place)| *name == &*resource_type.name && *place == rule)
+    fn classifies(&self, resource_type: &ResourceType, rule: usize) -> Result<bool, RuleFailure> {
+        let is_it = |(name, place): &(&str, usize)| *name == &*resource_type.name && *place == rule;
+        if self.fails.iter().any(is_it) {
+            return Err(failure(&format!("classification rule of {}", resource_type.name)));
+        }
+        Ok(self.holds.iter().any(is_it))
+    }
+
+    fn unreadable(&self, _: &ResourceType) -> Option<RuleFailure> {
+        self.is_unreadable.then(|| failure("correlation rule 1"))
     }
 
     fn is_known(&self, _: &ResourceType) -> bool {
@@ -42,12 +57,12 @@ struct Stray {
     lane: Vec<KnownOrder>,
     previous: Option<Assignment>,
     held: Held,
-    owner: Option<(Owner, Candidate)>,
+    owner: Option<(Owner, Suspect)>,
 }
 
 impl Stray {
     fn new(types: &[(&str, &str)]) -> Self {
-        let held = Held { holds: vec![], is_known: false };
+        let held = Held { holds: vec![], fails: vec![], is_unreadable: false, is_known: false };
         Self { catalog: catalog(types), decisions: vec![], lane: vec![], previous: None, held, owner: None }
     }
 
@@ -64,7 +79,7 @@ impl Stray {
             seen_at: Some(Timestamp::from_millis(100)),
             now: Timestamp::from_millis(1_000),
         };
-        let owner = self.owner.as_ref().map(|(owner, candidate)| (owner, candidate));
+        let owner = self.owner.as_ref().map(|(owner, suspect)| (owner, suspect));
         self.previous = found(&unclaimed, owner, &self.held);
         self.previous.as_ref()
     }
@@ -95,9 +110,10 @@ impl Stray {
     }
 }
 
-fn adas() -> Option<(Owner, Candidate)> {
+fn adas() -> Option<(Owner, Suspect)> {
     let why = Reason { rule: "resource type Free / correlation rule 1".into(), detail: String::new() };
-    Some((owner("ada"), Candidate { key: "svc".into(), why, confidence: 120 }))
+    let candidate = Candidate { key: "svc".into(), why, confidence: 120, weight: 120 };
+    Some((owner("ada"), Suspect { resource_type: "Free".into(), target: "Account".into(), candidate }))
 }
 
 #[test]
@@ -130,19 +146,57 @@ fn the_surest_classification_rule_that_holds_says_what_it_is() {
         format!("    classification_rules: [ {{ when: target.title == 'robot', confidence: {confidence} }} ]\n")
     };
     let mut stray = Stray::new(&[("People", &rules(120)), ("Robots", &rules(130))]);
-    assert_eq!(stray.look(), None, "no rule holds");
+    let found = stray.look().expect("found");
+    assert_eq!((found.resource_type.as_str(), found.confidence), ("People", 0), "no rule holds");
+    assert!(found.note.contains("unclassified"), "{}", found.note);
+    stray.previous = None;
     stray.held.holds = vec![("People", 0)];
     assert_eq!(stray.look().map(|found| found.resource_type.as_str()), Some("People"));
     stray.held.holds.push(("Robots", 0));
     assert_eq!(stray.look().map(|found| found.resource_type.as_str()), Some("Robots"));
-    // Several resource types, and nothing to tell them apart.
-    assert_eq!(Stray::new(&[("People", ""), ("Robots", "")]).look(), None);
+    // Several resource types, and nothing to tell them apart: whoever has it to decide sees it all the same.
+    let mut stray = Stray::new(&[("People", ""), ("Robots", "")]);
+    let line = stray.line();
+    assert_eq!((line.kind, line.resource_type.as_str()), (Kind::Orphan, "People"));
+    stray.decide(Verdict::Delete, None, false);
+    assert_eq!(stray.look().map(|found| found.confidence), Some(0), "and before it goes, somebody looks again");
+    // One type without rules, beside others whose rules say no, is meant.
+    let mut stray = Stray::new(&[("Robots", &rules(120)), ("People", "")]);
+    assert_eq!(stray.look().map(|found| (found.resource_type.as_str(), found.confidence)), Some(("People", 100)));
+    // The rules of the only type say that it is none: it is nobody's business.
+    assert_eq!(Stray::new(&[("Robots", &rules(120))]).look(), None);
     // A guess is looked at before anything is deleted by it.
     let mut stray = Stray::new(&[("Robots", &rules(40))]);
     stray.held.holds = vec![("Robots", 0)];
     assert!(stray.line().note.contains("confidence 40"), "{:?}", stray.line());
     stray.decide(Verdict::Delete, None, false);
     assert_eq!(stray.look().map(|found| found.confidence), Some(40));
+}
+
+#[test]
+fn a_rule_that_fails_on_a_resource_is_told_with_it() {
+    let rules = "    classification_rules: [ { when: int(target.title) > 3, confidence: 90 } ]\n";
+    let mut stray = Stray::new(&[("People", rules), ("Robots", &rules.replace("90", "120"))]);
+    // A less sure rule that fails spoils nothing.
+    (stray.held.holds, stray.held.fails) = (vec![("Robots", 0)], vec![("People", 0)]);
+    let found = stray.look().expect("found").clone();
+    assert_eq!((found.resource_type.as_str(), found.confidence, &found.failure), ("Robots", 100, &None));
+    // A surer one that fails leaves in doubt what a less sure one says.
+    (stray.held.holds, stray.held.fails) = (vec![("People", 0)], vec![("Robots", 0)]);
+    let found = stray.look().expect("found").clone();
+    assert_eq!((found.resource_type.as_str(), found.confidence), ("People", 0));
+    let told = "classification rule of Robots failed on title = 'robot': no number";
+    assert!(found.note.contains(told) && stray.line().note.contains(told), "{}", found.note);
+    // No order comes of that: it is nobody's.
+    let run = Run { id: "run".into(), force_review: false, waive_review: false, now: Timestamp::from_millis(1_000) };
+    let generation = generate(&stray.catalog, &[found], &BTreeMap::new(), &run, || OrderId::new(Uuid::nil()));
+    assert_eq!(generation.orders, []);
+    // A failing side of a correlation rule is told of what nobody has, and changes nothing.
+    let mut stray = Stray::new(&[("Free", "")]);
+    stray.held.is_unreadable = true;
+    assert!(stray.line().note.contains("correlation rule 1 failed on title = 'robot'"), "{:?}", stray.line());
+    stray.owner = adas();
+    assert!(!stray.line().note.contains("failed"), "it was found all the same");
 }
 
 #[test]

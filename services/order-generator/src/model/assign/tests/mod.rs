@@ -12,7 +12,7 @@ mod periods;
 use super::{AssignedProperty, Assignment, Remains, Situation, Wish, assign, left_behind};
 use crate::model::catalog::Catalog;
 use crate::model::comparison::Comparisons;
-use crate::model::decision::{Decided, Decision, Decisions, Verdict};
+use crate::model::decision::{Decided, Decision, Decisions, Subject, Verdict};
 use crate::model::expected::{Candidate, Correlated, ExpectedResource, ExpectedValue};
 use crate::model::found::{Item, items};
 use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
@@ -433,6 +433,7 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         slot: String::new(),
         correlated: given.correlated.clone(),
         candidates: given.candidates.clone(),
+        refused: None,
         period: given.period,
         workflow: given.workflow,
         resource_type: resource_type.into(),

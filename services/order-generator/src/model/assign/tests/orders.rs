@@ -692,6 +692,63 @@ fn what_was_never_seen_has_not_conformed() {
 }
 
 #[test]
+fn a_found_value_for_which_rules_yield_nothing_waits_for_a_person() {
+    let mut world = World::new("Free");
+    world.accounts.insert(
+        "ada".into(),
+        [("login", "ada"), ("title", "Queen")].map(|(name, value)| (name.to_owned(), Value::from(value))).into(),
+    );
+    world.synchronize();
+    for _ in 0..2 {
+        assert_eq!(world.run(&ada(given("", &[]))).orders.len(), 0, "no rule of ours ever gave it");
+        assert_eq!(world.property("title").workflow, WorkflowState::PreExisting);
+        assert!(!world.assignment("ada").created);
+    }
+    world.by_hand("title", Value::from("Empress"));
+    for _ in 0..2 {
+        assert_eq!(world.run(&ada(given("", &[]))).orders.len(), 0);
+        assert_eq!(world.property("title").workflow, WorkflowState::NonConforming);
+    }
+    let lines = items(world.assignment("ada"));
+    assert_eq!(lines.iter().map(|line| (line.name.as_str(), &line.proposed)).collect::<Vec<_>>(), [("title", &None)]);
+    // A person says that it is to be emptied: it is, and what stays unwritten for a while is not asked again.
+    let mut written = World { accounts: world.accounts.clone(), ..World::new("Free") };
+    written.assignments.clone_from(&world.assignments);
+    written.synchronize();
+    written.compute(&ada(given("", &[])));
+    written.decide(Verdict::Write, "title", None);
+    for _ in 0..2 {
+        written.compute(&ada(given("", &[])));
+        let wanted = written.assignment("ada").wanted.clone().expect("an order");
+        assert_eq!(
+            wanted.changes.iter().map(|change| (change.property.as_str(), &change.proposed)).collect::<Vec<_>>(),
+            [("title", &None)]
+        );
+    }
+    // A value that rules give is written, as ever; and what they gave is emptied when they give it no more.
+    assert_eq!(world.run(&ada(given("Boss", &[]))).orders.len(), 1);
+    world.compute(&ada(given("", &[])));
+    for _ in 0..2 {
+        world.compute(&ada(given("", &[])));
+        let wanted = world.assignment("ada").wanted.clone().expect("an order");
+        assert_eq!(wanted.changes.len(), 1, "ours, as long as it is there: {wanted:?}");
+    }
+    world.run(&ada(given("", &[])));
+    assert_eq!(world.accounts.get("ada").and_then(|account| account.get("title")), None);
+}
+
+#[test]
+fn an_account_that_an_order_made_is_known_to_be_ours() {
+    let world = settled("Analyst", &["staff"]);
+    assert!(world.assignment("ada").created);
+    let mut world = world;
+    // Also once its order is forgotten.
+    world.lanes.clear();
+    world.run(&ada(given("Analyst", &["staff"])));
+    assert!(world.assignment("ada").created);
+}
+
+#[test]
 fn only_a_link_that_a_rule_gave_is_cleared() {
     let at = |home| ada(Given { home, ..given("Analyst", &[]) });
     let home = |world: &World| world.accounts.get("ada").and_then(|account| account.get("home")).cloned();

@@ -163,7 +163,7 @@ impl<'a> Surroundings<'a> {
     ) -> Vec<QueryRule> {
         let mut rules = Vec::new();
         let mut seen: HashMap<String, Place> = HashMap::new();
-        for rule in declared {
+        for (place, rule) in declared.iter().enumerate() {
             let source = rule.source.as_ref().map(|source| self.source(reader, source, owner));
             let Some(named) = &rule.property else { continue };
             let Some(property) = navigation(reader, named, target, "write a scalar rule: property, value") else {
@@ -183,11 +183,13 @@ impl<'a> Surroundings<'a> {
                 continue;
             }
             rules.push(QueryRule {
+                number: place + 1,
                 property: Arc::clone(&property.name),
                 source,
                 target: found,
                 confidence: rule.confidence,
                 offset,
+                required: rule.required,
             });
         }
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.confidence));
@@ -204,7 +206,7 @@ impl<'a> Surroundings<'a> {
     ) -> Vec<CorrelationRule> {
         let mut rules = Vec::new();
         let mut seen: HashMap<String, Place> = HashMap::new();
-        for rule in declared {
+        for (place, rule) in declared.iter().enumerate() {
             let source = rule.source.as_ref().map(|source| self.source(reader, source, owner));
             let found = rule.target.as_ref().map(|text| (text, self.target(reader, text, target)));
             let (Some(Some(source)), Some((text, Some(found)))) = (source, found) else { continue };
@@ -212,7 +214,7 @@ impl<'a> Surroundings<'a> {
             if is_repeated(reader, "correlation rule", same, text, &mut seen) {
                 continue;
             }
-            rules.push(CorrelationRule { source, target: found, confidence: rule.confidence });
+            rules.push(CorrelationRule { number: place + 1, source, target: found, confidence: rule.confidence });
         }
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.confidence));
         rules
@@ -227,14 +229,14 @@ impl<'a> Surroundings<'a> {
     ) -> Vec<ClassificationRule> {
         let mut rules = Vec::new();
         let mut seen: HashMap<String, Place> = HashMap::new();
-        for rule in declared {
+        for (place, rule) in declared.iter().enumerate() {
             let Some(text) = &rule.when else { continue };
             let when = self.shapes.compile(reader, text, &[(Variable::Target, target)], Wanted::Condition);
             let Some(when) = when else { continue };
             if is_repeated(reader, "classification rule", when.source().to_owned(), text, &mut seen) {
                 continue;
             }
-            rules.push(ClassificationRule { when, confidence: rule.confidence });
+            rules.push(ClassificationRule { number: place + 1, when, confidence: rule.confidence });
         }
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.confidence));
         rules

@@ -111,6 +111,7 @@ fn query_rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> QueryRule {
         target: fields.required(reader, "target", "target.description"),
         confidence: confidence(reader, fields),
         offset: offset(reader, fields),
+        required: fields.boolean(reader, "required", false),
     }
 }
 

@@ -14,6 +14,33 @@ fn files(files: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
+fn resource_types_that_nothing_tells_apart_are_warned_of() {
+    let mut text = whole::WHOLE.to_owned();
+    let compiled = |text: &str| {
+        Catalog::compile(&files(&[("catalog.yaml", text)])).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    };
+    assert_eq!(compiled(&text).warnings(), Vec::<String>::new());
+    let kind = compiled(&text).resource_type("AppAccount").map(|kind| (kind.owner.clone(), kind.target.clone()));
+    let (owner, target) = kind.unwrap();
+    let key = compiled(&text).entity_type(&target).unwrap().key.clone();
+    for name in ["First", "Second"] {
+        text.push_str(&format!(
+            "  - name: {name}\n    owner: {owner}\n    target: {target}\n    connection: app-sql\n    \
+             type_rules: [ {{}} ]\n    scalar_rules: [ {{ property: {key}, value: owner.id }} ]\n"
+        ));
+    }
+    let Some((types, rest)) = text.split_once("automation_rules:") else { panic!("{text}") };
+    // Sections may come in any order: the new types go where resource types are.
+    let (rules, new) = rest.split_once("  - name: First").unwrap();
+    let text = format!("{types}  - name: First{new}automation_rules:{rules}");
+    let [warning] = &*compiled(&text).warnings() else { panic!("one warning") };
+    assert!(
+        warning.starts_with(&format!("First, Second are all about {target}, and no classification rule")),
+        "{warning}"
+    );
+}
+
+#[test]
 fn the_sample_catalogs_compile() {
     let sample = files(&[
         ("10-systems.yaml", include_str!("../../../../../../shared/sample/catalog/10-systems.yaml")),

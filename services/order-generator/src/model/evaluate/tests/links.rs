@@ -63,7 +63,7 @@ fn the_surest_query_that_finds_something_counts() {
     let in_sales = fixture(&[contract("1", "", "", &[("department", "SALES")])]).at("2026-02-01");
     let home = value(of(&in_sales, "Account").unwrap(), "home");
     assert_eq!((home.value.clone(), home.confidence), (Some("sales".into()), 120));
-    assert_eq!(home.why[0].rule, "resource type Account / query home 1");
+    assert_eq!(home.why[0].rule, "resource type Account / query home 2", "as declared, and not as tried");
     assert_eq!(home.why[0].detail, "position.department = 'SALES', found 'sales'");
     let elsewhere = fixture(&[contract("1", "", "", &[("department", "NOWHERE")])]).at("2026-02-01");
     let home = value(of(&elsewhere, "Account").unwrap(), "home");
@@ -80,11 +80,56 @@ fn a_query_that_finds_nothing_leaves_the_property_empty() {
 }
 
 #[test]
+fn a_required_query_that_finds_nothing_is_a_failure_unless_another_one_finds_something() {
+    let required = RULES.replace("confidence: 120 }", "confidence: 120, required: true }");
+    let at = |mail: &str, department: &str| {
+        let mut fixture = Fixture::with_positions(&required)
+            .contracts(&[contract("1", "", "", &[("department", department)])])
+            .person(&[("mail", mail)]);
+        fixture.repository.insert("Group", group("ada-home", "x"));
+        let explained = fixture.explain("2026-02-01");
+        let home = explained.resource_types[0].properties.iter().find(|seen| &*seen.property == "home").unwrap();
+        let failed = home.considered.iter().filter(|one| matches!(one.finding, Finding::Failed(_))).count();
+        (of(&fixture.at("2026-02-01"), "Account").unwrap().clone(), failed)
+    };
+    let (found, failed) = at("x", "NOWHERE");
+    assert_eq!((value(&found, "home").value.clone(), found.failure, failed), (Some("ada-home".into()), None, 0));
+    let (found, failed) = at("y", "NOWHERE");
+    let failure = found.failure.unwrap();
+    assert_eq!((failure.rule.as_str(), failed), ("resource type Account / query home 2", 1));
+    assert!(failure.message.starts_with("it finds no Group, and is required"), "{failure:?}");
+    assert_eq!(failure.input, "position.department = 'NOWHERE'");
+    // Who has no department has none that could be found.
+    assert!(at("y", "").0.failure.unwrap().message.contains("is required"));
+}
+
+#[test]
+fn a_query_that_cannot_look_at_something_does_not_say_that_nothing_is_there() {
+    let rules = RULES.replace("target: target.name.upper(), confidence: 120", "target: string(int(target.mail))");
+    let mut fixture = Fixture::with_positions(&rules)
+        .contracts(&[contract("1", "", "", &[("department", "7")])])
+        .person(&[("mail", "z")]);
+    fixture.repository.insert("Group", group("seven", "7"));
+    fixture.repository.insert("Group", group("bad", "x"));
+    let home = |fixture: &Fixture| of(&fixture.at("2026-02-01"), "Account").unwrap().clone();
+    assert_eq!(value(&home(&fixture), "home").value, Some("seven".into()), "what is found is found");
+    fixture.repository.remove("Group", "seven");
+    let failure = home(&fixture).failure.unwrap();
+    assert!(failure.message.starts_with("it finds no Group, and cannot be told of Group 'bad': "), "{failure:?}");
+    assert_eq!(
+        (failure.rule.as_str(), failure.input.as_str()),
+        ("resource type Account / query home 2", "target.mail = 'x'")
+    );
+    fixture.repository.remove("Group", "bad");
+    assert_eq!(home(&fixture).failure, None);
+}
+
+#[test]
 fn several_for_one_place_are_a_failure_that_names_them() {
     let fixture = fixture(&[contract("1", "", "", &[])]).person(&[("mail", "x")]);
     let expected = fixture.at("2026-02-01");
     let failure = of(&expected, "Account").unwrap().failure.clone().unwrap();
-    assert_eq!(failure.rule, "resource type Account / query home 2");
+    assert_eq!(failure.rule, "resource type Account / query home 1");
     assert_eq!(failure.message, "2 Group fit 'home', which holds one value: 'other', 'twin'");
     assert_eq!((failure.property.as_deref(), failure.input.as_str()), (Some("home"), "mail = 'x'"));
 }
@@ -124,7 +169,7 @@ fn the_owners_side_of_a_correlation_reads_its_main_position() {
     let fixture = fixture(&[contract("1", "", "", &[("department", "SALES")])]);
     let source = &fixture.catalog.resource_type("Account").unwrap().query_rules[0].source;
     assert_eq!(source.source(), "position.department");
-    let text = fixture.run("2026-02-01", |ground, case| text_of(ground, case, source)).unwrap();
+    let text = fixture.run("2026-02-01", |ground, case| text_of(ground, case, "r", source)).unwrap();
     assert_eq!(text, Ok(Some("SALES".to_owned())));
 }
 
