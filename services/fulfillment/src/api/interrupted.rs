@@ -353,7 +353,7 @@ async fn park(ledger: &Ledger) {
 async fn nothing_acknowledged_is_lost_and_nothing_is_done_twice_wherever_a_call_is_cut_off() {
     for engine in engines().await {
         // SQLite may answer before anybody waits, now here, now there: each time it is cut off at other points.
-        let (times, least) = if engine.name == "sqlite" { (2, 1) } else { (1, 4) };
+        let (times, least) = if engine.name == "sqlite" { (2, 1) } else { (1, 3) };
         for call in CALLS {
             let mut most = 0;
             for _ in 0..times {

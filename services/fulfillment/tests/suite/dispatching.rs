@@ -474,7 +474,7 @@ async fn agents_are_told_how_old_their_leases_can_be_without_a_clock() {
         let elapsed = sent.elapsed();
         let length = |duration: Option<prost_types::Duration>| Duration::try_from(duration.unwrap()).unwrap();
         let (waited, lease) = (length(pulled.waited), length(pulled.lease));
-        assert_eq!(ids(&pulled.orders), [ada.order_id.clone()]);
+        assert_eq!(ids(&pulled.orders), std::slice::from_ref(&ada.order_id));
         assert!(waited >= Duration::from_millis(200) && waited <= elapsed, "{waited:?} of {elapsed:?}");
         let leases = vec![LeaseKey { order_id: ada.order_id, attempt: 1 }];
         let renewal = RenewLeasesRequest { agent_id: "agent-1".into(), leases };

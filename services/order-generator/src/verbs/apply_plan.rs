@@ -257,8 +257,12 @@ impl Chosen {
         Ok(Self { intents, cancel })
     }
 
-    /// The thresholds that it breaks. What is too much to be true as a whole is not let pass piece by piece.
+    /// The thresholds that it breaks. What is too much to be true as a whole is not let pass piece by piece; where
+    /// nothing is left to do, nothing is too much.
     fn breaches(&self, plan: &Plan, applied: &Applied) -> Vec<Breach> {
+        if self.intents.is_empty() && self.cancel.is_empty() {
+            return vec![];
+        }
         let survey = &plan.survey;
         if applied.is_part() {
             return survey.decided.breaches().into_iter().map(generate::breach).collect();
