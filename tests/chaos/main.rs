@@ -49,6 +49,7 @@ async fn main() -> Result<ExitCode> {
     let seed = options.seed.unwrap_or_else(|| chrono::Utc::now().timestamp_subsec_nanos().into());
     println!("chaos: seed {seed}, {} minutes of faults; again with SEED={seed}", options.minutes);
     let suite = Arc::new(Suite::start().await?);
+    suite.without_brake().await?;
     let (load, running) = Load::start(Arc::clone(&suite), Dice::new(seed), options.lanes).await?;
     let generated = Generated::start(Arc::clone(&suite)).await?;
     let faults = Faults::new(Arc::clone(&suite), Dice::new(seed.wrapping_add(1)), options.verbose);

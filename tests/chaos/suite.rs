@@ -2,6 +2,8 @@
 //! agents, of which one is where it can be cut off from everybody.
 
 use anyhow::Result;
+use provost_contract::fulfillment::v1 as ledger;
+use provost_contract::fulfillment::v1::connection_service_client::ConnectionServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
@@ -100,6 +102,22 @@ impl Suite {
 
     pub(crate) fn orders(&self) -> Result<OrderServiceClient<Replicas>> {
         Ok(OrderServiceClient::new(self.replicas(&LEDGERS)?).max_decoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    /// Takes the brake off deletions: the load deletes what it made a moment ago, most of it unknown to the order
+    /// generator, whose count of resources the brake goes by.
+    pub(crate) async fn without_brake(&self) -> Result<()> {
+        let mut connections = ConnectionServiceClient::new(self.replicas(&LEDGERS)?);
+        let size = ledger::ConnectionSize { connection: CONNECTION.into(), resources: 0 };
+        connections.report_connection_sizes(ledger::ReportConnectionSizesRequest { sizes: vec![size] }).await?;
+        let request = ledger::SetConnectionLimitsRequest {
+            connection: CONNECTION.into(),
+            deletions: Some(ledger::BrakeLimit { count_max: 0, percent_max: 0 }),
+            comment: "chaos deletes on purpose".into(),
+            ..Default::default()
+        };
+        connections.set_connection_limits(request).await?;
+        Ok(())
     }
 
     pub(crate) fn reviews(&self) -> Result<ReviewServiceClient<Replicas>> {
