@@ -238,7 +238,8 @@ impl Suite {
             for number in 0..TIMES {
                 let owner_keys = vec![key(number * people / TIMES)];
                 let request = pb::ComputeRoleModelRequest { owner_keys, ..Default::default() };
-                calls.clone().compute_role_model(request).await?;
+                let computed = calls.clone().compute_role_model(request).await?.into_inner();
+                ensure!(computed.owners == 1, "{} people were computed for one", computed.owners);
                 Self::generate(calls.clone(), true).await?;
             }
             Ok(())
