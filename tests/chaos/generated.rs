@@ -6,14 +6,12 @@
 use crate::suite::Suite;
 use anyhow::{Result, bail, ensure};
 use provost_contract::generator::v1 as generator;
-use provost_service_kit::channel::Backoff;
-use std::error::Error as _;
+use provost_tests::retried;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Response, Status};
 
 /// People, of whom a few change in each round: fewer than the thresholds allow.
 const PEOPLE: usize = 16;
@@ -132,13 +130,13 @@ async fn run_job(suite: &Suite, job: &str) -> Result<()> {
     let (request_id, end) = (provost_service_kit::new_id().to_string(), Instant::now() + PATIENCE * 2);
     let request = generator::RunJobRequest { job: job.into(), request_id, ..Default::default() };
     let jobs = suite.jobs()?;
-    let started = retried(|| {
+    let started = retried("running a job", PATIENCE, || {
         let (mut jobs, request) = (jobs.clone(), request.clone());
         async move { jobs.run_job(request).await }
     })
     .await?;
     while Instant::now() < end {
-        let runs = retried(|| {
+        let runs = retried("looking at a job", PATIENCE, || {
             let mut jobs = jobs.clone();
             async move { jobs.list_job_runs(generator::ListJobRunsRequest::default()).await }
         })
@@ -154,23 +152,4 @@ async fn run_job(suite: &Suite, job: &str) -> Result<()> {
         }
     }
     bail!("the job run {} does not end", started.run_id)
-}
-
-/// Calls until there is an answer that counts, as any client should.
-async fn retried<T, F>(mut call: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<Response<T>, Status>>,
-{
-    let (mut pause, began) = (Backoff::default(), Instant::now());
-    loop {
-        let status = match call().await {
-            Ok(answer) => return Ok(answer.into_inner()),
-            Err(status) => status,
-        };
-        let is_passing = matches!(status.code(), Code::Unavailable | Code::Aborted | Code::DeadlineExceeded);
-        if !(is_passing || status.source().is_some()) || began.elapsed() > PATIENCE {
-            return Err(status.into());
-        }
-        sleep(pause.next_wait()).await;
-    }
 }

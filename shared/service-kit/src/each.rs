@@ -12,7 +12,6 @@ use sea_orm::{
     ColumnTrait, DbBackend, EntityTrait, ExprTrait, Iden, QueryFilter, QuerySelect, QueryTrait, Select, Statement,
     Value,
 };
-use std::fmt::Write as _;
 
 /// What is wanted of a column.
 #[derive(Clone, Debug)]
@@ -24,41 +23,11 @@ pub enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    const fn array(&self) -> &'static str {
+    /// As one value, which PostgreSQL takes for an array.
+    fn array(&self) -> Value {
         match self {
-            Self::Texts(_) => "text[]",
-            Self::Numbers(_) => "bigint[]",
-        }
-    }
-
-    /// As PostgreSQL writes an array.
-    fn literal(&self) -> String {
-        match self {
-            Self::Texts(texts) => {
-                let mut literal = String::with_capacity(2 + texts.iter().map(|text| text.len() + 3).sum::<usize>());
-                for text in texts {
-                    literal.push_str(if literal.is_empty() { "{\"" } else { ",\"" });
-                    for letter in text.chars() {
-                        if matches!(letter, '"' | '\\') {
-                            literal.push('\\');
-                        }
-                        literal.push(letter);
-                    }
-                    literal.push('"');
-                }
-                literal.push_str(if literal.is_empty() { "{}" } else { "}" });
-                literal
-            }
-            Self::Numbers(numbers) => {
-                let mut literal = String::from("{");
-                for (place, number) in numbers.iter().enumerate() {
-                    let comma = if place == 0 { "" } else { "," };
-                    // Writing to a text does not fail.
-                    let _ = write!(literal, "{comma}{number}");
-                }
-                literal.push('}');
-                literal
-            }
+            Self::Texts(texts) => texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>().into(),
+            Self::Numbers(numbers) => numbers.clone().into(),
         }
     }
 
@@ -147,8 +116,8 @@ pub fn between<E: EntityTrait>(
 fn lateral(query: &str, mut values: Vec<Value>, wanted: &[&Wanted<'_>]) -> Statement {
     let (mut arrays, mut names) = (Vec::new(), Vec::new());
     for (place, wanted) in wanted.iter().enumerate() {
-        values.push(wanted.literal().into());
-        arrays.push(format!("CAST(${} AS {})", values.len(), wanted.array()));
+        values.push(wanted.array());
+        arrays.push(format!("${}", values.len()));
         names.push(format!("v{place}"));
     }
     let (arrays, names) = (arrays.join(", "), names.join(", "));

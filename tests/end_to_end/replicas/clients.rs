@@ -11,37 +11,14 @@ use provost_contract::review::v1::{ApproveRequest, ListReviewsRequest};
 use provost_contract::types::v1 as types;
 use provost_contract::types::v1::value::Kind;
 use provost_service_kit::Replicas;
-use provost_service_kit::channel::Backoff;
+use provost_tests::retried;
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Response, Status};
 
 /// How long one wish is tried again.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Calls until there is an answer that counts: again, after a pause that doubles, when the service was not available,
-/// somebody else was at it, the time was over, or the line broke.
-pub(super) async fn retried<T, F>(what: &str, mut call: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<Response<T>, Status>>,
-{
-    let (mut pause, began) = (Backoff::default(), Instant::now());
-    loop {
-        let status = match call().await {
-            Ok(answer) => return Ok(answer.into_inner()),
-            Err(status) => status,
-        };
-        let is_passing = matches!(status.code(), Code::Unavailable | Code::Aborted | Code::DeadlineExceeded);
-        let is_line = status.source().is_some();
-        if !(is_passing || is_line) || began.elapsed() > PATIENCE {
-            bail!("{what}: {:?}: {}", status.code(), status.message());
-        }
-        sleep(pause.next_wait()).await;
-    }
-}
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Accounts that are ordered directly: each is created, gets one title after the other, and some steps are reviewed.
 pub(super) struct Submitter {
@@ -64,7 +41,7 @@ impl Submitter {
             for lane in 0..self.lanes {
                 let (key, title) = (format!("load{lane}"), format!("Round {round} of load{lane}"));
                 let order = order(&key, &title, round == 0, round % 3 == 1 && lane % 4 == 0);
-                let answer = retried("submitting", || {
+                let answer = retried("submitting", PATIENCE, || {
                     let message = ledger::SubmitOrdersRequest { orders: vec![order.clone()] };
                     let mut orders = self.orders.clone();
                     async move { orders.submit_orders(tokio_stream::iter([message])).await }
@@ -87,7 +64,7 @@ impl Submitter {
     async fn settled(&self, key: &str) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let open = retried("listing orders", || {
+            let open = retried("listing orders", PATIENCE, || {
                 let open = [types::ProvisioningState::Pending, types::ProvisioningState::AwaitingApproval];
                 let states = open.iter().map(|state| (*state).into()).collect();
                 let filter = ledger::OrderFilter { states, target_key: key.to_owned(), ..Default::default() };
@@ -144,13 +121,13 @@ pub(super) async fn approve_all(suite: &Suite, stop: CancellationToken) -> Resul
     let reviews = ReviewServiceClient::new(suite.replicas("review"));
     let mut approved = 0;
     while !stop.is_cancelled() {
-        let open = retried("listing reviews", || {
+        let open = retried("listing reviews", PATIENCE, || {
             let mut reviews = reviews.clone();
             async move { reviews.list_reviews(ListReviewsRequest { page_size: 100, ..Default::default() }).await }
         })
         .await?;
         for review in open.reviews {
-            retried("approving", || {
+            retried("approving", PATIENCE, || {
                 let mut reviews = reviews.clone();
                 let request = ApproveRequest { review_id: review.review_id.clone(), ..Default::default() };
                 async move { reviews.approve(request).await }
@@ -171,14 +148,14 @@ pub(super) async fn run_job(suite: &Suite, job: &str) -> Result<()> {
         request_id: provost_service_kit::new_id().to_string(),
         ..Default::default()
     };
-    let run = retried("running a job", || {
+    let run = retried("running a job", PATIENCE, || {
         let (mut jobs, request) = (jobs.clone(), request.clone());
         async move { jobs.run_job(request).await }
     })
     .await?;
     let end = Instant::now() + PATIENCE * 2;
     loop {
-        let runs = retried("looking at a job", || {
+        let runs = retried("looking at a job", PATIENCE, || {
             let mut jobs = jobs.clone();
             async move { jobs.list_job_runs(generator::ListJobRunsRequest::default()).await }
         })
@@ -199,7 +176,7 @@ pub(super) async fn follow(suite: &Suite, stop: CancellationToken) -> Result<BTr
     let orders = OrderServiceClient::new(suite.replicas("fulfillment"));
     let (mut cursor, mut states) = (0, BTreeMap::new());
     loop {
-        let mut feed = retried("opening the feed", || {
+        let mut feed = retried("opening the feed", PATIENCE, || {
             let mut orders = orders.clone();
             let request = ledger::WatchOrdersRequest { after_cursor: cursor, ..Default::default() };
             async move { orders.watch_orders(request).await }

@@ -5,12 +5,13 @@ mod clients;
 mod suite;
 
 use anyhow::{Context, Result, ensure};
-use clients::{Ordered, Submitter, approve_all, follow, retried, run_job};
+use clients::{Ordered, PATIENCE, Submitter, approve_all, follow, run_job};
 use provost_contract::fulfillment::v1 as ledger;
 use provost_contract::fulfillment::v1::dispatch_service_client::DispatchServiceClient;
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::types::v1 as types;
 use provost_testkit::{AuditedEffect, Slapd, eventually};
+use provost_tests::retried;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use suite::{SERVICES, Suite};
@@ -120,7 +121,7 @@ async fn settled(suite: &Suite) -> Result<Vec<types::OrderRecord>> {
     use types::ProvisioningState as State;
     let orders = OrderServiceClient::new(suite.replicas("fulfillment"));
     let records = eventually("every order to settle", MINUTES, async || {
-        let answer = retried("listing orders", || {
+        let answer = retried("listing orders", PATIENCE, || {
             let mut orders = orders.clone();
             let request = ledger::ListOrdersRequest { page_size: 1000, ..Default::default() };
             async move { orders.list_orders(request).await }
