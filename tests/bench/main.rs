@@ -84,7 +84,7 @@ async fn main() -> Result<()> {
     if sizes.ldap {
         return directory(sizes.accounts).await;
     }
-    let postgres = Postgres::start(PostgresOptions { fsync: true }).await;
+    let postgres = Postgres::start(PostgresOptions { fsync: true, roomy: true }).await;
     if !sizes.only_scale {
         ledger(&postgres, &sizes).await?;
         println!();

@@ -58,7 +58,7 @@ impl Suite {
     pub(crate) async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // What was acknowledged must outlive a crash of the database.
-        let postgres = Postgres::start(PostgresOptions { fsync: true }).await;
+        let postgres = Postgres::start(PostgresOptions { fsync: true, ..Default::default() }).await;
         let database = postgres.database().await.url;
         let slapd = Slapd::start_audited().await;
         let nobody = format!("cn=nobody,{}", Slapd::SUFFIX);

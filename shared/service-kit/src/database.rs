@@ -139,6 +139,8 @@ impl Database {
         let mut options = ConnectOptions::new(url);
         options.max_connections(16).min_connections(1).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
         options.set_application_name("provost");
+        // The cost of a pinned plan is overestimated by far, on purpose; to compile it would take longer than to run it.
+        options.map_sqlx_postgres_opts(|postgres| postgres.options([("jit", "off")]));
         if let Some(schema) = schema {
             options.set_schema_search_path(format!("\"{}\"", schema.to_ascii_lowercase()));
         }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | an empty PostgreSQL database | `Postgres::shared().await.database().await.url` |
 //! | one empty database of every engine | `for engine in engines().await { … engine.url … }` |
-//! | a PostgreSQL of one's own, to stop or with fsync | `Postgres::start(PostgresOptions { fsync: true }).await`, then `stop`, `crash`, `restart` |
+//! | a PostgreSQL of one's own, to stop or with fsync | `Postgres::start(PostgresOptions { fsync: true, ..Default::default() }).await`, then `stop`, `crash`, `restart` |
 //! | a directory server | `Slapd::start().await`, then `ldap_url`, `ldaps_url`, `ca_file`, `admin`, `add`, `search`, `stop`, `kill9`, `restart` |
 //! | what the directory really did | `Slapd::start_audited().await`, then `audit` |
 //! | answers that get lost on their way | `Proxy::start(server).await`, then `lose_answer_to` |

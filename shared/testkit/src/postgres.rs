@@ -18,6 +18,8 @@ const STARTS_MAX: u32 = 3;
 pub struct PostgresOptions {
     /// Commits reach the disk. Off in tests, where only speed counts; on in measurements and after pulled plugs.
     pub fsync: bool,
+    /// Memory and log as on a machine of its own, for measurements. Tests are small, and many clusters run at once.
+    pub roomy: bool,
 }
 
 /// A running cluster. Dropped, it and all its databases are gone.
@@ -66,7 +68,11 @@ impl Postgres {
             "-c",
             "max_connections=400",
         ]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB"]);
+        command.args(["-c", "listen_addresses=127.0.0.1"]);
+        command.args(match options.roomy {
+            true => ["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB"],
+            false => ["-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB"],
+        });
         if !options.fsync {
             command.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }

@@ -26,7 +26,7 @@ async fn each_database_is_empty_and_of_its_own() {
 
 #[tokio::test]
 async fn committed_rows_survive_stop_and_crash() {
-    let postgres = Postgres::start(PostgresOptions { fsync: true }).await;
+    let postgres = Postgres::start(PostgresOptions { fsync: true, ..Default::default() }).await;
     let database = postgres.database().await;
     assert_eq!(setting(&database, "fsync").await, "on");
     assert_eq!(setting(&database, "synchronous_commit").await, "on");

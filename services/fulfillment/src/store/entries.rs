@@ -8,7 +8,7 @@ use provost_domain::{
     Failure, InactiveReason, Lease, OrderId, ProvisioningState, Retry, RuleFailure, State, Timestamp,
 };
 use provost_service_kit::Fault;
-use sea_orm::{ConnectionTrait, QueryResult, TryGetable, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, TryGetable, Value};
 use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
@@ -336,7 +336,7 @@ async fn by_list(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let mut found = HashMap::with_capacity(ids.len());
     for piece in pieces(&ids) {
-        for row in list_sql(column, piece).all(connection).await? {
+        for row in list_sql(connection.get_database_backend(), column, piece).all(connection).await? {
             let entry = entry_of(&row)?;
             found.insert(entry.id, entry);
         }
@@ -344,11 +344,20 @@ async fn by_list(
     Ok(found)
 }
 
-pub(crate) fn list_sql(column: &str, ids: &[Uuid]) -> Sql {
-    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders WHERE {column}"));
-    sql.among(ids);
+/// The entries that have one of `ids` in `column`, `id` or `waits_for`.
+pub(crate) fn list_sql(backend: DbBackend, column: &str, ids: &[Uuid]) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM "));
+    if backend == DbBackend::Postgres {
+        let table = if column == "id" { "order_contents" } else { "order_standings" };
+        sql.placed_each(table, column, ids).push(&format!(" CROSS JOIN LATERAL {OF_PLACE} OFFSET 0) AS found"));
+    } else {
+        sql.push(&format!("orders WHERE {column}")).among(ids);
+    }
     sql
 }
+
+/// The entry of a place, for `LATERAL`; more conditions may follow.
+const OF_PLACE: &str = "(SELECT * FROM orders o WHERE o.sequence = placed.place";
 
 /// Those of `ids` that are Errored although a newer order of their lane went on without them, each
 /// with the newest such order. Whoever waits in the lane for its turn did not go on.
@@ -385,7 +394,7 @@ pub(crate) async fn of_lanes(
 ) -> Result<HashMap<String, Vec<Entry>>, Fault> {
     let mut found: HashMap<String, Vec<Entry>> = HashMap::new();
     for piece in pieces(lanes) {
-        for row in lanes_sql(piece, now).all(connection).await? {
+        for row in lanes_sql(connection.get_database_backend(), piece, now).all(connection).await? {
             let entry = entry_of(&row)?;
             found.entry(entry.lane.clone()).or_default().push(entry);
         }
@@ -393,12 +402,19 @@ pub(crate) async fn of_lanes(
     Ok(found)
 }
 
-pub(crate) fn lanes_sql(lanes: &[String], now: Timestamp) -> Sql {
-    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM orders o WHERE o.lane"));
-    sql.among(lanes).push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis()).push(
-        " OR NOT EXISTS (SELECT 1 FROM orders n WHERE n.lane = o.lane AND n.sequence > o.sequence)) \
-         ORDER BY o.sequence",
+pub(crate) fn lanes_sql(backend: DbBackend, lanes: &[String], now: Timestamp) -> Sql {
+    let is_postgres = backend == DbBackend::Postgres;
+    let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM "));
+    if is_postgres {
+        sql.placed_each("order_contents", "lane", lanes).push(&format!(" CROSS JOIN LATERAL {OF_PLACE}"));
+    } else {
+        sql.push("orders o WHERE o.lane").among(lanes);
+    }
+    sql.push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis());
+    sql.push(
+        " OR NOT EXISTS (SELECT 1 FROM order_contents n WHERE n.lane = o.lane AND n.sequence > o.sequence))",
     );
+    sql.push(if is_postgres { " OFFSET 0) AS found ORDER BY sequence" } else { " ORDER BY sequence" });
     sql
 }
 

