@@ -16,8 +16,10 @@ pub mod exclusive;
 pub mod fault;
 pub mod feed;
 pub mod page;
+pub mod rows;
 pub mod server;
 pub mod start;
+pub mod statement;
 pub mod telemetry;
 pub mod wake;
 
@@ -32,5 +34,7 @@ pub use database::{Database, Engine, mistakes as database_mistakes};
 pub use each::{Wanted, between, each, each_of_sql};
 pub use exclusive::Exclusive;
 pub use fault::{Fault, FaultKind};
+pub use rows::{Again, ROWS_MAX, Rows, store};
 pub use server::{Runtime, Server};
+pub use statement::Sql;
 pub use wake::Wake;

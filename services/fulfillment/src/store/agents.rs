@@ -1,10 +1,10 @@
 //! The agents that call, and when they were last seen.
 
-use crate::store::statement::Sql;
 use provost_contract::fulfillment::v1::Agent;
 use provost_contract::to_wire;
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
+use provost_service_kit::statement::Sql;
 use sea_orm::ConnectionTrait;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};

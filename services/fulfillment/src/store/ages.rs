@@ -1,9 +1,9 @@
 //! How long orders that are not finished have been in their state.
 
 use crate::store::list::Filter;
-use crate::store::statement::Sql;
 use provost_domain::{ProvisioningState, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::statement::Sql;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 

@@ -9,12 +9,12 @@
 use crate::model::note::{LEDGER, Line};
 use crate::model::submission::{Prepared, Prerequisite, prerequisite};
 use crate::model::{Entry, LedgerEvent, Note, Offer, Standing};
-use crate::store::rows::Rows;
 use crate::store::{Rings, dependencies, entries, history, insert, outbox};
 use provost_contract::types::v1::OrderEvent;
 use provost_domain::order::state::{Refused, Transition};
 use provost_domain::{Event, OrderId, ProvisioningState, State, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::Rows;
 use sea_orm::{DatabaseTransaction, Value};
 use std::collections::{HashMap, HashSet};
 

@@ -3,9 +3,9 @@
 use crate::model::Entry;
 use crate::store::entries::{ENTRY, entry_of};
 use crate::store::list::Filter;
-use crate::store::statement::{Sql, pieces};
 use provost_domain::{OrderId, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::ConnectionTrait;
 
 /// Most causes in one answer.

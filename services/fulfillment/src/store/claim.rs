@@ -5,10 +5,10 @@
 //! partial indexes apply.
 
 use crate::store::entries::{ENTRY, Full, full_of};
-use crate::store::statement::{Sql, pieces};
 use provost_domain::order::CATALOG_PRIORITY_MAX;
 use provost_domain::{OrderKind, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::ConnectionTrait;
 
 /// Most orders that come due in one pull.

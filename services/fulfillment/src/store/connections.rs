@@ -4,13 +4,13 @@
 use crate::model::Connection;
 use crate::model::connection::Load;
 use crate::model::note::Note;
-use crate::store::rows::Rows;
-use crate::store::statement::Sql;
 use provost_contract::fulfillment::v1::ConnectionEvent;
 use provost_contract::to_wire;
 use provost_domain::order::CATALOG_PRIORITY_MAX;
 use provost_domain::{OrderId, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::Rows;
+use provost_service_kit::statement::Sql;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! Which orders wait for which others to be fulfilled, across lanes. Only what is not yet fulfilled
 //! is kept; the order's content keeps the whole list.
 
-use crate::store::rows::Rows;
-use crate::store::statement::{Sql, pieces};
 use provost_domain::OrderId;
 use provost_service_kit::Fault;
+use provost_service_kit::Rows;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::ConnectionTrait;
 use std::collections::HashMap;
 use uuid::Uuid;

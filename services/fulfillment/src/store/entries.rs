@@ -1,13 +1,13 @@
 //! Rows of `orders`, to and from what the model works with.
 
 use crate::model::{Entry, Offer, Standing};
-use crate::store::statement::{Sql, pieces};
 use prost::Message;
 use provost_contract::types::v1::Order;
 use provost_domain::{
     Failure, InactiveReason, Lease, OrderId, ProvisioningState, Retry, RuleFailure, State, Timestamp,
 };
 use provost_service_kit::Fault;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, TryGetable, Value};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -349,15 +349,26 @@ pub(crate) fn list_sql(backend: DbBackend, column: &str, ids: &[Uuid]) -> Sql {
     let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM "));
     if backend == DbBackend::Postgres {
         let table = if column == "id" { "order_contents" } else { "order_standings" };
-        sql.placed_each(table, column, ids).push(&format!(" CROSS JOIN LATERAL {OF_PLACE} OFFSET 0) AS found"));
+        placed_each(&mut sql, table, column, ids).push(" OFFSET 0) AS found");
     } else {
         sql.push(&format!("orders WHERE {column}")).among(ids);
     }
     sql
 }
 
-/// The entry of a place, for `LATERAL`; more conditions may follow.
-const OF_PLACE: &str = "(SELECT * FROM orders o WHERE o.sequence = placed.place";
+/// For PostgreSQL: the order of each row of `table` whose `column` has one of `items`, one after the other by an index.
+/// It walks otherwise through the whole of a table that it knows nothing of yet; nothing is merged into a subquery that
+/// ends with an OFFSET. More conditions on the order, `o`, may follow.
+fn placed_each<'a, V>(sql: &'a mut Sql, table: &str, column: &str, items: &[V]) -> &'a mut Sql
+where
+    V: Into<Value> + Clone,
+{
+    sql.push("(SELECT DISTINCT item FROM unnest(").list(items).push(&format!(
+        ") AS named(item)) AS wanted \
+         CROSS JOIN LATERAL (SELECT sequence AS place FROM {table} WHERE {column} = wanted.item OFFSET 0) AS placed \
+         CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.sequence = placed.place"
+    ))
+}
 
 /// Those of `ids` that are Errored although a newer order of their lane went on without them, each
 /// with the newest such order. Whoever waits in the lane for its turn did not go on.
@@ -406,14 +417,12 @@ pub(crate) fn lanes_sql(backend: DbBackend, lanes: &[String], now: Timestamp) ->
     let is_postgres = backend == DbBackend::Postgres;
     let mut sql = Sql::new(&format!("SELECT {ENTRY} FROM "));
     if is_postgres {
-        sql.placed_each("order_contents", "lane", lanes).push(&format!(" CROSS JOIN LATERAL {OF_PLACE}"));
+        placed_each(&mut sql, "order_contents", "lane", lanes);
     } else {
         sql.push("orders o WHERE o.lane").among(lanes);
     }
     sql.push(" AND (o.state IN (1,2,3,5,7) OR o.held_until > ").bind(now.millis());
-    sql.push(
-        " OR NOT EXISTS (SELECT 1 FROM order_contents n WHERE n.lane = o.lane AND n.sequence > o.sequence))",
-    );
+    sql.push(" OR NOT EXISTS (SELECT 1 FROM order_contents n WHERE n.lane = o.lane AND n.sequence > o.sequence))");
     sql.push(if is_postgres { " OFFSET 0) AS found ORDER BY sequence" } else { " ORDER BY sequence" });
     sql
 }

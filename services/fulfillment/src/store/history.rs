@@ -1,12 +1,12 @@
 //! Lines of the history: one per step, and what the order feed is made of.
 
 use crate::model::note::Line;
-use crate::store::rows::Rows;
-use crate::store::statement::{Sql, pieces};
 use provost_contract::to_wire;
 use provost_contract::types::v1::{HistoryEntry, OrderEvent};
 use provost_domain::{OrderId, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::Rows;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use std::collections::HashMap;
 use uuid::Uuid;

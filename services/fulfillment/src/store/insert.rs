@@ -3,9 +3,9 @@
 use crate::model::Entry;
 use crate::model::submission::Prepared;
 use crate::store::entries::{CHANGING, changing};
-use crate::store::rows::Rows;
 use provost_domain::{Order, OrderId, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::Rows;
 use sea_orm::{ConnectionTrait, Value};
 use std::collections::HashMap;
 use uuid::Uuid;

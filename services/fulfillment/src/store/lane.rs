@@ -1,7 +1,7 @@
 //! What came before an order in its lane.
 
-use super::statement::{Sql, pieces};
 use provost_domain::OrderId;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashSet;
 use std::time::Duration;

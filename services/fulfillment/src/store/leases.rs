@@ -4,9 +4,9 @@
 //! believe they hold one: what is done under a lease is safe to do twice, because it is done while holding the
 //! ledger.
 
-use crate::store::statement::Sql;
 use provost_domain::Timestamp;
 use provost_service_kit::Fault;
+use provost_service_kit::statement::Sql;
 use sea_orm::ConnectionTrait;
 
 /// Takes or renews a lease: true when it is `holder`'s until `until`.

@@ -2,8 +2,8 @@
 
 use crate::store::archive;
 use crate::store::entries::{self, ENTRY, Full, full_of};
-use crate::store::statement::Sql;
 use provost_domain::{OrderId, ProvisioningState, Timestamp};
+use provost_service_kit::statement::Sql;
 use provost_service_kit::{Fault, page};
 use sea_orm::{ConnectionTrait, QueryResult};
 use std::collections::HashMap;

@@ -1,9 +1,9 @@
 //! Migration 2: connections with their history, and what of an order decides whether its connection holds it.
 
 use crate::store::migration::{instant, serial, table, text};
-use crate::store::statement::Sql;
 use prost::Message;
 use provost_contract::types::v1::Order;
+use provost_service_kit::statement::Sql;
 use sea_orm_migration::prelude::*;
 use std::collections::BTreeMap;
 

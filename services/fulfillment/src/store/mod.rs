@@ -23,8 +23,6 @@ pub(crate) mod list;
 mod migration;
 mod migration_connections;
 pub(crate) mod outbox;
-mod rows;
-mod statement;
 
 pub(crate) use batch::{Applied, Batch};
 pub(crate) use ledger::{Ledger, Rings};

@@ -1,10 +1,10 @@
 //! What the review service must still be told: one line per order, written with the step that
 //! causes it, removed when review has answered.
 
-use crate::store::rows::Rows;
-use crate::store::statement::{Sql, pieces};
 use provost_domain::{OrderId, Timestamp};
 use provost_service_kit::Fault;
+use provost_service_kit::Rows;
+use provost_service_kit::statement::{Sql, pieces};
 use sea_orm::ConnectionTrait;
 use std::time::Duration;
 use uuid::Uuid;

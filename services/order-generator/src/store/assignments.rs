@@ -7,11 +7,11 @@ use super::dependencies::by_type;
 use super::entity::{assignment, found_item, owner};
 use crate::model::assign::Assignment;
 use futures::{Stream, TryStreamExt, stream};
-use provost_service_kit::{Engine, Fault, Wanted, each};
-use sea_orm::sea_query::{Expr, OnConflict};
+use provost_service_kit::{Again, Engine, Fault, ROWS_MAX, Wanted, each, store};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, StreamTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    StreamTrait,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -188,57 +188,29 @@ pub(crate) async fn of_owner(
 }
 
 /// Writes owners, new or changed.
-pub(crate) async fn save_owners(
-    connection: &impl ConnectionTrait,
-    engine: Engine,
-    rows: &[(&OwnerKey, &String)],
-) -> Result<(), DbErr> {
-    for chunk in rows.chunks(engine.rows_per_statement(3)) {
-        let rows = chunk.iter().map(|((entity_type, key), body)| {
-            owner::Model { entity_type: entity_type.clone(), key: key.clone(), body: (*body).clone() }
-                .into_active_model()
-        });
-        owner::Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::columns([owner::Column::EntityType, owner::Column::Key])
-                    .update_column(owner::Column::Body)
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+pub(crate) async fn save_owners(connection: &impl ConnectionTrait, rows: &[(&OwnerKey, &String)]) -> Result<(), DbErr> {
+    for chunk in rows.chunks(ROWS_MAX) {
+        let model = |((entity_type, key), body): &(&OwnerKey, &String)| owner::Model {
+            entity_type: entity_type.clone(),
+            key: key.clone(),
+            body: (*body).clone(),
+        };
+        store::<owner::Entity>(connection, chunk.iter().map(model).collect(), Again::Replaces).await?;
     }
     Ok(())
 }
 
 /// Writes assignments, new or changed.
-pub(crate) async fn save(
-    connection: &impl ConnectionTrait,
-    engine: Engine,
-    rows: &[(&AssignmentKey, &Body)],
-) -> Result<(), DbErr> {
-    for chunk in rows.chunks(engine.rows_per_statement(5)) {
-        let rows = chunk.iter().map(|((owner_type, owner_key, resource_type), body)| {
-            assignment::Model {
-                owner_type: owner_type.clone(),
-                owner_key: owner_key.clone(),
-                resource_type: resource_type.clone(),
-                body: String::new(),
-                content: body.0.clone(),
-            }
-            .into_active_model()
-        });
-        assignment::Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::columns([
-                    assignment::Column::OwnerType,
-                    assignment::Column::OwnerKey,
-                    assignment::Column::ResourceType,
-                ])
-                .update_columns([assignment::Column::Body, assignment::Column::Content])
-                .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+pub(crate) async fn save(connection: &impl ConnectionTrait, rows: &[(&AssignmentKey, &Body)]) -> Result<(), DbErr> {
+    for chunk in rows.chunks(ROWS_MAX) {
+        let model = |((owner_type, owner_key, resource_type), body): &(&AssignmentKey, &Body)| assignment::Model {
+            owner_type: owner_type.clone(),
+            owner_key: owner_key.clone(),
+            resource_type: resource_type.clone(),
+            body: String::new(),
+            content: body.0.clone(),
+        };
+        store::<assignment::Entity>(connection, chunk.iter().map(model).collect(), Again::Replaces).await?;
     }
     Ok(())
 }

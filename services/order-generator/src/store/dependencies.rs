@@ -5,11 +5,10 @@ use super::assignments::OwnerKey;
 use super::entity::{dependency, dependent};
 use crate::model::need::Need;
 use provost_domain::Timestamp;
-use provost_service_kit::{Engine, Wanted, between, each};
-use sea_orm::sea_query::{Expr, OnConflict};
+use provost_service_kit::{Again, Engine, ROWS_MAX, Wanted, between, each, store};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -135,29 +134,20 @@ pub(crate) async fn replace(
         new.extend(is.difference(was).map(|need| (need.0, *owner)));
         old.extend(was.difference(is).map(|need| (need.0, *owner)));
         match after {
-            Some(after) => rows.push(dependency::ActiveModel {
-                owner_type: Set(owner.0.clone()),
-                owner_key: Set(owner.1.clone()),
-                claims: Set(to_bytes(&after.claims)),
-                needs: Set(to_bytes(&after.needs)),
-                next_change: Set(after.next_change.map(Timestamp::millis)),
+            Some(after) => rows.push(dependency::Model {
+                owner_type: owner.0.clone(),
+                owner_key: owner.1.clone(),
+                claims: to_bytes(&after.claims),
+                needs: to_bytes(&after.needs),
+                next_change: after.next_change.map(Timestamp::millis),
             }),
             None => gone.push(*owner),
         }
     }
-    for chunk in rows.chunks(engine.rows_per_statement(5)) {
-        dependency::Entity::insert_many(chunk.iter().cloned())
-            .on_conflict(
-                OnConflict::columns([dependency::Column::OwnerType, dependency::Column::OwnerKey])
-                    .update_columns([
-                        dependency::Column::Claims,
-                        dependency::Column::Needs,
-                        dependency::Column::NextChange,
-                    ])
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk = rows.by_ref().take(ROWS_MAX).collect();
+        store::<dependency::Entity>(connection, chunk, Again::Replaces).await?;
     }
     for (entity_type, keys) in by_type(&gone) {
         for chunk in keys.chunks(engine.rows_per_statement(1) - 1) {
@@ -170,24 +160,13 @@ pub(crate) async fn replace(
     }
     // In the order of the index, which is then written from one end to the other.
     new.sort_unstable();
-    for chunk in new.chunks(engine.rows_per_statement(3)) {
-        let rows = chunk.iter().map(|(need, (owner_type, owner_key))| dependent::ActiveModel {
-            need: Set(*need),
-            owner_type: Set(owner_type.clone()),
-            owner_key: Set(owner_key.clone()),
-        });
-        dependent::Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::columns([
-                    dependent::Column::Need,
-                    dependent::Column::OwnerType,
-                    dependent::Column::OwnerKey,
-                ])
-                .do_nothing()
-                .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+    for chunk in new.chunks(ROWS_MAX) {
+        let model = |(need, (owner_type, owner_key)): &(i64, &OwnerKey)| dependent::Model {
+            need: *need,
+            owner_type: owner_type.clone(),
+            owner_key: owner_key.clone(),
+        };
+        store::<dependent::Entity>(connection, chunk.iter().map(model).collect(), Again::Stays).await?;
     }
     for chunk in old.chunks(engine.rows_per_statement(3)) {
         let these = Expr::tuple([

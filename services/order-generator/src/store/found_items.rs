@@ -2,19 +2,13 @@
 //! somebody has to make, so that it can be listed over everybody.
 
 use super::dependencies::wanted;
-use super::entity::found_item::{ActiveModel, Column, Entity, Model};
+use super::entity::found_item::{Column, Entity, Model};
 use super::{from_json, to_json};
 use crate::model::claims::OwnerKey;
 use crate::model::found::{Item, Kind};
-use provost_service_kit::{Engine, Fault, each};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use provost_service_kit::{Again, Engine, Fault, ROWS_MAX, each, store};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use std::collections::{BTreeMap, HashMap};
-
-/// Columns that an upsert writes.
-const COLUMNS: usize = 11;
 
 /// The items of these owners as they are kept, by owner and id.
 pub(crate) async fn of_owners(
@@ -46,28 +40,10 @@ pub(crate) async fn replace(
     for chunk in gone.chunks(engine.rows_per_statement(1)) {
         Entity::delete_many().filter(Column::ItemId.is_in(chunk.iter().copied())).exec(connection).await?;
     }
-    let changed: Vec<&Model> = after.values().filter(|row| before.get(&row.item_id) != Some(&row.body)).collect();
-    for chunk in changed.chunks(engine.rows_per_statement(COLUMNS)) {
-        let rows = chunk.iter().map(|row| -> ActiveModel { (*row).clone().into_active_model() });
-        Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::column(Column::ItemId)
-                    .update_columns([
-                        Column::Position,
-                        Column::Kind,
-                        Column::OwnerType,
-                        Column::OwnerKey,
-                        Column::ResourceType,
-                        Column::EntityType,
-                        Column::TargetKey,
-                        Column::Property,
-                        Column::WorkflowState,
-                        Column::Body,
-                    ])
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+    let changed = after.into_values().filter(|row| before.get(&row.item_id) != Some(&row.body));
+    let changed: Vec<Model> = changed.collect();
+    for chunk in changed.chunks(ROWS_MAX) {
+        store::<Entity>(connection, chunk.to_vec(), Again::Replaces).await?;
     }
     Ok(())
 }

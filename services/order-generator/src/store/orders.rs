@@ -10,16 +10,13 @@ use prost::Message;
 use provost_contract::from_wire;
 use provost_contract::types::v1::{InactiveReason, Order, OrderRecord, Owner, ProvisioningState};
 use provost_domain::{Lane, Timestamp};
-use provost_service_kit::{Engine, Fault, Wanted, between, each, each_of_sql};
-use sea_orm::sea_query::{Expr, OnConflict};
+use provost_service_kit::{Again, Engine, Fault, Wanted, between, each, each_of_sql, store};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, QueryTrait, Statement, StreamTrait,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    QueryTrait, Statement, StreamTrait,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Columns that an upsert writes.
-const COLUMNS: usize = 16;
 /// Why orders no longer count: replaced, or cancelled.
 const GONE: [i32; 2] = [InactiveReason::Superseded as i32, InactiveReason::Cancelled as i32];
 /// In which states an order may be cancelled, or others may wait for it.
@@ -91,12 +88,7 @@ fn read(row: &Model) -> Result<OrderRecord, Fault> {
 }
 
 /// Takes over records that the feed told up to a cursor; one that is older than what is known changes nothing.
-pub(crate) async fn save(
-    connection: &impl ConnectionTrait,
-    engine: Engine,
-    cursor: i64,
-    records: &[OrderRecord],
-) -> Result<(), DbErr> {
+pub(crate) async fn save(connection: &impl ConnectionTrait, cursor: i64, records: &[OrderRecord]) -> Result<(), DbErr> {
     // One statement must not meet the same row twice.
     let mut newest: BTreeMap<String, Model> = BTreeMap::new();
     for row in records.iter().filter_map(|record| row(record, cursor)) {
@@ -107,31 +99,8 @@ pub(crate) async fn save(
             }
         }
     }
-    let mut rows = newest.into_values().map(IntoActiveModel::into_active_model).peekable();
-    while rows.peek().is_some() {
-        Entity::insert_many(rows.by_ref().take(engine.rows_per_statement(COLUMNS)))
-            .on_conflict(
-                OnConflict::column(Column::OrderId)
-                    .update_columns([
-                        Column::State,
-                        Column::InactiveReason,
-                        Column::Version,
-                        Column::Sequence,
-                        Column::Record,
-                        Column::EntityType,
-                        Column::GeneratedAt,
-                        Column::ExecutedAt,
-                        Column::Changed,
-                    ])
-                    .action_and_where(
-                        Expr::col((Entity, Column::Version)).lte(Expr::col(("excluded", Column::Version))),
-                    )
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
-    }
-    Ok(())
+    let is_newer = Again::ReplacesIf("orders.version <= excluded.version");
+    store::<Entity>(connection, newest.into_values().collect(), is_newer).await
 }
 
 /// How many orders there are of each resource type and state.
@@ -657,7 +626,7 @@ mod tests {
                 record("seen", 8, "eve", S::Verified, none),
                 record("open", 9, "eve", S::Pending, none),
             ];
-            save(database.write(), database.engine(), 7, &records).await.unwrap();
+            save(database.write(), 7, &records).await.unwrap();
             let mut found = Vec::new();
             let each = |one: Counting, is_open: bool| {
                 let id = one.whole()?.order.unwrap().order_id;

@@ -4,11 +4,11 @@ use super::entity::{reading, resource};
 use super::{from_json, to_json};
 use futures::TryStreamExt;
 use provost_domain::{Timestamp, Value};
-use provost_service_kit::{Engine, Fault, Wanted, each};
+use provost_service_kit::{Again, Engine, Fault, ROWS_MAX, Wanted, each, store};
 use sea_orm::sea_query::{OnConflict, SimpleExpr};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, StreamTrait,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    StreamTrait,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -93,27 +93,16 @@ pub(crate) async fn texts(
 /// Writes resources, new or changed.
 pub(crate) async fn save(
     connection: &impl ConnectionTrait,
-    engine: Engine,
     entity_type: &str,
     rows: &[(&String, &String)],
 ) -> Result<(), DbErr> {
-    for chunk in rows.chunks(engine.rows_per_statement(3)) {
-        let rows = chunk.iter().map(|(key, properties)| {
-            resource::Model {
-                entity_type: entity_type.to_owned(),
-                key: (*key).clone(),
-                properties: (*properties).clone(),
-            }
-            .into_active_model()
-        });
-        resource::Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::columns([resource::Column::EntityType, resource::Column::Key])
-                    .update_column(resource::Column::Properties)
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+    for chunk in rows.chunks(ROWS_MAX) {
+        let model = |(key, properties): &(&String, &String)| resource::Model {
+            entity_type: entity_type.to_owned(),
+            key: (*key).clone(),
+            properties: (*properties).clone(),
+        };
+        store::<resource::Entity>(connection, chunk.iter().map(model).collect(), Again::Replaces).await?;
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use super::assignments::OwnerKey;
 use super::entity::text;
 use crate::model::need::Need;
-use provost_service_kit::{Engine, Wanted, each};
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
+use provost_service_kit::{Again, Engine, ROWS_MAX, Wanted, each, store};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
 use std::collections::{BTreeSet, HashMap};
 
 /// The keys of the resources that have one of these things.
@@ -53,20 +53,13 @@ pub(crate) async fn replace(
     }
     let mut new: Vec<&(Need, OwnerKey)> = new.iter().collect();
     new.sort_unstable();
-    for chunk in new.chunks(engine.rows_per_statement(3)) {
-        let rows = chunk.iter().map(|(need, (entity_type, key))| text::ActiveModel {
-            need: Set(need.0),
-            entity_type: Set(entity_type.clone()),
-            key: Set(key.clone()),
-        });
-        text::Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::columns([text::Column::Need, text::Column::EntityType, text::Column::Key])
-                    .do_nothing()
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await?;
+    for chunk in new.chunks(ROWS_MAX) {
+        let model = |(need, (entity_type, key)): &&(Need, OwnerKey)| text::Model {
+            need: need.0,
+            entity_type: entity_type.clone(),
+            key: key.clone(),
+        };
+        store::<text::Entity>(connection, chunk.iter().map(model).collect(), Again::Stays).await?;
     }
     Ok(())
 }

@@ -7,13 +7,11 @@
 
 use super::assignments::OwnerKey;
 use super::entity::{linked_count, ungenerated};
-use provost_service_kit::Engine;
+use provost_service_kit::{Again, store};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Columns that an insert writes.
-const COLUMNS: usize = 4;
 /// So many owners who need nothing are named one by one; beyond, all are meant.
 const SETTLED_MAX: usize = 1_000;
 /// Under this name, which no resource type has, stands that the counts are those of what is kept.
@@ -72,20 +70,8 @@ impl Marks {
 }
 
 /// Notes marks, as a computation's of this sequence.
-pub(crate) async fn note(
-    connection: &impl ConnectionTrait,
-    engine: Engine,
-    stamp: i64,
-    marks: &Marks,
-) -> Result<(), DbErr> {
-    let rows = marks.rows(stamp);
-    for chunk in rows.chunks(engine.rows_per_statement(COLUMNS)) {
-        let rows = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
-        let key = [ungenerated::Column::Kind, ungenerated::Column::EntityType, ungenerated::Column::Key];
-        let again = OnConflict::columns(key).update_column(ungenerated::Column::Stamp).to_owned();
-        ungenerated::Entity::insert_many(rows).on_conflict(again).exec_without_returning(connection).await?;
-    }
-    Ok(())
+pub(crate) async fn note(connection: &impl ConnectionTrait, stamp: i64, marks: &Marks) -> Result<(), DbErr> {
+    store::<ungenerated::Entity>(connection, marks.rows(stamp), Again::Replaces).await
 }
 
 /// All marks.
@@ -163,21 +149,21 @@ mod tests {
         for engine in provost_testkit::engines().await {
             let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
             database.migrate::<Migrator>().await.unwrap();
-            let (connection, kind) = (database.write(), database.engine());
+            let connection = database.write();
             assert_eq!(read(connection).await.unwrap(), Marks::default(), "{}", engine.name);
             let mut first = Marks { resources: [("Account".into(), "ada".into())].into(), ..Marks::default() };
             first.add(&owner("1"), true);
             first.add(&owner("2"), true);
             first.add(&owner("3"), false);
-            note(connection, kind, 1, &first).await.unwrap();
+            note(connection, 1, &first).await.unwrap();
             assert_eq!(read(connection).await.unwrap(), first, "{}", engine.name);
             let again = Marks { in_need: [owner("2")].into(), waived: true, ..Marks::default() };
-            note(connection, kind, 2, &again).await.unwrap();
+            note(connection, 2, &again).await.unwrap();
             assert!(read(connection).await.unwrap().waived);
             forget(connection, 1).await.unwrap();
             assert_eq!(read(connection).await.unwrap(), again, "{}: noted again since", engine.name);
             let everybody = Marks { everybody: true, ..Marks::default() };
-            note(connection, kind, 3, &everybody).await.unwrap();
+            note(connection, 3, &everybody).await.unwrap();
             forget(connection, 2).await.unwrap();
             assert_eq!(read(connection).await.unwrap(), everybody, "{}", engine.name);
         }

@@ -663,9 +663,9 @@ async fn save(
     }
     let bodies: Vec<_> = bodies.iter().map(|(key, body)| (key, *body)).collect();
     let transaction = generator.begin_alone().await?;
-    assignments::save_owners(&transaction, engine, &owners).await?;
+    assignments::save_owners(&transaction, &owners).await?;
     assignments::delete_owners(&transaction, engine, &owners_gone).await?;
-    assignments::save(&transaction, engine, &bodies).await?;
+    assignments::save(&transaction, &bodies).await?;
     assignments::delete(&transaction, engine, &bodies_gone.iter().collect::<Vec<_>>()).await?;
     dependencies::replace(&transaction, engine, &replaced).await?;
     let (mut items_before, mut items) = (HashMap::new(), Vec::new());

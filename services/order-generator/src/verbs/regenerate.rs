@@ -73,7 +73,7 @@ impl Outlook {
 /// Notes what a computation found, in the transaction that keeps it. One by another catalog concerns everybody.
 pub(crate) async fn note<'a>(
     transaction: &DatabaseTransaction,
-    engine: Engine,
+    _engine: Engine,
     is_by_another_catalog: bool,
     found: impl Iterator<Item = (&'a OwnerKey, &'a Outlook)>,
 ) -> Result<(), Fault> {
@@ -90,7 +90,7 @@ pub(crate) async fn note<'a>(
     }
     // As the computation that is being kept.
     let stamp = computations::newest_sequence(transaction).await?.unwrap_or_default() + 1;
-    ungenerated::note(transaction, engine, stamp, &marks).await?;
+    ungenerated::note(transaction, stamp, &marks).await?;
     Ok(ungenerated::count(transaction, &existing).await?)
 }
 
@@ -174,7 +174,7 @@ impl Left {
     pub(super) async fn keep(
         self,
         transaction: &DatabaseTransaction,
-        engine: Engine,
+        _engine: Engine,
         options: &Options,
     ) -> Result<(), Fault> {
         let Self { until, seen, again, everybody_again, existing } = self;
@@ -185,7 +185,7 @@ impl Left {
         ungenerated::forget(transaction, until).await?;
         let (everybody, waived) = (everybody_again, options.waive_review);
         let marks = Marks { everybody, in_need: again, waived, ..Marks::default() };
-        ungenerated::note(transaction, engine, until, &marks).await?;
+        ungenerated::note(transaction, until, &marks).await?;
         if let Some(existing) = existing {
             ungenerated::recount(transaction, existing.iter().map(|(name, count)| (name.as_str(), *count))).await?;
         }

@@ -276,7 +276,7 @@ impl<'a> Differences<'a> {
         let text = |key: &'a String| Some((key, &self.staged.rows.get(key)?.1));
         let changed: Vec<_> = self.inserted.iter().chain(&self.updated).filter_map(|key| text(key)).collect();
         let gone: Vec<&String> = self.gone.iter().collect();
-        resources::save(transaction, engine, entity_type, &changed).await?;
+        resources::save(transaction, entity_type, &changed).await?;
         resources::delete(transaction, engine, entity_type, &gone).await?;
         // Whatever was taken on somebody's word before: it was read now.
         virtual_resources::forget(transaction, entity_type).await?;

@@ -242,7 +242,7 @@ impl<'a> Writing<'a> {
         }
         for (entity_type, rows) in &texts {
             let rows: Vec<(&String, &String)> = rows.iter().map(|(key, text)| (key, text)).collect();
-            resources::save(transaction, engine, entity_type, &rows).await?;
+            resources::save(transaction, entity_type, &rows).await?;
         }
         for (entity_type, keys) in &gone {
             let keys: Vec<&String> = keys.iter().collect();

@@ -37,7 +37,7 @@ async fn take(generator: &Generator, events: Vec<WatchOrdersResponse>) -> Result
     records.retain(|(cursor, _)| *cursor > from);
     let records: Vec<OrderRecord> = records.into_iter().map(|(_, record)| record).collect();
     let engine = generator.database.engine();
-    orders::save(&transaction, engine, to, &records).await?;
+    orders::save(&transaction, to, &records).await?;
     // Before the content of what has ended is forgotten: what is written needs its confidential values.
     let noted = match loaded {
         Some(loaded) => believe(generator, &transaction, loaded, &records).await?,

@@ -91,7 +91,7 @@ async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline
     let engine = generator.database.engine();
     let transaction = generator.begin_alone().await?;
     let rows: Vec<_> = after.iter().map(|(key, body)| (*key, body)).collect();
-    assignments::save(&transaction, engine, &rows).await?;
+    assignments::save(&transaction, &rows).await?;
     found_items::replace(&transaction, engine, &HashMap::new(), &lines).await?;
     let changed = after
         .iter()

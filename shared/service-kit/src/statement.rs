@@ -8,7 +8,7 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
 /// Sizes of lists, and of chunks of rows, on SQLite; largest first.
-pub(super) const SIZES: [usize; 5] = [500, 100, 20, 5, 1];
+pub(crate) const SIZES: [usize; 5] = [500, 100, 20, 5, 1];
 
 /// Stands for a placeholder until the engine is known; no statement holds it otherwise.
 const PLACE: char = '\u{1}';
@@ -17,50 +17,45 @@ const AMONG: char = '\u{2}';
 
 /// SQL text under construction, with its values.
 #[derive(Debug, Default)]
-pub(crate) struct Sql {
+pub struct Sql {
     text: String,
     /// What stands at each place; a list is one array.
     values: Vec<Value>,
 }
 
 impl Sql {
-    pub(crate) fn new(text: &str) -> Self {
+    /// Text that stands as it is.
+    pub fn new(text: &str) -> Self {
         Self { text: text.to_owned(), values: Vec::new() }
     }
 
     /// Adds text.
-    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+    pub fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
     }
 
     /// Adds a placeholder for `value`.
-    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+    pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
         self.text.push(PLACE);
         self
     }
 
     /// Adds the condition that what was just written is one of `items`, none of which is NULL.
-    pub(crate) fn among<V: Into<Value> + Clone>(&mut self, items: &[V]) -> &mut Self {
+    pub fn among<V: Into<Value> + Clone>(&mut self, items: &[V]) -> &mut Self {
         self.values.push(array(items));
         self.text.push(AMONG);
         self
     }
 
-    /// Adds the rows of `table` whose `column` has one of `items`, as `placed`, with their sequence as `place`. For
-    /// PostgreSQL, which otherwise walks through all of a table that it knows nothing of yet: here each item is looked
-    /// up by itself, in a subquery that nothing is merged into.
-    pub(crate) fn placed_each<V: Into<Value> + Clone>(&mut self, table: &str, column: &str, items: &[V]) -> &mut Self {
-        self.push("(SELECT DISTINCT item FROM unnest(").bind(array(items)).push(&format!(
-            ") AS named(item)) AS wanted CROSS JOIN LATERAL \
-             (SELECT sequence AS place FROM {table} WHERE {column} = wanted.item OFFSET 0) AS placed"
-        ))
+    /// Adds a placeholder for all of `items` as one array, which only PostgreSQL knows; none of them is NULL.
+    pub fn list<V: Into<Value> + Clone>(&mut self, items: &[V]) -> &mut Self {
+        self.bind(array(items))
     }
 
     /// The plan instead of the rows, as text; for tests that pin it.
-    #[cfg(test)]
-    pub(crate) async fn plan(mut self, connection: &impl ConnectionTrait) -> String {
+    pub async fn plan(mut self, connection: &impl ConnectionTrait) -> String {
         let postgres = connection.get_database_backend() == DbBackend::Postgres;
         let (explain, column) = if postgres { ("EXPLAIN ", "QUERY PLAN") } else { ("EXPLAIN QUERY PLAN ", "detail") };
         self.text.insert_str(0, explain);
@@ -104,15 +99,27 @@ impl Sql {
         Statement::from_sql_and_values(backend, text, values)
     }
 
-    pub(crate) async fn run(&mut self, connection: &impl ConnectionTrait) -> Result<ExecResult, DbErr> {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn run(&mut self, connection: &impl ConnectionTrait) -> Result<ExecResult, DbErr> {
         connection.execute_raw(self.statement(connection)).await
     }
 
-    pub(crate) async fn all(&mut self, connection: &impl ConnectionTrait) -> Result<Vec<QueryResult>, DbErr> {
+    /// Its rows.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn all(&mut self, connection: &impl ConnectionTrait) -> Result<Vec<QueryResult>, DbErr> {
         connection.query_all_raw(self.statement(connection)).await
     }
 
-    pub(crate) async fn one(&mut self, connection: &impl ConnectionTrait) -> Result<Option<QueryResult>, DbErr> {
+    /// Its first row.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn one(&mut self, connection: &impl ConnectionTrait) -> Result<Option<QueryResult>, DbErr> {
         connection.query_one_raw(self.statement(connection)).await
     }
 }
@@ -152,7 +159,7 @@ fn among(text: &mut String, values: &mut Vec<Value>, backend: DbBackend, of: Arr
 }
 
 /// Cuts items into pieces for lists.
-pub(crate) fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+pub fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     items.chunks(500)
 }
 

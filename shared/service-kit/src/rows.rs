@@ -4,28 +4,78 @@
 //! that none has is not named. PostgreSQL takes the rest as one array for each column, so that a table has few
 //! statement texts however many rows come; on SQLite rows are cut into chunks of few fixed sizes.
 
-use super::statement::{SIZES, Sql, pieces};
+use crate::statement::{SIZES, Sql, pieces};
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, Iden, Iterable, ModelTrait, PrimaryKeyToColumn, QueryResult, Value,
+};
+
+/// Rows that one statement may well hold: more make it no faster, and all are in memory twice meanwhile.
+pub const ROWS_MAX: usize = 1_000;
+
+/// What becomes of a row whose primary key is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again<'a> {
+    /// It is refused.
+    Refused,
+    /// The one that is there stays.
+    Stays,
+    /// It takes the place of the one that is there.
+    Replaces,
+    /// It takes its place where this holds; the new row is `excluded`.
+    ReplacesIf(&'a str),
+}
+
+/// Stores models, best at most [`ROWS_MAX`] of them. No two may have the same primary key, unless the one that is there stays.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn store<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    models: Vec<E::Model>,
+    again: Again<'_>,
+) -> Result<(), DbErr> {
+    let columns: Vec<E::Column> = E::Column::iter().collect();
+    let names: Vec<&str> = columns.iter().map(Iden::unquoted).collect();
+    let key: Vec<String> = E::PrimaryKey::iter().map(|key| key.into_column().unquoted().to_owned()).collect();
+    let table = E::default();
+    let replaced =
+        names.iter().filter(|name| !key.iter().any(|key| key == *name)).map(|name| format!("{name} = excluded.{name}"));
+    let replaced = replaced.collect::<Vec<_>>().join(",");
+    let end = match again {
+        Again::Refused => String::new(),
+        Again::Stays => format!(" ON CONFLICT ({}) DO NOTHING", key.join(",")),
+        Again::Replaces => format!(" ON CONFLICT ({}) DO UPDATE SET {replaced}", key.join(",")),
+        Again::ReplacesIf(condition) => {
+            format!(" ON CONFLICT ({}) DO UPDATE SET {replaced} WHERE {condition}", key.join(","))
+        }
+    };
+    let mut rows = Rows::of(&names, models.len());
+    for model in models {
+        rows.push(columns.iter().map(|column| model.get(*column)));
+    }
+    rows.insert(connection, table.unquoted(), &end).await?;
+    Ok(())
+}
 
 /// Rows on their way into a table.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    names: Vec<&'static str>,
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
+    names: Vec<&'a str>,
     /// The values of each column, all of the same length.
     columns: Vec<Vec<Value>>,
     count: usize,
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// No rows yet, of these columns, with room for `capacity`.
-    pub(crate) fn of(names: &[&'static str], capacity: usize) -> Self {
+    pub fn of(names: &[&'a str], capacity: usize) -> Self {
         let columns = names.iter().map(|_| Vec::with_capacity(capacity)).collect();
         Self { names: names.to_vec(), columns, count: 0 }
     }
 
     /// Adds a row: a value for each column.
-    pub(crate) fn push(&mut self, row: impl IntoIterator<Item = Value>) {
+    pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
         self.columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         self.count += 1;
     }
@@ -34,7 +84,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the database refuses.
-    pub(crate) async fn insert(
+    pub async fn insert(
         self,
         connection: &impl ConnectionTrait,
         table: &str,
@@ -52,13 +102,13 @@ impl Rows {
     }
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Writes the rows into those of `table` that have the value of the first column in it, which no two share. Each
     /// is also set `more`, and `always`.
     ///
     /// # Errors
     /// When the database refuses.
-    pub(crate) async fn update(
+    pub async fn update(
         self,
         connection: &impl ConnectionTrait,
         table: &str,
@@ -67,7 +117,7 @@ impl Rows {
     ) -> Result<(), DbErr> {
         let mut columns = self.names.into_iter().zip(self.columns);
         let Some((key, keys)) = columns.next().filter(|(_, keys)| !keys.is_empty()) else { return Ok(()) };
-        let (shared, differing): (Named, Named) = columns.partition(|(_, column)| is_shared(column));
+        let (shared, differing): (Named<'_>, Named<'_>) = columns.partition(|(_, column)| is_shared(column));
         let start = || {
             let mut sql = Sql::new(&format!("UPDATE {table} SET {more}"));
             for (name, value) in always {
@@ -86,7 +136,7 @@ impl Rows {
             }
             return Ok(());
         }
-        let mut each: Named = vec![(key, keys)];
+        let mut each: Named<'_> = vec![(key, keys)];
         each.extend(differing);
         let names: Vec<&str> = each.iter().map(|(name, _)| *name).collect();
         if connection.get_database_backend() == DbBackend::Postgres {
@@ -115,13 +165,13 @@ impl Rows {
     }
 }
 
-type Named = Vec<(&'static str, Vec<Value>)>;
+type Named<'a> = Vec<(&'a str, Vec<Value>)>;
 
 /// One statement: what all rows share as it is, the rest from arrays side by side.
 async fn by_column(
     connection: &impl ConnectionTrait,
     table: &str,
-    mut named: Named,
+    mut named: Named<'_>,
     end: &str,
 ) -> Result<Vec<QueryResult>, DbErr> {
     // Those that differ first; where no column does, the first tells how many rows there are.
@@ -142,7 +192,7 @@ async fn by_column(
     sql.push(end).all(connection).await
 }
 
-fn arrays(sql: &mut Sql, columns: Named) {
+fn arrays(sql: &mut Sql, columns: Named<'_>) {
     for (place, (_, column)) in columns.into_iter().enumerate() {
         sql.push(if place == 0 { "" } else { "," });
         array(sql, column);
@@ -185,7 +235,7 @@ fn item(value: &Value) -> String {
 async fn by_row(
     connection: &impl ConnectionTrait,
     table: &str,
-    named: Named,
+    named: Named<'_>,
     count: usize,
     end: &str,
 ) -> Result<Vec<QueryResult>, DbErr> {
@@ -243,7 +293,7 @@ fn sizes(mut count: usize) -> Vec<usize> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use provost_service_kit::Database;
+    use crate::Database;
     use provost_testkit::engines;
     use uuid::Uuid;
 
