@@ -415,12 +415,14 @@ pub struct ResourceType {
     pub transmitted_validity_minutes: u32,
     /// Higher goes first.
     pub priority: i32,
-    /// Hints for the package.
+    /// Hints for the package that are the same for every order.
     pub arguments: BTreeMap<String, Expression>,
 }
 
 /// Who has a resource type: owners who have the role, if it names one, and who meet the criteria.
 #[derive(Debug, Default)]
+    /// Hints for the package that look at the order: its kind, or what it changes.
+    pub order_arguments: BTreeMap<String, Expression>,
 pub struct TypeRule {
     /// The role.
     pub role: Option<RoleRef>,
@@ -713,7 +715,7 @@ impl Catalog {
             let correlations = kind.correlation_rules.iter().flat_map(|rule| [&rule.source, &rule.target]);
             let classifications = kind.classification_rules.iter().map(|rule| &rule.when);
             let of_rules = types.chain(scalars).chain(links).chain(queries).chain(correlations);
-            of_rules.chain(classifications).chain(kind.arguments.values())
+            of_rules.chain(classifications).chain(kind.arguments.values()).chain(kind.order_arguments.values())
         });
         of_entity_types.chain(of_roles).chain(of_resource_types)
     }
@@ -771,6 +773,32 @@ impl EntityType {
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.get(*self.property_index.get(name)?)
     }
+    /// One that no managed system has: what expressions read that is not a resource. Its properties are names, types,
+    /// and whether they hold several values.
+    pub(crate) fn of_scalars(name: &str, key: &str, properties: &[(&str, ValueType, bool)]) -> Self {
+        let property = |(name, value_type, multi_valued): &(&str, ValueType, bool)| Property {
+            name: (*name).into(),
+            kind: PropertyKind::Scalar(*value_type),
+            multi_valued: *multi_valued,
+            sensitive: false,
+            write_only: false,
+            comparison: Comparison::default(),
+        };
+        let properties: Vec<Property> = properties.iter().map(property).collect();
+        let property_index =
+            properties.iter().enumerate().map(|(place, property)| (Name::clone(&property.name), place)).collect();
+        Self {
+            name: name.into(),
+            connector: "".into(),
+            key: key.into(),
+            display_name: None,
+            properties,
+            computed: vec![],
+            context: None,
+            property_index,
+        }
+    }
+
 
     /// The place of a property, by name.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
