@@ -15,9 +15,11 @@ mod reader;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
+mod time_zone;
 mod warnings;
 
 pub use problem::Problem;
+pub use time_zone::TimeZone;
 
 use crate::model::evaluate::Rules;
 use crate::model::expression::{Expression, Reference};
@@ -200,6 +202,8 @@ pub struct Policy {
     pub grace_period_minutes: u32,
     /// Most minutes that a requested assignment lasts; 0 is no limit.
     pub max_duration_minutes: u32,
+    /// Where dates fall due at 00:00.
+    pub time_zone: TimeZone,
 }
 
 /// Whether people may ask for something, and how many approvals that takes.
@@ -417,12 +421,12 @@ pub struct ResourceType {
     pub priority: i32,
     /// Hints for the package that are the same for every order.
     pub arguments: BTreeMap<String, Expression>,
+    /// Hints for the package that look at the order: its kind, or what it changes.
+    pub order_arguments: BTreeMap<String, Expression>,
 }
 
 /// Who has a resource type: owners who have the role, if it names one, and who meet the criteria.
 #[derive(Debug, Default)]
-    /// Hints for the package that look at the order: its kind, or what it changes.
-    pub order_arguments: BTreeMap<String, Expression>,
 pub struct TypeRule {
     /// The role.
     pub role: Option<RoleRef>,
@@ -769,10 +773,6 @@ impl Connector {
 }
 
 impl EntityType {
-    /// A property, by name.
-    pub fn property(&self, name: &str) -> Option<&Property> {
-        self.properties.get(*self.property_index.get(name)?)
-    }
     /// One that no managed system has: what expressions read that is not a resource. Its properties are names, types,
     /// and whether they hold several values.
     pub(crate) fn of_scalars(name: &str, key: &str, properties: &[(&str, ValueType, bool)]) -> Self {
@@ -799,6 +799,10 @@ impl EntityType {
         }
     }
 
+    /// A property, by name.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.get(*self.property_index.get(name)?)
+    }
 
     /// The place of a property, by name.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {

@@ -11,7 +11,14 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a duration that is too long", "grace_period: 12h", "grace_period: 10000d"),
     ("a duration whose units are out of order", "max_duration: 1d12h", "max_duration: 12h1d"),
     ("an unknown key of the policy", "{ grace_period: 30d, max", "{ grace: 30d, max"),
-    ("a policy that is text", "policy: { grace_period: 30d, max_duration: 365d }", "policy: none"),
+    (
+        "a policy that is text",
+        "policy: { grace_period: 30d, max_duration: 365d, time_zone: Europe/Paris }",
+        "policy: none",
+    ),
+    ("an unknown time zone", "time_zone: Europe/Paris", "time_zone: Europe/Pari"),
+    ("a time zone by its city alone", "time_zone: Europe/Paris", "time_zone: Berlin"),
+    ("an offset in place of a time zone", "time_zone: Europe/Paris", "time_zone: '+01:00'"),
     ("a dimension twice", "dimensions: [ country, department ]", "dimensions: [ country, department, Country ]"),
     ("a dimension that is no name", "dimensions: [ country, department ]", "dimensions: [ country, department, 2nd ]"),
     (
@@ -229,13 +236,6 @@ const CASES: &[(&str, &str, &str)] = &[
         "  - name: staff\n    owner: Person\n",
         "  - name: AppAccount\n    owner: Person\n  - name: staff\n    owner: Person\n",
     ),
-    ("a resource in a list", "owner.first_name + ' ' + owner.last_name", "\"[owner.manager][0].mail\""),
-    (
-        "a resource by choice",
-        "owner.first_name + ' ' + owner.last_name",
-        "\"(owner.mail == '' ? owner : owner.manager).mail\"",
-    ),
-    ("a resource in a function", "owner.first_name + ' ' + owner.last_name", "dyn(owner).mail"),
     ("an unknown kind of order in an argument", "order.kind == 'update'", "order.kind == 'udpate'"),
     ("a kind of order that there is not, the other way round", "order.kind == 'update'", "'move' != order.kind"),
     ("an unknown kind of order in a list", "order.kind == 'update'", "order.kind in ['update', 'deletoin']"),
@@ -244,6 +244,13 @@ const CASES: &[(&str, &str, &str)] = &[
     ("an unknown property of the order", "order.kind == 'update'", "order.kid == 'update'"),
     ("the order where there is none", "value: owner.id.lower() }", "value: order.kind }"),
     ("the order as a whole", ": order.kind\"", ": string(order)\""),
+    ("a resource in a list", "owner.first_name + ' ' + owner.last_name", "\"[owner.manager][0].mail\""),
+    (
+        "a resource by choice",
+        "owner.first_name + ' ' + owner.last_name",
+        "\"(owner.mail == '' ? owner : owner.manager).mail\"",
+    ),
+    ("a resource in a function", "owner.first_name + ' ' + owner.last_name", "dyn(owner).mail"),
     ("a property that is not written out", "owner.first_name + ' ' + owner.last_name", "\"owner[owner.mail]\""),
     ("an unknown property in brackets", "owner.first_name + ' ' + owner.last_name", "\"owner['firstname']\""),
 ];
