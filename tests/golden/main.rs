@@ -12,6 +12,7 @@ mod catalog;
 mod diff;
 mod expect;
 mod facts;
+mod explained;
 mod orders;
 mod plan;
 mod play;
