@@ -383,7 +383,8 @@ fn most_particular_rule_decides_and_ties_decline() {
 #[test]
 fn the_dates_of_a_request_fall_due_where_the_policy_says() {
     let text = CATALOG.replace("max_duration: 30d }", "max_duration: 30d, time_zone: Europe/Paris }");
-    let paris = Catalog::compile(&[("catalog.yaml".to_owned(), text)]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let paris =
+        Catalog::compile(&[("catalog.yaml".to_owned(), text)]).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let nothing = Standing { held: None, requests: vec![] };
     // In 1970 Paris was an hour ahead of UTC, all year.
     let hour = |day: Timestamp, hours: i64| Timestamp::from_millis(day.millis() + hours * 3_600_000);
