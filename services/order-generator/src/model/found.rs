@@ -31,6 +31,9 @@ pub trait Rules {
     fn is_known(&self, resource_type: &ResourceType) -> bool;
 }
 
+/// Tells what the arguments that look at the order say of one of an owner's.
+pub type AskArguments<'a> = dyn Fn(&Owner, &ResourceType, OrderKind, &[Change]) -> OrderArguments + 'a;
+
 /// One resource that no assignment claims.
 pub struct Unclaimed<'a> {
     /// The catalog.
@@ -50,7 +53,7 @@ pub struct Unclaimed<'a> {
     /// Now.
     pub now: Timestamp,
     /// What the arguments that look at the order say of one of an owner's.
-    pub arguments: &'a dyn Fn(&Owner, &ResourceType, OrderKind, &[Change]) -> OrderArguments,
+    pub arguments: &'a AskArguments<'a>,
 }
 
 /// What the resource is, which is nobody's, or somebody's who is suspected to have it: none when no resource type is

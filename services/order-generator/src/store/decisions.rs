@@ -60,7 +60,7 @@ pub(crate) const BASELINE_VERDICT: &str = "baseline";
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
-    Decision(Kept),
+    Decision(Box<Kept>),
     /// With its place among all.
     Baseline(i64, KeptBaseline),
 }
@@ -77,7 +77,7 @@ impl Told {
 
 fn told(row: Model) -> Result<Told, Fault> {
     if row.kind != BASELINE_KIND {
-        return read(row).map(Told::Decision);
+        return read(row).map(|kept| Told::Decision(Box::new(kept)));
     }
     let Model { sequence, id, resource_type, actor, at, body, .. } = row;
     let BaselineBody { comment, resources, values } = from_json(&body)?;
