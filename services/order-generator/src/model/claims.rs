@@ -345,6 +345,7 @@ resource_types:
                 target_key: target_key.into(),
                 values: BTreeMap::new(),
                 arguments: BTreeMap::new(),
+                at_deletion: BTreeMap::new(),
                 why: vec![],
                 failure: None,
                 waits_for: None,

@@ -67,8 +67,10 @@ pub struct ExpectedResource {
     pub target_key: String,
     /// A value for every property that a rule speaks of; links as a list.
     pub values: BTreeMap<Name, ExpectedValue>,
-    /// Hints for the package.
+    /// Hints for the package that are the same for every order.
     pub arguments: BTreeMap<String, String>,
+    /// Hints that look at the order, as a deletion would carry them; none is no hint. Those that fail are not there.
+    pub at_deletion: BTreeMap<String, Option<String>>,
     /// The rules that gave the resource, outermost first.
     pub why: Vec<Reason>,
     /// The first rule that failed; then nothing of this resource is written (state 7).

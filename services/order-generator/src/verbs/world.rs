@@ -245,7 +245,7 @@ impl Looking<'_> {
 
 impl<'a> Looking<'a> {
     /// Evaluates one owner; none when it is not there.
-    fn evaluate<T>(
+    pub(super) fn evaluate<T>(
         &self,
         (entity_type, key): (&str, &str),
         grants: &[Grant],

@@ -168,7 +168,7 @@ impl Situation<'_, '_> {
         } else if let Some(delete) = delete {
             self.delete_found(&mut assignment, delete);
         }
-        assignment
+        self.argued(assignment)
     }
 
     fn delete_found(&self, assignment: &mut Assignment, delete: &Decision) {

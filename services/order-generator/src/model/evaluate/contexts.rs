@@ -113,6 +113,7 @@ fn context<'a>(
     position: Option<&'a Resource>,
     session: &'a Session<'a>,
 ) -> Context<'a> {
+    let time_zone = session.scope().catalog().policy().time_zone;
     let mut made = Context {
         position,
         session,
@@ -128,7 +129,8 @@ fn context<'a>(
     };
     let instant = |bound: &str, expression: &Option<Expression>| -> Result<Option<Timestamp>, Box<RuleFailure>> {
         let Some(expression) = expression else { return Ok(None) };
-        expression.instant(session).map_err(|message| wrong(bound, expression, message))
+        let instant = expression.instant(session).map_err(|message| wrong(bound, expression, message))?;
+        Ok(instant.map(|at| time_zone.due(at)))
     };
     let from = instant("valid_from", &rule.valid_from);
     let until = instant("valid_until", &rule.valid_until);

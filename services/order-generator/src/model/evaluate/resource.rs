@@ -1,5 +1,5 @@
-//! Step 2, second half: one resource type for one owner: whether it is given and when, and which key, values
-//! and arguments its resource shall have. Links are in `links`.
+//! Step 2, second half: one resource type for one owner: whether it is given and when, and which key and values
+//! its resource shall have. Links are in `links`, arguments in `arguments`.
 //!
 //! The rule that must hold: a resource says what it shall be at one instant: now, or when its time begins, or
 //! before it ended.
@@ -94,6 +94,7 @@ impl Evaluation<'_> {
             target_key: String::new(),
             values: BTreeMap::new(),
             arguments: BTreeMap::new(),
+            at_deletion: BTreeMap::new(),
             why,
             failure: None,
             waits_for: None,
@@ -348,24 +349,6 @@ impl Evaluation<'_> {
             }
             _ => Ok(Some((Some(key), value))),
         }
-    }
-
-    fn arguments(&self, resource_type: &ResourceType, expected: &mut ExpectedResource) -> Result<(), RuleFailure> {
-        let mut failed = None;
-        for (name, expression) in &resource_type.arguments {
-            match expression.text(self.main()) {
-                Ok(Some(text)) => {
-                    expected.arguments.insert(name.clone(), text);
-                }
-                Ok(None) => {}
-                Err(message) => {
-                    let rule = format!("resource type {} / argument {name}", resource_type.name);
-                    let wrong = failure(self.main().scope(), rule, None, expression, false, message);
-                    failed = failed.or(Some(wrong));
-                }
-            }
-        }
-        failed.map_or(Ok(()), Err)
     }
 
     /// What the resource needs of its owner before it is created.

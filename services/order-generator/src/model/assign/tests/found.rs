@@ -78,6 +78,7 @@ impl Stray {
             decisions: &Decisions::new(self.decisions.iter().cloned()),
             seen_at: Some(Timestamp::from_millis(100)),
             now: Timestamp::from_millis(1_000),
+            arguments: &|_, _, _, _| OrderArguments::new(),
         };
         let owner = self.owner.as_ref().map(|(owner, suspect)| (owner, suspect));
         self.previous = found(&unclaimed, owner, &self.held);

@@ -7,6 +7,7 @@ use crate::model::grant::{Grant, Granted};
 use crate::model::resource::{Properties, Repository};
 use provost_domain::{Period, Value, WorkflowState};
 
+mod arguments;
 mod basics;
 mod computed;
 mod contexts;
