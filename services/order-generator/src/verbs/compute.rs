@@ -19,7 +19,7 @@ use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
 use crate::model::evaluate;
-use crate::model::expected::{Expected, ExpectedRole};
+use crate::model::expected::{Expected, ExpectedResource, ExpectedRole};
 use crate::model::found::Item;
 use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, Body, OwnerKey};
@@ -67,6 +67,16 @@ pub(crate) struct KnownOwner {
     /// What tells whether something of the owner's own is another by now.
     #[serde(default)]
     fingerprint: u64,
+    /// When something gives a resource type, where rules with offsets keep the resource for longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    types: Vec<KnownType>,
+}
+
+/// A resource type that the owner has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownType {
+    resource_type: String,
+    given: Period,
 }
 
 /// A role that the owner has.
@@ -96,18 +106,22 @@ impl KnownOwner {
             workflow: role.workflow,
             why: role.why.clone(),
         };
+        let is_kept_longer = |one: &&ExpectedResource| one.slot.is_empty() && one.given != one.period;
+        let of_type =
+            |one: &ExpectedResource| KnownType { resource_type: one.resource_type.to_string(), given: one.given };
         Self {
             owner: expected.owner.clone(),
             period: expected.period,
             roles: expected.roles.iter().map(role).collect(),
             revision,
             fingerprint,
+            types: expected.resources.iter().filter(is_kept_longer).map(of_type).collect(),
         }
     }
 
     /// Of an owner of whom nothing was computed.
     pub(crate) const fn unknown(owner: Owner, period: Period) -> Self {
-        Self { owner, period, roles: vec![], revision: 0, fingerprint: 0 }
+        Self { owner, period, roles: vec![], revision: 0, fingerprint: 0, types: vec![] }
     }
 
     /// What the next evaluation goes by, beside what was assigned; none of what an older version kept.
@@ -118,10 +132,11 @@ impl KnownOwner {
             period: role.period,
         };
         let is_had = |one: &&Assignment| one.wish == Wish::Have && one.slot.is_empty() && !one.found && !one.proposed;
+        let given = |name: &str| self.types.iter().find(|one| one.resource_type == name).map(|one| one.given);
         let had = |one: &Assignment| evaluate::TypeBefore {
             resource_type: one.resource_type.as_str().into(),
             workflow: one.workflow,
-            period: one.period,
+            period: given(&one.resource_type).unwrap_or(one.period),
         };
         (self.revision > 0).then(|| evaluate::Before {
             revision: self.revision,
