@@ -275,6 +275,8 @@ impl Play<'_> {
         self.same(SIDES, "what waits for a person", &items[0], &items[1])?;
         for ((side, kept), incremental) in self.sides.iter().zip(&kept).zip([false, incremental]) {
             side.compute(incremental).await;
+            let again = self::said(side, &self.owners).await;
+            self.same(TWICE, "what owners have, at first and once more", &said[0], &again)?;
             self.same(TWICE, "assignments, at first and once more", kept, &side.kept().await)?;
         }
         self.asked.note(&self.sides[0], &self.owners).await;
