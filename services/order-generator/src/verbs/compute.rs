@@ -464,10 +464,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks at the resources that nobody claims, or that nobody got who claims them.
+    /// Looks at the resources that nobody claims, or that nobody may get who claims them.
     async fn strays(&mut self, done: &Done) -> Result<(), Fault> {
-        let claimed: HashSet<Need> =
-            self.claims.iter().flat_map(|(_, claimed, _)| claimed.needs.iter().copied()).collect();
+        // Whether it is one alone who may get it.
+        let mut claimed: HashMap<Need, bool> = HashMap::new();
+        for (_, by, _) in &self.claims {
+            for need in &by.needs {
+                claimed.entry(*need).and_modify(|is_alone| *is_alone = false).or_insert(!by.is_its_own_rival);
+            }
+        }
         let mut strays = Vec::new();
         for entity_type in self.ground.catalog().entity_types() {
             let name = entity_type.name.to_string();
@@ -477,7 +482,8 @@ impl Run<'_> {
             let keys = resources::keys(self.generator.database.read(), &name).await?;
             let is_stray = |key: &String| {
                 let need = Need::resource(&name, key);
-                !claimed.contains(&need) || self.untaken.contains(&need)
+                // Where several claim it, perhaps none of them gets it.
+                claimed.get(&need).is_none_or(|is_alone| !is_alone) || self.untaken.contains(&need)
             };
             let unclaimed = keys.into_iter().filter(is_stray).map(|key| (name.clone(), key));
             strays.extend(unclaimed.filter(|stray| !self.computation.found.contains_key(stray)));
