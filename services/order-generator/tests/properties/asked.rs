@@ -184,9 +184,12 @@ impl Known {
         if self.kept.as_ref().is_some_and(|kept| simples(kept.as_ref()) != is) {
             self.kept = None;
         }
-        let current = simples(current);
-        self.conformed =
-            is.iter().filter(|item| current.contains(*item) || self.conformed.contains(*item)).cloned().collect();
+        // Letter by letter: whether a catalog takes them for the same is another matter.
+        let shown = current.map(|value| value.items().to_vec()).unwrap_or_default();
+        let wanted = policy.as_ref().map(|value| value.items().to_vec()).unwrap_or_default();
+        let as_wanted: BTreeSet<String> = wanted.iter().filter(|item| shown.contains(item)).map(simple).collect();
+        self.conformed.retain(|item| is.contains(item));
+        self.conformed.extend(as_wanted.into_iter().filter(|item| !item.is_empty()));
         self.gave.extend(is);
         self.policy = policy;
     }

@@ -182,6 +182,9 @@ pub struct Catalog {
     pub resource_types: Vec<String>,
 }
 
+/// Makes a resource type.
+type Make<'a> = &'a dyn Fn(&mut Dice) -> Item;
+
 /// What a rule may say of owners of some kind.
 struct Words {
     owner: &'static str,
@@ -318,7 +321,7 @@ impl Catalog {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut kinds = vec![account(dice, &person, &names, false)];
         let mut resource_types = vec!["AppAccount".to_owned()];
-        let others: [(&str, &dyn Fn(&mut Dice) -> Item); 5] = [
+        let others: [(&str, Make<'_>); 5] = [
             ("AdminAccount", &|dice| account(dice, &person, &names, true)),
             ("SafeAccess", &|dice| safe(dice, &person, &names)),
             ("Badge-of", &|dice| badge(dice, &person, &names)),
