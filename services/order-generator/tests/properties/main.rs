@@ -58,7 +58,7 @@ fn case(seed: u64) -> Case {
         let step = |step: &str| step.trim().parse().unwrap_or_else(|_| panic!("PROVOST_STEPS has {step:?}"));
         steps.split(',').map(step).collect()
     });
-    let shuffled = Some(if seed % 2 == 0 { Shuffled::Unseen } else { Shuffled::Numbered });
+    let shuffled = Some(if seed.is_multiple_of(2) { Shuffled::Unseen } else { Shuffled::Numbered });
     Case { seed, steps: steps.unwrap_or_else(|| (0..STEPS).collect()), incremental: true, shuffled }
 }
 
