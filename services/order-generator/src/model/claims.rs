@@ -341,6 +341,7 @@ resource_types:
             resources: vec![ExpectedResource {
                 resource_type: "AppAccount".into(),
                 period: Period::default(),
+                given: Period::default(),
                 workflow: WorkflowState::Calculated,
                 target_key: target_key.into(),
                 values: BTreeMap::new(),

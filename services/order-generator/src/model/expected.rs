@@ -61,6 +61,8 @@ pub struct ExpectedResource {
     pub resource_type: Name,
     /// When it counts: the type rule's time, and that of all its values.
     pub period: Period,
+    /// When something gives it: its period without what rules with offsets add.
+    pub given: Period,
     /// How it came to be approved.
     pub workflow: WorkflowState,
     /// The target resource's key; empty when its rule failed.

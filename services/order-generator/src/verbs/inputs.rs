@@ -246,6 +246,15 @@ impl Batch {
             let given = person.expected.iter().flat_map(|expected| &expected.resources);
             let given = given.map(|resource| (&*resource.resource_type, resource.target_key.as_str()));
             let candidates = person.expected.iter().flat_map(Expected::candidates);
+            let own = person.expected.iter().flat_map(|expected| &expected.resources).flat_map(|resource| {
+                let target = catalog.resource_type(&resource.resource_type).map(|kind| &*kind.target);
+                let keys: BTreeSet<&str> = resource.candidates.iter().map(|one| one.key.as_str()).collect();
+                keys.into_iter().map(move |key| (target, key))
+            });
+            // One resource may seem to be what two of the owner's are.
+            let mut seen = BTreeSet::new();
+            let is_twice = own.filter(|one| !seen.insert(*one)).count() > 0;
+            person.claimed.is_its_own_rival |= is_twice;
             // What may be somebody's is in question, too.
             for (resource_type, key) in given.chain(candidates).filter(|(_, key)| !key.is_empty()) {
                 if let Some(kind) = catalog.resource_type(resource_type) {

@@ -83,6 +83,7 @@ impl Evaluation<'_> {
         };
         let time = Time { base, at, near };
         self.note(resource_type, &extended, span);
+        let is_given_when = given.as_ref().map_or_else(|| Period::from(span), super::verdict::Given::period);
         let (workflow, why) = match given {
             Some(given) if failed.is_none() => (given.workflow, given.why),
             _ => (WorkflowState::Calculated, vec![]),
@@ -90,6 +91,7 @@ impl Evaluation<'_> {
         let mut expected = ExpectedResource {
             resource_type: Arc::clone(&resource_type.name),
             period: Period::from(span),
+            given: is_given_when,
             workflow,
             target_key: String::new(),
             values: BTreeMap::new(),
@@ -134,27 +136,38 @@ impl Evaluation<'_> {
         let mut seen = self.recorder.map(|_| Vec::new());
         let mut verdict = Verdict::default();
         let mut deniers = Vec::new();
-        for candidate in candidates {
-            let Some(at) = matcher.rule(*candidate) else { continue };
-            let Some(rule) = resource_type.type_rules.get(at.number) else { continue };
-            if rule.denied {
-                deniers.push((at, rule));
-                continue;
+        let mut considered = Vec::new();
+        // What a rule gives by itself is Calculated, also where a rule before it gives it by a role.
+        for is_by_role in [false, true] {
+            for candidate in candidates {
+                let Some(at) = matcher.rule(*candidate) else { continue };
+                let Some(rule) = resource_type.type_rules.get(at.number) else { continue };
+                if rule.role.is_some() != is_by_role {
+                    continue;
+                }
+                if rule.denied {
+                    deniers.push((at, rule));
+                    continue;
+                }
+                let is_moved = rule.offset.reference != OffsetReference::Default;
+                if seen.is_none() && !is_moved && verdict.judged.given.covers(&self.contexts.spans) {
+                    continue;
+                }
+                let held = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);
+                let judged = if is_moved { held.moved(|span| span.moved(rule.offset)) } else { held.clone() };
+                if seen.is_some() {
+                    let name = at.name.to_string();
+                    let one = self.considered(name, rule.role.as_ref(), &rule.criteria, &judged, false);
+                    considered.push((at.number, one));
+                }
+                let workflow = if is_by_role { WorkflowState::GivenByARole } else { WorkflowState::Calculated };
+                verdict.gain(judged, workflow, || self.why(rule.role.as_ref(), &rule.criteria, &at.name, &held));
             }
-            let is_moved = rule.offset.reference != OffsetReference::Default;
-            if seen.is_none() && !is_moved && verdict.judged.given.covers(&self.contexts.spans) {
-                continue;
-            }
-            let held = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);
-            let judged = if is_moved { held.moved(|span| span.moved(rule.offset)) } else { held.clone() };
-            if let Some(seen) = &mut seen {
-                seen.push(self.considered(at.name.to_string(), rule.role.as_ref(), &rule.criteria, &judged, false));
-            }
-            let workflow = match rule.role {
-                Some(_) => WorkflowState::GivenByARole,
-                None => WorkflowState::Calculated,
-            };
-            verdict.gain(judged, workflow, || self.why(rule.role.as_ref(), &rule.criteria, &at.name, &held));
+        }
+        deniers.sort_by_key(|(at, _)| at.number);
+        considered.sort_by_key(|(number, _)| *number);
+        if let Some(seen) = &mut seen {
+            seen.extend(considered.into_iter().map(|(_, one)| one));
         }
         let mut denied = Judged::default();
         for (at, rule) in deniers {

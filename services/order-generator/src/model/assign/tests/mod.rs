@@ -450,6 +450,7 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         candidates: given.candidates.clone(),
         refused: None,
         period: given.period,
+        given: given.period,
         workflow: given.workflow,
         resource_type: resource_type.into(),
         target_key: key.into(),

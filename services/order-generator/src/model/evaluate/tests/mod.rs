@@ -241,7 +241,7 @@ impl Fixture {
         let types = expected.resources.iter().map(|resource| TypeBefore {
             resource_type: Arc::clone(&resource.resource_type),
             workflow: resource.workflow,
-            period: resource.period,
+            period: resource.given,
         });
         let positions: Vec<&Resource> = self.contracts.iter().collect();
         let fingerprint = fingerprint(&self.person, &positions);
