@@ -157,7 +157,10 @@ impl Evaluation<'_> {
         }
         let mut denied = Judged::default();
         for (at, rule) in deniers {
-            if seen.is_none() && verdict.judged.is_refused() && !self.has_grants {
+            // What the owner had may be kept for a while, unless it is denied.
+            let had = || self.had_type(&resource_type.name).is_some();
+            let may_be_had = !verdict.judged.is_refused() || self.has_grants || had();
+            if seen.is_none() && !may_be_had {
                 continue;
             }
             let judged = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);

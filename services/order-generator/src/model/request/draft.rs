@@ -396,6 +396,7 @@ impl Draft {
             state: WorkflowState::Requested,
             since: now,
             ending: None,
+            counted: false,
             notes,
             decisions: vec![],
             created_at: now,
