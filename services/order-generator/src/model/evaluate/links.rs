@@ -227,7 +227,7 @@ impl<'a> Evaluation<'a> {
             };
             place += 1;
             match seen {
-                Some(seen) => seen.push(self.query_seen(rule, name, finding, time)),
+                Some(seen) => seen.push(self.query_seen(property, rule, name, finding, time)),
                 None if !matches!(found, Ok(None)) => break,
                 None => {}
             }
@@ -311,9 +311,16 @@ impl<'a> Evaluation<'a> {
         Ok(Some(ExpectedValue { value: Some(value), confidence: rule.confidence, why }))
     }
 
-    fn query_seen(&self, rule: &QueryRule, name: &str, finding: Finding, time: &Time) -> Considered {
+    fn query_seen(
+        &self,
+        property: &Property,
+        rule: &QueryRule,
+        name: &str,
+        finding: Finding,
+        time: &Time,
+    ) -> Considered {
         let given: Spans = moved(&time.base, rule.offset);
-        let saw = inputs(self.main().scope(), &rule.source, false);
+        let saw = inputs(self.main().scope(), &rule.source, property.sensitive);
         let mut seen = Considered::of(name.to_owned(), saw, &Judged { given, ..Judged::default() }, false);
         seen.finding = finding;
         seen.asking(format!("{} == {}, confidence {}", rule.source.source(), rule.target.source(), rule.confidence))

@@ -91,11 +91,14 @@ impl<'a> Surroundings<'a> {
         let correlation_rules = self.correlation_rules(reader, &declared.correlation_rules, owner, target);
         let classification_rules = self.classification_rules(reader, &declared.classification_rules, target);
         let variables = self.shapes.of_owner(owner);
-        let arguments = declared
-            .arguments
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.text, self.shapes.compile(reader, &value, &variables, TEXT)?)))
-            .collect();
+        let mut argument = |(name, value): (Text, Text)| {
+            let expression = self.shapes.compile(reader, &value, &variables, TEXT)?;
+            let what = format!("argument '{}'", name.text);
+            let hint = "orders show their arguments; give the package a sensitive property of the target instead";
+            self.shapes.refuse_secrets(reader, &value, &expression, &variables, &what, hint);
+            Some((name.text, expression))
+        };
+        let arguments = declared.arguments.into_iter().filter_map(&mut argument).collect();
         if let Some(named) = &declared.depends_on_owner_property {
             owner_property(reader, named, owner);
         }
