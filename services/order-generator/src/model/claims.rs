@@ -342,6 +342,7 @@ resource_types:
             roles: vec![],
             suspects: vec![],
             next_change: None,
+            dimensions: Default::default(),
             resources: vec![ExpectedResource {
                 resource_type: "AppAccount".into(),
                 period: Period::default(),

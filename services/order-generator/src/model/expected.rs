@@ -24,6 +24,8 @@ pub struct Expected {
     pub suspects: Vec<Suspect>,
     /// The next instant at which the same rules, on the same data, may say something else; none is never.
     pub next_change: Option<Timestamp>,
+    /// Each dimension with each value that any context has of it; without one where it cannot be told.
+    pub dimensions: BTreeSet<(Name, Option<String>)>,
 }
 
 impl Expected {

@@ -18,6 +18,7 @@ use super::world::{Ground, Known, Taken, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
+use crate::model::catalog::touched::Touched;
 use crate::model::evaluate;
 use crate::model::expected::{Expected, ExpectedRole};
 use crate::model::found::Item;
@@ -61,10 +62,7 @@ pub(crate) struct KnownOwner {
     pub(crate) owner: Owner,
     pub(crate) period: Period,
     pub(crate) roles: Vec<KnownRole>,
-    /// The catalog's revision; 0 in rows that are older than the field.
-    #[serde(default)]
-    revision: i64,
-    /// What tells whether something of the owner's own is another by now.
+    /// What tells whether something of the owner's own is another by now; 0 in rows that are older than the field.
     #[serde(default)]
     fingerprint: u64,
 }
@@ -87,8 +85,8 @@ const fn calculated() -> WorkflowState {
 }
 
 impl KnownOwner {
-    /// What is kept of an owner for whom the rules of a revision say this.
-    pub(crate) fn of(expected: &Expected, revision: i64, fingerprint: u64) -> Self {
+    /// What is kept of an owner for whom the rules say this.
+    pub(crate) fn of(expected: &Expected, fingerprint: u64) -> Self {
         let role = |role: &ExpectedRole| KnownRole {
             role: role.role.to_string(),
             is_composite: role.is_composite,
@@ -100,18 +98,22 @@ impl KnownOwner {
             owner: expected.owner.clone(),
             period: expected.period,
             roles: expected.roles.iter().map(role).collect(),
-            revision,
             fingerprint,
         }
     }
 
     /// Of an owner of whom nothing was computed.
     pub(crate) const fn unknown(owner: Owner, period: Period) -> Self {
-        Self { owner, period, roles: vec![], revision: 0, fingerprint: 0 }
+        Self { owner, period, roles: vec![], fingerprint: 0 }
     }
 
-    /// What the next evaluation goes by, beside what was assigned; none of what an older version kept.
-    pub(crate) fn before<'a>(&self, assignments: impl Iterator<Item = &'a Assignment>) -> Option<evaluate::Before> {
+    /// What the next evaluation goes by, beside what was assigned; none of what an older version kept. `revision` is the
+    /// catalog's of the newest computation: whom that did not compute is given the same by it.
+    pub(crate) fn before<'a>(
+        &self,
+        revision: i64,
+        assignments: impl Iterator<Item = &'a Assignment>,
+    ) -> Option<evaluate::Before> {
         let role = |role: &KnownRole| evaluate::RoleBefore {
             role: role.role.as_str().into(),
             workflow: role.workflow,
@@ -123,8 +125,8 @@ impl KnownOwner {
             workflow: one.workflow,
             period: one.period,
         };
-        (self.revision > 0).then(|| evaluate::Before {
-            revision: self.revision,
+        (self.fingerprint != 0).then(|| evaluate::Before {
+            revision,
             fingerprint: self.fingerprint,
             roles: self.roles.iter().map(role).collect(),
             types: assignments.filter(is_had).map(had).collect(),
@@ -169,7 +171,7 @@ pub(crate) async fn these(generator: &Generator, entity_type: &str, keys: &[Stri
 ///
 /// # Errors
 /// [`provost_service_kit::FaultKind::WrongState`] without a catalog, before the managed systems
-/// were read, or for some owners before it was computed for everybody by this catalog;
+/// were read, or for some owners before it was computed by this catalog for all whom that concerns;
 /// [`provost_service_kit::FaultKind::Conflict`] while it is computed already.
 pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> Result<Computed, Fault> {
     let loaded = catalog(generator).await?;
@@ -183,15 +185,15 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, d
             kept(generator, &ground, &Scope::Everybody, Answers::For(&Candidates::All, until), done).await
         }
         (Whom::Changed, Some(base)) => {
-            let Affected { scope, candidates } = affected(generator, &ground, base, changes).await?;
+            let Affected { scope, candidates } = affected(generator, &ground, &base, changes).await?;
             kept(generator, &ground, &scope, Answers::For(&candidates, until), done).await
         }
         // Whomever else something concerns that changed is computed by the next computation of what changed.
-        (Whom::These(owners), Some(orders)) => {
+        (Whom::These(owners), Some(Base { orders, touched })) if touched.is_nobody() => {
             kept(generator, &ground, &Scope::These(owners), Answers::Nothing { orders }, done).await
         }
-        (Whom::These(_), None) => {
-            let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
+        (Whom::These(_), _) => {
+            let early = "it was not yet computed by this catalog; compute it for everybody, or for what changed, first";
             Err(Fault::wrong_state("role model", early))
         }
     }
@@ -201,10 +203,30 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, d
 struct Begun {
     ground: Arc<Ground>,
     until: Until,
-    /// Up to where the last computation by this catalog saw the order feed; none when there was none.
-    base: Option<i64>,
+    /// What the last computation left to go on from; none when there was none, or when by the catalog of now everybody
+    /// may be given something else.
+    base: Option<Base>,
     /// What has changed since then.
     changes: Vec<Change>,
+}
+
+/// What a computation left.
+pub(crate) struct Base {
+    /// Up to where it saw the order feed.
+    pub(crate) orders: i64,
+    /// Whom it concerns that there is another catalog since.
+    pub(crate) touched: Touched,
+}
+
+impl Base {
+    async fn read(generator: &Generator, loaded: &Loaded) -> Result<Option<Self>, Fault> {
+        let newest = computations::newest(generator.database.read()).await?;
+        let Some((newest, orders)) = newest.and_then(|newest| Some((newest, newest.orders_until?))) else {
+            return Ok(None);
+        };
+        let touched = generator.catalogs.touched(newest.revision, loaded).await?;
+        Ok(touched.map(|touched| Self { orders, touched }))
+    }
 }
 
 impl Begun {
@@ -221,9 +243,7 @@ impl Begun {
         // What changes after this is looked at by the next computation, whether this one sees it or not.
         let until =
             Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
-        let newest = computations::newest(connection).await?;
-        // What a computation by another catalog left says nothing.
-        let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
+        let base = Base::read(generator, &loaded).await?;
         let changes = changes::until(connection, until.changes).await?;
         let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
         let ground = Ground::read(generator, loaded, started_at, known).await?;

@@ -15,6 +15,7 @@ mod reader;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod touched;
 mod warnings;
 
 pub use problem::Problem;

@@ -11,6 +11,8 @@ use crate::model::catalog::{EntityType, Name};
 use crate::model::expression::{Expression, Session};
 use crate::model::resource::Resource;
 use provost_domain::{Period, RuleFailure, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One context of an owner.
 pub(super) struct Context<'a> {
@@ -76,6 +78,16 @@ impl<'a> Contexts<'a> {
             // Contexts that end when they begin are still told as they are.
             None => self.all.last().map(|context| context.period).unwrap_or_default(),
         }
+    }
+
+    /// Each dimension with each value that a context has of it; without one where it cannot be told.
+    pub(super) fn told(&self, names: &[Name]) -> BTreeSet<(Name, Option<String>)> {
+        let told = |(name, value): (&Name, &Result<Option<String>, _>)| match value {
+            Ok(Some(value)) => Some((Arc::clone(name), Some(value.clone()))),
+            Ok(None) => None,
+            Err(_) => Some((Arc::clone(name), None)),
+        };
+        self.all.iter().flat_map(|context| names.iter().zip(&context.dimensions).filter_map(told)).collect()
     }
 
     /// The first failure; it costs all that the owner has.

@@ -293,6 +293,7 @@ impl Evaluation<'_> {
             resources,
             suspects: vec![],
             next_change: self.edges.next(),
+            dimensions: self.contexts.told(catalog.dimensions()),
         }
     }
 }
