@@ -115,6 +115,11 @@ impl Rules {
         Self { owners, plans: catalog.resource_types().iter().map(|kind| Plan::of(catalog, kind)).collect() }
     }
 
+    /// How long after its end, in milliseconds, something may still count for owners of an entity type.
+    pub(crate) fn reach_of(&self, entity_type: &str) -> i64 {
+        self.owners.get(entity_type).map_or(0, |owner| owner.reach)
+    }
+
     /// How long after its end something may still count, for any owner.
     pub(crate) fn reach(&self) -> Duration {
         let longest = self.owners.values().map(|owner| owner.reach).max();
