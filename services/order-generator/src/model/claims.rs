@@ -139,7 +139,12 @@ impl Claims<'_> {
             });
             for (person, place) in refused.filter_map(|claim| claim.place) {
                 let resource = all.get_mut(person).and_then(|one| one.resources.get_mut(place));
-                let Some(resource) = resource.filter(|resource| resource.failure.is_none()) else { continue };
+                let Some(resource) = resource else { continue };
+                // Whose it is nobody knows, whatever else failed, or is certain.
+                resource.open = None;
+                if resource.failure.is_some() {
+                    continue;
+                }
                 let rule = format!("resource type {}", resource.resource_type);
                 // The names change with each newcomer, so they stand where nothing is compared.
                 let detail = format!("{entity_type} '{key}' is claimed by {named}");
@@ -354,6 +359,7 @@ resource_types:
                 correlated: None,
                 candidates: vec![],
                 refused: None,
+                open: None,
             }],
         }
     }

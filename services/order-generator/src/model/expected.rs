@@ -75,8 +75,12 @@ pub struct ExpectedResource {
     pub at_deletion: BTreeMap<String, Option<String>>,
     /// The rules that gave the resource, outermost first.
     pub why: Vec<Reason>,
-    /// The first rule that failed; then nothing of this resource is written (state 7).
+    /// The first rule that failed (state 7); then the resource is not created, and of one that exists nothing is
+    /// written that the failure leaves open.
     pub failure: Option<RuleFailure>,
+    /// The properties that a failure leaves open, where everything else is certain. None when nothing failed, and when
+    /// nobody knows whether the owner shall have the resource, or which one it is.
+    pub open: Option<BTreeSet<Name>>,
     /// What it needs before it is created, and does not have yet, in a sentence.
     pub waits_for: Option<String>,
     /// Empty for the first one of its resource type; of others the owner has beside it, the target key.
@@ -92,6 +96,11 @@ pub struct ExpectedResource {
 }
 
 impl ExpectedResource {
+    /// A rule failed, so that nobody knows what the property shall be.
+    pub fn leaves_open(&self, property: &str) -> bool {
+        self.open.as_ref().is_some_and(|open| open.contains(property))
+    }
+
     /// When its orders may go out: its period, begun so many hours earlier.
     pub fn due(&self, ahead_hours: u32) -> Period {
         let ahead = i64::from(ahead_hours) * MILLIS_PER_HOUR;

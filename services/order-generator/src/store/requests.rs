@@ -186,13 +186,21 @@ pub(crate) async fn past(connection: &impl ConnectionTrait, now: Timestamp, limi
 }
 
 /// What people decided that owners shall have, or shall not have, beside what rules say: of these owners, or of
-/// everybody. Whoever has nothing of it is not there.
+/// everybody. What is over is among it when it ended after an instant. Whoever has nothing of it is not there.
 pub(crate) async fn grants(
     connection: &impl ConnectionTrait,
     engine: Engine,
     of: Option<&[&OwnerKey]>,
+    ended_after: Option<Timestamp>,
 ) -> Result<HashMap<OwnerKey, Vec<Grant>>, Fault> {
-    let approved = || Entity::find().filter(Column::State.eq(WorkflowState::Approved.number()));
+    let in_state = |state: WorkflowState| Column::State.eq(state.number());
+    let approved = || match ended_after {
+        None => Entity::find().filter(in_state(WorkflowState::Approved)),
+        Some(instant) => {
+            let is_over = in_state(WorkflowState::Inactive).and(Column::Until.gt(instant.millis()));
+            Entity::find().filter(in_state(WorkflowState::Approved).or(is_over))
+        }
+    };
     let mut rows = match of {
         None => approved().all(connection).await?,
         Some(owners) => {
@@ -235,6 +243,7 @@ mod tests {
             state,
             since: Timestamp::from_millis(1),
             ending: None,
+            counted: false,
             notes: vec![],
             decisions: vec![],
             created_at: Timestamp::from_millis(1),
@@ -274,15 +283,29 @@ mod tests {
                 names.sort();
                 names
             };
-            let all = grants(database.read(), database.engine(), None).await.unwrap();
+            let all = grants(database.read(), database.engine(), None, None).await.unwrap();
             assert_eq!(names(&all), ["denied true", "given false", "other false", "third false"], "{}", engine.name);
             assert_eq!(all.get(&key("E1")).map(Vec::len), Some(2));
             let (one, three, nobody) = (key("E1"), key("E3"), key("E9"));
-            let some = grants(database.read(), database.engine(), Some(&[&three, &nobody])).await.unwrap();
+            let some = grants(database.read(), database.engine(), Some(&[&three, &nobody]), None).await.unwrap();
             assert_eq!(names(&some), ["third false"], "{}", engine.name);
-            let more = grants(database.read(), database.engine(), Some(&[&one, &three])).await.unwrap();
+            let more = grants(database.read(), database.engine(), Some(&[&one, &three]), None).await.unwrap();
             assert_eq!(names(&more), ["denied true", "given false", "third false"]);
-            assert!(grants(database.read(), database.engine(), Some(&[])).await.unwrap().is_empty());
+            assert!(grants(database.read(), database.engine(), Some(&[]), None).await.unwrap().is_empty());
+
+            // What is over counts on until nothing reaches back to its end.
+            let transaction = database.begin().await.unwrap();
+            let mut third = get(&transaction, "third").await.unwrap().unwrap();
+            third.period.until = Some(Timestamp::from_millis(5));
+            assert!(third.expire(Timestamp::from_millis(6)));
+            save(&transaction, &third).await.unwrap();
+            transaction.commit().await.unwrap();
+            for (ended_after, found) in [(4, &["third false"][..]), (5, &[])] {
+                let ended_after = Some(Timestamp::from_millis(ended_after));
+                let all = grants(database.read(), database.engine(), Some(&[&three]), ended_after).await.unwrap();
+                assert_eq!(names(&all), found, "{}", engine.name);
+            }
+            assert!(grants(database.read(), database.engine(), Some(&[&three]), None).await.unwrap().is_empty());
 
             // An open request for the same is refused by the table too.
             let transaction = database.begin().await.unwrap();

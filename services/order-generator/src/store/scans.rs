@@ -103,7 +103,8 @@ async fn ask(connection: &DatabaseConnection, engine: Engine, people: std::ops::
     dependencies::due(connection, engine, Timestamp::from_millis(1)).await.unwrap();
     dependencies::first_due(connection).await.unwrap();
     found_items::of_owners(connection, engine, &owners).await.unwrap();
-    requests::grants(connection, engine, Some(&owners)).await.unwrap();
+    requests::grants(connection, engine, Some(&owners), None).await.unwrap();
+    requests::grants(connection, engine, Some(&owners), Some(Timestamp::from_millis(1))).await.unwrap();
     assert_eq!(resources::these(connection, engine, "Account", &keys).await.unwrap().len(), keys.len());
     texts::having(connection, engine, &needs).await.unwrap();
     texts::of(connection, engine, "Account", &keys).await.unwrap();

@@ -1,4 +1,7 @@
 //! Ending requests whose period is over: those that wait, and those that counted until then.
+//!
+//! The rule that must hold: it changes what lists say of a request, and nothing of what anybody has. That goes by the
+//! dates alone, so whether this has run yet makes no difference to a computation.
 
 use super::requests::{commit, keep, owner_of};
 use crate::generator::Generator;

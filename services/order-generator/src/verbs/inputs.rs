@@ -122,7 +122,7 @@ impl Batch {
         for (owner, lines) in found_items::of_owners(connection, engine, &keys).await? {
             kept.entry(owner).or_default().items = lines;
         }
-        let mut requested = requests::grants(connection, engine, Some(&keys)).await?;
+        let mut requested = requests::grants(connection, engine, Some(&keys), ground.reaches_back_to()).await?;
         let person = |key: OwnerKey| {
             let decided = ground.grants.get(&key).cloned().unwrap_or_default();
             let Kept { assignments, items, .. } = kept.remove(&key).unwrap_or_default();

@@ -124,6 +124,14 @@ impl Ground {
         }
     }
 
+    /// What ended after this may still count, by an offset; none when nothing does.
+    pub(crate) fn reaches_back_to(&self) -> Option<Timestamp> {
+        let former = self.former.as_ref().map(|former| former.catalog.rules().reach());
+        let reach = self.catalog().rules().reach().max(former.unwrap_or_default());
+        let ago = i64::try_from(reach.as_millis()).unwrap_or(i64::MAX);
+        (!reach.is_zero()).then(|| Timestamp::from_millis(self.now.millis().saturating_sub(ago)))
+    }
+
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.loaded.catalog
     }

@@ -2,7 +2,7 @@
 //! the difference.
 
 use super::compare::{Compared, Question, compare};
-use super::{AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
+use super::{ASKED_BY, AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
 use crate::model::catalog::{CONFIDENT, Property};
 use crate::model::decision::{KeptFor, Verdict};
 use crate::model::expected::{Correlated, ExpectedResource, ExpectedValue};
@@ -92,6 +92,28 @@ impl Situation<'_, '_> {
         assignment
     }
 
+    /// A rule failed that leaves some values open of what is the owner's and is there: those stay as they are, and the
+    /// rest is as the rules say. None where that is not so; then nothing is touched.
+    pub(super) fn have_in_part(&self, expected: &ExpectedResource) -> Option<Assignment> {
+        let (failure, key) = (expected.failure.as_ref()?, &expected.target_key);
+        expected.open.as_ref()?;
+        let previous = self.previous.filter(|previous| self.is_ours() && previous.target_key == *key)?;
+        let is_there = (self.resource)(key).is_some() && self.coming(key).is_some();
+        if !is_there || !(previous.linked || self.was_written(key)) || self.is_anothers(previous) {
+            return None;
+        }
+        let mut assignment = self.have(expected);
+        // An argument that cannot be told is the one that was last computed. Who asked for an order is said of that
+        // one alone.
+        for (name, argument) in previous.arguments.iter().filter(|(name, _)| *name != ASKED_BY) {
+            assignment.arguments.entry(name.clone()).or_insert_with(|| argument.clone());
+        }
+        assignment.state = ProvisioningState::Error;
+        assignment.note = failure.to_string();
+        assignment.failure = Some(failure.clone());
+        Some(assignment)
+    }
+
     fn want(&self, assignment: &mut Assignment, expected: &ExpectedResource, kind: OrderKind, changes: Vec<Change>) {
         let of_value = |change: &Change| expected.values.get(change.property.as_str()).map(|value| value.confidence);
         let of_link = expected.correlated.as_ref().filter(|_| assignment.proposed).map(|found| found.confidence);
@@ -128,10 +150,17 @@ impl Situation<'_, '_> {
         let ruleless = previous.iter().flat_map(|previous| &previous.properties).filter_map(|(name, before)| {
             let (name, property) = (name.as_str(), self.target.property(name)?);
             let is_link = property.navigates_to().is_some();
-            let is_left = is_link && !before.granted.is_empty() && !expected.values.contains_key(name);
+            let is_ruled = expected.values.contains_key(name) || expected.leaves_open(name);
+            let is_left = is_link && !before.granted.is_empty() && !is_ruled;
             is_left.then_some((property, if property.multi_valued { &no_links } else { &no_link }))
         });
-        let ruled = expected.values.iter().filter_map(|(name, value)| Some((self.target.property(name)?, value)));
+        let certain = expected.values.iter().filter(|(name, _)| !expected.leaves_open(name));
+        let ruled = certain.filter_map(|(name, value)| Some((self.target.property(name)?, value)));
+        for name in expected.open.iter().flatten() {
+            let before = previous.and_then(|previous| previous.properties.get(&**name));
+            let kept = before.map(|before| AssignedProperty { state: ProvisioningState::Error, ..before.clone() });
+            assignment.properties.extend(kept.map(|kept| (name.to_string(), kept)));
+        }
         let mut changes = Vec::new();
         let mut newest = self.decision(key).filter(|decision| coming.is_none() && decision.verdict == Verdict::Write);
         for (property, value) in ruled.chain(ruleless) {

@@ -44,7 +44,8 @@ pub enum Wish {
     Found,
     /// The owner had it, and it is gone.
     Gone,
-    /// A rule failed, so nobody knows.
+    /// A rule failed, so nobody knows. Where it leaves open some values of what the owner has, and no more, the owner
+    /// shall still have the rest.
     Unknown,
 }
 
@@ -171,10 +172,22 @@ impl Assignment {
         self.linked || is_written()
     }
 
-    /// A rule failed, so that nobody knows what the owner shall have. A rule that fails on what was found leaves that
-    /// where it is.
+    /// A rule failed, so that nobody knows what the owner shall have, or all of it. A rule that fails on what was found
+    /// leaves that where it is.
     pub(crate) const fn has_failed(&self) -> bool {
         self.failure.is_some() && !self.found
+    }
+
+    /// A rule failed, and nothing certain is left to write: its order is an Error.
+    pub(crate) const fn is_error(&self) -> bool {
+        self.has_failed() && self.wanted.is_none()
+    }
+
+    /// A rule failed, so that nobody knows what the property shall be.
+    pub(crate) fn leaves_open(&self, property: &str) -> bool {
+        let is_open =
+            || self.properties.get(property).is_none_or(|property| property.state == ProvisioningState::Error);
+        self.has_failed() && (self.wish != Wish::Have || is_open())
     }
 
     /// One that says nothing yet but whose it is, and by which resource type.
@@ -315,7 +328,9 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
         // The period comes first: whoever left, leaves, whatever the rules now say of the rest.
         Some(expected) if due.is_future(now) && !situation.is_ours() => Some(situation.waiting(expected, Wish::Later)),
         Some(expected) if due.is_over(now) && !situation.is_ours() => Some(situation.past(expected)),
-        Some(expected) if due.contains(now) && expected.failure.is_some() => Some(situation.unknown(expected)),
+        Some(expected) if due.contains(now) && expected.failure.is_some() => {
+            situation.have_in_part(expected).or_else(|| Some(situation.unknown(expected)))
+        }
         Some(expected) if due.contains(now) => Some(situation.have(expected)),
         // Once nothing is left to take away, that is said at once: the next run finds it settled.
         Some(expected) if due.is_over(now) => lost().or_else(|| Some(situation.past(expected))),

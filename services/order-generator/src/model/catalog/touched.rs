@@ -82,6 +82,11 @@ pub fn touched(before: (&[(&str, &str)], &Catalog), after: (&[(&str, &str)], &Ca
             _ => return None,
         }
     }
+    // What people decided, and is over, is looked back at for another while: nothing that is kept of an owner says
+    // that there was any.
+    let is_reached_otherwise = |owner: &&str| before.1.rules().reach_of(owner) != after.1.rules().reach_of(owner);
+    let all = after.1.owner_entity_types().into_iter().map(|owner| &*owner.name);
+    touched.owner_types.extend(all.filter(is_reached_otherwise).map(str::to_owned));
     let mut owner_types = after.1.owner_entity_types().into_iter();
     let is_everybody = owner_types.all(|owner| touched.owner_types.contains(&*owner.name));
     (!is_everybody || touched.owner_types.is_empty()).then_some(touched)
@@ -170,6 +175,14 @@ resource_types:
 automation_rules:
   - { role: clerk, state: requested, after_hours: 24, decision: approve }
 ";
+
+    #[test]
+    fn whoever_is_looked_back_at_for_another_while_is_concerned() {
+        let title = "{ property: title, value: owner.grade }";
+        let longer = CATALOG.replace(title, &title.replace(" }", ", offset: { reference: around, after: 7d } }"));
+        let touched = of(CATALOG, &longer).unwrap();
+        assert_eq!(touched.owner_types, BTreeSet::from(["Person".to_owned()]));
+    }
 
     /// Whom it concerns that this text of the catalog becomes another one.
     fn of(old: &str, new: &str) -> Option<Touched> {

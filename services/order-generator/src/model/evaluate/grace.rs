@@ -225,6 +225,11 @@ impl Evaluation<'_> {
         self.case.before?.types.iter().find(|had| had.resource_type == *resource_type)
     }
 
+    /// What the owner had of a role.
+    pub(super) fn had_role(&self, role: &Name) -> Option<&RoleBefore> {
+        self.case.before?.roles.iter().find(|had| had.role == *role)
+    }
+
     /// Keeps a role that the owner had, that nothing gives now, and that only changed rules took away.
     pub(super) fn grace(
         &self,
@@ -233,8 +238,7 @@ impl Evaluation<'_> {
         denied: &Judged,
         seen: &mut Option<Vec<Considered>>,
     ) {
-        let Some(before) = self.case.before else { return };
-        let Some(had) = before.roles.iter().find(|had| had.role == *subject.name) else { return };
+        let Some(had) = self.had_role(subject.name) else { return };
         let what = if subject.is_composite { "composite role" } else { "role" };
         let had = Had {
             rule: format!("{what} {} / grace period", subject.name),

@@ -11,11 +11,14 @@ use super::rules::{Plan, PropertyPlan};
 use super::spans::Spans;
 use super::trace::{Considered, Finding};
 use super::verdict::Judged;
-use crate::model::catalog::{EntityType, NavigationRule, Offset, OffsetReference, Property, QueryRule, ResourceType};
+use crate::model::catalog::{
+    EntityType, Name, NavigationRule, Offset, OffsetReference, Property, QueryRule, ResourceType,
+};
 use crate::model::expected::{ExpectedResource, ExpectedValue};
 use crate::model::expression::Scope;
 use crate::model::resource::Side;
 use provost_domain::{RuleFailure, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most resources that a message names.
@@ -48,7 +51,7 @@ impl<'a> Evaluation<'a> {
         links
     }
 
-    /// The links that navigation rules give.
+    /// The links that navigation rules give. Properties of which a rule failed are left `open`.
     pub(super) fn links(
         &self,
         target: &EntityType,
@@ -56,6 +59,7 @@ impl<'a> Evaluation<'a> {
         links: &[Link<'_>],
         time: &Time,
         expected: &mut ExpectedResource,
+        open: &mut BTreeSet<Name>,
     ) -> Result<(), RuleFailure> {
         let mut failed = None;
         for place in &plan.navigations {
@@ -67,6 +71,7 @@ impl<'a> Evaluation<'a> {
                 }
                 Err(wrong) => {
                     expected.values.insert(Arc::clone(&property.name), nothing(property));
+                    open.insert(Arc::clone(&property.name));
                     failed = failed.or(Some(wrong));
                 }
             }
@@ -159,7 +164,7 @@ impl<'a> Evaluation<'a> {
         seen
     }
 
-    /// The links that query rules find.
+    /// The links that query rules find. Properties of which a rule failed are left `open`.
     pub(super) fn queries(
         &self,
         resource_type: &ResourceType,
@@ -167,6 +172,7 @@ impl<'a> Evaluation<'a> {
         plan: &Plan,
         time: &Time,
         expected: &mut ExpectedResource,
+        open: &mut BTreeSet<Name>,
     ) -> Result<(), RuleFailure> {
         let mut failed = None;
         for plan in &plan.queries {
@@ -175,6 +181,7 @@ impl<'a> Evaluation<'a> {
             let value = self.query(resource_type, property, plan, time, &mut seen);
             let value = value.unwrap_or_else(|wrong| {
                 failed = failed.take().or(Some(wrong));
+                open.insert(Arc::clone(&property.name));
                 nothing(property)
             });
             if let (Some(recorder), Some(seen)) = (self.recorder, seen) {
@@ -227,7 +234,7 @@ impl<'a> Evaluation<'a> {
             };
             place += 1;
             match seen {
-                Some(seen) => seen.push(self.query_seen(rule, name, finding, time)),
+                Some(seen) => seen.push(self.query_seen(property, rule, name, finding, time)),
                 None if !matches!(found, Ok(None)) => break,
                 None => {}
             }
@@ -311,9 +318,16 @@ impl<'a> Evaluation<'a> {
         Ok(Some(ExpectedValue { value: Some(value), confidence: rule.confidence, why }))
     }
 
-    fn query_seen(&self, rule: &QueryRule, name: &str, finding: Finding, time: &Time) -> Considered {
+    fn query_seen(
+        &self,
+        property: &Property,
+        rule: &QueryRule,
+        name: &str,
+        finding: Finding,
+        time: &Time,
+    ) -> Considered {
         let given: Spans = moved(&time.base, rule.offset);
-        let saw = inputs(self.main().scope(), &rule.source, false);
+        let saw = inputs(self.main().scope(), &rule.source, property.sensitive);
         let mut seen = Considered::of(name.to_owned(), saw, &Judged { given, ..Judged::default() }, false);
         seen.finding = finding;
         seen.asking(format!("{} == {}, confidence {}", rule.source.source(), rule.target.source(), rule.confidence))

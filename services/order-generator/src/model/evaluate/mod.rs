@@ -80,7 +80,8 @@ pub struct Case<'a> {
     /// Its positions, in any order: the resources whose navigation to their owner points at it. Nobody looks
     /// at them when the owner's context has no positions.
     pub positions: &'a [&'a Resource],
-    /// What people decided, in any order.
+    /// What people decided, in any order; at least what still counts, and what is over for no longer than
+    /// [`Rules::reach`] says.
     pub grants: &'a [Grant],
     /// What was computed the last time; none when nothing was, or when nothing shall be prolonged.
     pub before: Option<&'a Before>,
@@ -220,7 +221,10 @@ fn run<T>(
     let owner = sessions.first()?;
     let positions = positions.map(|(_, positions)| positions);
     let contexts = Contexts::of(entity_type, catalog.dimensions(), positions.as_deref(), &sessions, now);
-    let mut grants: Vec<&Grant> = case.grants.iter().collect();
+    // Of what is over for so long that no offset reaches back to it nothing is left; until then its end counts, by
+    // whatever means it came, as that of anything else.
+    let counts = |grant: &&Grant| end_of_reach(rules, grant).is_none_or(|end| now < end);
+    let mut grants: Vec<&Grant> = case.grants.iter().filter(counts).collect();
     grants.sort_by(|a, b| (&a.request_id, a.denied).cmp(&(&b.request_id, b.denied)));
     let mut evaluation = Evaluation {
         ground,
@@ -241,6 +245,11 @@ fn run<T>(
         former: std::cell::OnceCell::new(),
     };
     Some(take(&mut evaluation))
+}
+
+/// From when on nothing reaches back to a decision of people; none when it has no end.
+fn end_of_reach(rules: &OwnerRules, grant: &Grant) -> Option<i64> {
+    Some(grant.period.until?.millis().saturating_add(rules.reach))
 }
 
 /// The positions of an owner, by key, and what they are; none when its context has none.

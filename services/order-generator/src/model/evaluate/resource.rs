@@ -15,7 +15,7 @@ use crate::model::catalog::{EntityType, Offset, OffsetReference, Property, Resou
 use crate::model::expected::{ExpectedResource, ExpectedValue};
 use crate::model::grant::{Grant, Granted};
 use provost_domain::{Period, RuleFailure, Value, WorkflowState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most characters of a key; what the contract takes.
@@ -99,12 +99,17 @@ impl Evaluation<'_> {
             at_deletion: BTreeMap::new(),
             why,
             failure: None,
+            open: None,
             waits_for: None,
             slot: String::new(),
             correlated: None,
             candidates: vec![],
             refused: None,
         };
+        // Without a context, or without its type or its key, nobody knows what the owner shall have. Any other rule that
+        // fails leaves open what it speaks of.
+        let mut is_certain = failed.is_none() && self.contexts.failure().is_none();
+        let mut open = BTreeSet::new();
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.
         for property in &plan.scalars {
             let found = self.scalar(resource_type, target, property, &time);
@@ -118,15 +123,19 @@ impl Evaluation<'_> {
                     }
                 }
                 Ok(None) => {}
-                Err(wrong) => failed = failed.or(Some(wrong)),
+                Err(wrong) => {
+                    is_certain &= !property.is_key;
+                    open.extend(target.properties.get(property.property).map(|property| Arc::clone(&property.name)));
+                    failed = failed.or(Some(wrong));
+                }
             }
         }
-        failed = failed.or(self.links(target, plan, &links, &time, &mut expected).err());
-        failed = failed.or(self.queries(resource_type, target, plan, &time, &mut expected).err());
+        failed = failed.or(self.links(target, plan, &links, &time, &mut expected, &mut open).err());
+        failed = failed.or(self.queries(resource_type, target, plan, &time, &mut expected, &mut open).err());
         failed = failed.or(self.arguments(resource_type, &mut expected).err());
         failed = failed.or(self.wait(resource_type, &mut expected).err());
-        // Without a context nobody knows whether the owner shall have anything at all.
         expected.failure = self.contexts.failure().cloned().or(failed);
+        expected.open = (is_certain && expected.failure.is_some()).then_some(open);
         Some(expected)
     }
 
@@ -171,7 +180,10 @@ impl Evaluation<'_> {
         }
         let mut denied = Judged::default();
         for (at, rule) in deniers {
-            if seen.is_none() && verdict.judged.is_refused() && !self.has_grants {
+            // What the owner had may be kept for a while, unless it is denied.
+            let had = || self.had_type(&resource_type.name).is_some();
+            let may_be_had = !verdict.judged.is_refused() || self.has_grants || had();
+            if seen.is_none() && !may_be_had {
                 continue;
             }
             let judged = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);

@@ -217,7 +217,9 @@ impl<'a> Evaluation<'a> {
         }
         let mut denied = Judged::default();
         for (at, rule) in deniers {
-            if seen.is_none() && verdict.judged.is_refused() && !self.has_grants {
+            // What the owner had may be kept for a while, unless it is denied.
+            let may_be_had = !verdict.judged.is_refused() || self.has_grants || self.had_role(subject.name).is_some();
+            if seen.is_none() && !may_be_had {
                 continue;
             }
             let judged = self.judge(&rule.criteria, &at.name);
@@ -267,6 +269,7 @@ impl<'a> Evaluation<'a> {
             }
             // A request that lies ahead or is over changes nothing now, and something then.
             self.edges.spans(&judged.given);
+            super::end_of_reach(self.rules, grant).into_iter().for_each(|end| self.edges.at(end));
             if let Some(seen) = seen {
                 seen.push(Considered::of(rule(), grant.because.clone(), &judged, grant.denied));
             }

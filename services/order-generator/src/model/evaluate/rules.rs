@@ -6,10 +6,12 @@
 
 use super::contexts::Context;
 use super::roles::Roles;
+use super::spans::MINUTE_MS;
 use crate::model::catalog::{Catalog, Criteria, EntityType, Name, Offset, OffsetReference, ResourceType};
 use crate::model::expression::{Facts, Plain};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The rules of a catalog, ready to be found. Built once for each catalog.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) struct OwnerRules {
     pub(super) roles: Matcher,
     pub(super) types: Matcher,
     pub(super) links: Matcher,
+    /// How long after its end, in milliseconds, something may still count, by an offset.
+    pub(super) reach: i64,
 }
 
 /// How the resources of one resource type are made.
@@ -111,6 +115,17 @@ impl Rules {
         Self { owners, plans: catalog.resource_types().iter().map(|kind| Plan::of(catalog, kind)).collect() }
     }
 
+    /// How long after its end, in milliseconds, something may still count for owners of an entity type.
+    pub(crate) fn reach_of(&self, entity_type: &str) -> i64 {
+        self.owners.get(entity_type).map_or(0, |owner| owner.reach)
+    }
+
+    /// How long after its end something may still count, for any owner.
+    pub(crate) fn reach(&self) -> Duration {
+        let longest = self.owners.values().map(|owner| owner.reach).max();
+        Duration::from_millis(longest.and_then(|reach| u64::try_from(reach).ok()).unwrap_or_default())
+    }
+
     pub(super) fn of_owner(&self, entity_type: &str) -> Option<&OwnerRules> {
         self.owners.get(entity_type)
     }
@@ -154,8 +169,31 @@ impl OwnerRules {
             roles: Matcher::of(roles, owner),
             types: Matcher::of(types, owner),
             links: Matcher::of(links, owner),
+            reach: catalog
+                .resource_types()
+                .iter()
+                .filter(|kind| kind.owner == owner.name)
+                .map(reach)
+                .max()
+                .unwrap_or(0),
         }
     }
+}
+
+/// How long after the end of what gives it a resource, or one of its values or links, may still count. The offset of
+/// the resource type moves the end from which the others count.
+fn reach(kind: &ResourceType) -> i64 {
+    let after = |offset: Offset| match offset.reference {
+        OffsetReference::Default => 0,
+        OffsetReference::Around | OffsetReference::Before | OffsetReference::After => {
+            i64::from(offset.after_minutes) * MINUTE_MS
+        }
+    };
+    let scalars = kind.scalar_rules.iter().map(|rule| rule.offset);
+    let links = kind.navigation_rules.iter().map(|rule| rule.offset);
+    let queries = kind.query_rules.iter().map(|rule| rule.offset);
+    let of_type = kind.type_rules.iter().map(|rule| after(rule.offset)).max().unwrap_or(0);
+    of_type + scalars.chain(links).chain(queries).map(after).max().unwrap_or(0)
 }
 
 impl Filed<'_> {

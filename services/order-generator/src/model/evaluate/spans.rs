@@ -7,7 +7,7 @@ use crate::model::catalog::{Offset, OffsetReference};
 use provost_domain::{Period, Timestamp};
 use std::cmp::{max, min};
 
-const MINUTE_MS: i64 = 60_000;
+pub(super) const MINUTE_MS: i64 = 60_000;
 /// Before any instant: the beginning of what has always been.
 const ALWAYS: i64 = i64::MIN;
 /// After any instant: the end of what has none.

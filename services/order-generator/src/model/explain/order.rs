@@ -199,7 +199,7 @@ impl OrderAsk<'_> {
     /// What today says of one change; empty when that is the same.
     fn change_today(&self, change: &Change) -> String {
         let Some(Today { assignment: Some(assignment), .. }) = self.today else { return String::new() };
-        if assignment.wish != Wish::Have || assignment.failure.is_some() {
+        if assignment.wish != Wish::Have || assignment.leaves_open(&change.property) {
             return String::new();
         }
         let name = &change.property;

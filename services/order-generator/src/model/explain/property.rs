@@ -108,7 +108,7 @@ impl Ask<'_> {
         let is_withheld = property.sensitive || property.write_only;
         let of = format!("{} '{}' of {}", kind.name, assignment.target_key, words::who(self.owner));
         let what = told(property, value);
-        if assignment.failure.is_some() {
+        if assignment.failure.is_some() && (assignment.found || assignment.leaves_open(&property.name)) {
             return (Standing::Unknown, format!("Nobody knows what {what} of {of} shall be: a rule failed."));
         }
         if assignment.wish != Wish::Have {

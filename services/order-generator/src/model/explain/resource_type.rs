@@ -108,6 +108,10 @@ impl Ask<'_> {
             key => format!(" '{key}'"),
         };
         let period = assignment.period;
+        if assignment.has_failed() && assignment.wish == Wish::Have {
+            let sentence = format!("{who} has {name}{key}; what a rule that failed speaks of stays as it is.");
+            return (Standing::Has, sentence);
+        }
         if assignment.has_failed() {
             return (Standing::Unknown, format!("Nobody knows what {who} shall have of {name}: a rule failed."));
         }
@@ -179,6 +183,8 @@ impl Ask<'_> {
     fn note(&self, kind: &ResourceType, assignment: &Assignment, kept: Option<&Kept>) -> Option<Cause> {
         let note = match assignment.note.as_str() {
             "" => return None,
+            // The failure says it.
+            _ if assignment.has_failed() => return None,
             note => note.to_owned(),
         };
         let is_absent = assignment.wish == Wish::Have && !assignment.linked && assignment.wanted.is_none();

@@ -1,12 +1,17 @@
-//! What links point at goes first: the group before its membership, the parent before the child.
+//! What links point at goes first: the group before its membership, the parent before the child. When it goes, it goes
+//! last: the members are taken out, and then the group is deleted.
 //!
 //! The rules that must hold: an order waits only for an order that makes what it links to, that is new beside it or
-//! open in the ledger; and no order waits for itself, by whatever way: of a circle one link is not waited for.
+//! open in the ledger, and a deletion for the orders new beside it that take links to it away; and no order waits for
+//! itself, by whatever way: of a circle one link is not waited for.
 
 use super::{Afoot, Catalog, Intent, LaneId, LaneKey, Standing};
 use crate::model::assign::Assignment;
 use provost_domain::{ChangeOperation, OrderId, OrderKind, Value};
 use std::collections::{HashMap, HashSet};
+
+/// Most orders that a deletion waits for: of a group with more members the last ones are not waited for.
+pub(super) const WAITS_MAX: usize = 1_000;
 
 /// The properties by which resources are linked to resources that orders make, by the place of their resource type.
 #[derive(Debug, Default)]
@@ -46,28 +51,38 @@ impl<'a> LinkProperties<'a> {
         !self.of_place(kind).is_empty()
     }
 
-    /// Where the orders are on what an assignment is to be linked to.
-    pub(super) fn added(&self, kind: usize, assignment: &Assignment) -> Vec<LaneKey> {
+    /// Where the orders are on what an assignment is to be linked to, and on what it is no longer to be linked to.
+    pub(super) fn changed(&self, kind: usize, assignment: &Assignment) -> (Vec<LaneKey>, Vec<LaneKey>) {
         let properties = self.of_place(kind);
-        let mut lanes = Vec::new();
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
         if properties.is_empty() {
-            return lanes;
+            return (added, removed);
         }
         for change in assignment.wanted.iter().flat_map(|wanted| &wanted.changes) {
             let Some(link) = properties.iter().find(|link| link.name == change.property) else { continue };
-            if change.operation == ChangeOperation::Remove {
-                continue;
+            let lanes = |value: &Option<Value>| -> Vec<LaneKey> {
+                let keys = value.as_ref().map_or(&[][..], Value::items).iter().filter_map(Value::as_str);
+                keys.map(|key| (link.connector.to_owned(), link.entity_type.to_owned(), key.to_owned())).collect()
+            };
+            match change.operation {
+                ChangeOperation::Add => added.extend(lanes(&change.proposed)),
+                ChangeOperation::Remove => removed.extend(lanes(&change.proposed)),
+                ChangeOperation::Set => {
+                    let before = lanes(&change.current);
+                    let after = lanes(&change.proposed);
+                    removed.extend(before.into_iter().filter(|lane| !after.contains(lane)));
+                    added.extend(after);
+                }
             }
-            let keys = change.proposed.as_ref().map_or(&[][..], Value::items).iter().filter_map(Value::as_str);
-            lanes.extend(keys.map(|key| (link.connector.to_owned(), link.entity_type.to_owned(), key.to_owned())));
         }
-        lanes
+        (added, removed)
     }
 }
 
-/// Lets new orders wait for what makes the resources that they link to, and puts those first.
+/// Lets new orders wait for what makes the resources that they link to, and deletions for what takes links to theirs
+/// away; puts those first.
 pub(super) fn first(catalog: &Catalog, standings: &[Standing], afoot: &Afoot, mut intents: Vec<Intent>) -> Vec<Intent> {
-    if intents.iter().all(|intent| intent.links.is_empty()) {
+    if intents.iter().all(|intent| intent.links.is_empty() && intent.unlinks.is_empty()) {
         return intents;
     }
     let makes = |intent: &&Intent| intent.kind == OrderKind::Addition && intent.writes();
@@ -94,6 +109,25 @@ pub(super) fn first(catalog: &Catalog, standings: &[Standing], afoot: &Afoot, mu
             if !intent.depends_on.contains(&id) {
                 intent.depends_on.push(id);
                 waits.entry(intent.id).or_default().push(id);
+            }
+        }
+    }
+    let is_deletion = |intent: &Intent| intent.kind == OrderKind::Deletion && intent.writes();
+    let deletions: HashMap<LaneId, (usize, OrderId)> = intents
+        .iter()
+        .enumerate()
+        .filter(|(_, intent)| is_deletion(intent))
+        .filter_map(|(place, intent)| Some((lane(intent)?, (place, intent.id))))
+        .collect();
+    let unlinks: Vec<(OrderId, Vec<LaneKey>)> =
+        intents.iter_mut().map(|intent| (intent.id, std::mem::take(&mut intent.unlinks))).collect();
+    for (id, links) in unlinks {
+        let of_links = links.iter().filter_map(|link| deletions.get(&LaneId::of(link)).copied());
+        for (place, deletion) in of_links {
+            let Some(waiting) = intents.get_mut(place).filter(|one| one.depends_on.len() < WAITS_MAX) else { continue };
+            if !waiting.depends_on.contains(&id) && !leads_to(&waits, id, deletion) {
+                waiting.depends_on.push(id);
+                waits.entry(deletion).or_default().push(id);
             }
         }
     }

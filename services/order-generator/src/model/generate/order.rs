@@ -14,8 +14,10 @@ pub struct Intent {
     pub place: usize,
     /// What it does.
     pub kind: OrderKind,
-    /// A rule failed: it starts, and stays, at Error.
+    /// A rule failed, and nothing is left that is certain: it starts, and stays, at Error.
     pub failed: bool,
+    /// A rule failed, whether it is an Error or says what is certain.
+    pub(super) has_failure: bool,
     /// It starts, and stays, Inactive.
     pub expired: bool,
     /// Why it waits for a review.
@@ -26,6 +28,8 @@ pub struct Intent {
     pub depends_on: Vec<OrderId>,
     /// Where the orders are on what it links to.
     pub(super) links: Vec<LaneKey>,
+    /// Where the orders are on what it no longer links to.
+    pub(super) unlinks: Vec<LaneKey>,
     /// The ledger has it already.
     pub is_known: bool,
     /// The key is this owner's, and nobody else's.
@@ -105,7 +109,7 @@ pub(super) fn look(
     id: OrderId,
 ) -> Option<Look> {
     let found = |holds_key: bool| found(ground, resource_type, place, assignment, id, holds_key);
-    let makes_a_difference = assignment.has_failed() || assignment.wish == Wish::Past;
+    let makes_a_difference = assignment.is_error() || assignment.wish == Wish::Past;
     let look = Look { place, held: found(true), otherwise: makes_a_difference.then(|| Box::new(found(false))) };
     (look.held.is_some() || look.otherwise.as_deref().is_some_and(Option::is_some)).then_some(look)
 }
@@ -118,7 +122,7 @@ fn found(
     id: OrderId,
     holds_key: bool,
 ) -> Option<Found> {
-    let failed = assignment.has_failed();
+    let failed = assignment.is_error();
     // Without a key there is no resource that anybody could have missed; so it is with one that is somebody
     // else's. That the period is over, the assignment says.
     let expired = assignment.wish == Wish::Past && !assignment.target_key.is_empty() && holds_key;
@@ -137,18 +141,20 @@ fn found(
         place,
         kind,
         failed,
+        has_failure: assignment.has_failed(),
         expired,
         block_causes,
         is_queued: false,
         depends_on: vec![],
         links: vec![],
+        unlinks: vec![],
         is_known: false,
         holds_key,
     };
     if intent.writes()
         && let Some(place) = ground.catalog.resource_type_place(&resource_type.name)
     {
-        intent.links = ground.links.added(place, assignment);
+        (intent.links, intent.unlinks) = ground.links.changed(place, assignment);
     }
     let key = match target_key(assignment, &intent) {
         "" => lane::unknown_key(&resource_type.name, &assignment.owner.entity_type, &assignment.owner.key),
@@ -194,7 +200,7 @@ pub(super) fn order(
     let target = catalog.entity_type(&resource_type.target);
     let priority = priority::of(resource_type, target, &assignment);
     let Intent { id, kind, expired, block_causes, depends_on, .. } = intent.clone();
-    let rule_failure = if assignment.has_failed() { assignment.failure } else { None };
+    let rule_failure = if assignment.is_error() { assignment.failure } else { None };
     Some(Order {
         id,
         kind,

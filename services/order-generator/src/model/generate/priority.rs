@@ -30,7 +30,7 @@ pub(super) fn of(resource_type: &ResourceType, target: Option<&EntityType>, assi
 }
 
 fn urgency(resource_type: &ResourceType, target: Option<&EntityType>, assignment: &Assignment) -> i32 {
-    let Some(wanted) = assignment.wanted.as_ref().filter(|_| !assignment.has_failed()) else { return 0 };
+    let Some(wanted) = assignment.wanted.as_ref().filter(|_| !assignment.is_error()) else { return 0 };
     let is_sensitive =
         || resource_type.review || target.is_some_and(|target| target.properties.iter().any(|one| one.sensitive));
     let only_takes = || {

@@ -391,6 +391,47 @@ fn what_is_linked_to_is_made_first() {
     assert!(Ledger::default().generate(&there).orders.iter().all(|order| order.depends_on.is_empty()));
 }
 
+/// One that is no longer linked: a property, and the key of what it pointed at.
+fn unlinking(assignment: Assignment, property: &str, key: &str) -> Assignment {
+    let mut assignment = linking(assignment, property, key);
+    let change = assignment.wanted.iter_mut().flat_map(|wanted| &mut wanted.changes).last().expect("a change");
+    (change.current, change.proposed) = (change.proposed.take(), None);
+    assignment
+}
+
+#[test]
+fn what_was_linked_to_goes_last() {
+    let all = [
+        deletes("Account", "bob"),
+        unlinking(updates("Account", "ada", "Boss"), "head", "bob"),
+        unlinking(updates("Account", "cleo", "Boss"), "head", "bob"),
+        updates("Account", "dan", "Boss"),
+    ];
+    assert_eq!(
+        waits(&Ledger::default().generate(&all)),
+        [
+            waiting("Account ada", &[]),
+            waiting("Account cleo", &[]),
+            waiting("Account bob", &["Account ada", "Account cleo"]),
+            waiting("Account dan", &[]),
+        ]
+    );
+    // Who goes, too, and what was pointed at elsewhere, keep nothing waiting.
+    let others = [
+        deletes("Account", "bob"),
+        deletes("Account", "ada"),
+        unlinking(updates("Account", "cleo", "Boss"), "head", "dan"),
+    ];
+    assert!(Ledger::default().generate(&others).orders.iter().all(|order| order.depends_on.is_empty()));
+    // Of a very large group not all are waited for.
+    let members: Vec<String> = (0..super::linked::WAITS_MAX + 10).map(|number| format!("m{number}")).collect();
+    let leaving = members.iter().map(|member| unlinking(updates("Account", member, "Boss"), "head", "bob"));
+    let all: Vec<Assignment> = leaving.chain([deletes("Account", "bob")]).collect();
+    let generation = Ledger::default().generate(&all);
+    let deletion = generation.orders.iter().find(|order| order.kind == OrderKind::Deletion).expect("an order");
+    assert_eq!(deletion.depends_on.len(), super::linked::WAITS_MAX);
+}
+
 #[test]
 fn of_a_circle_of_links_one_is_not_waited_for() {
     let all = [
@@ -574,6 +615,16 @@ fn a_percentage_says_nothing_of_a_handful_unless_half_of_all_goes() {
     let updates = |count, of| breached(|owner| has("Card", owner), |owner| updates("Card", owner, "Boss"), count, of);
     assert!(!updates(1, 1) && !updates(4, 4));
     assert!(updates(5, 5) && updates(5, 16) && !updates(5, 17));
+}
+
+#[test]
+fn what_failed_counts_beside_what_is_certain() {
+    let partly = |owner: &str| Assignment { failure: fails("Card", owner).failure, ..updates("Card", owner, "Boss") };
+    let all = ["a", "b", "c", "d", "e", "f"].map(partly);
+    let generation = Ledger::default().generate(&all);
+    assert!(generation.orders.iter().all(|order| order.rule_failure.is_none()));
+    let breached: Vec<_> = generation.breaches.iter().map(|breach| (breach.counted, breach.count)).collect();
+    assert_eq!(breached, [("updates", 6), ("failures", 6)]);
 }
 
 #[test]

@@ -141,9 +141,11 @@ pub fn verdicts(catalog: &Catalog, standings: &[Standing], inventory: &Inventory
     for intent in new {
         let Some(standing) = standings.get(intent.place) else { continue };
         let Some(counts) = counts.get_mut(standing.kind) else { continue };
+        // What is certain is written, and what failed counts beside it: a rule that fails for everybody is no less of a
+        // reason to stop because something else changed, too.
+        counts.failures += usize::from(intent.has_failure && standing.exists);
         match intent.kind {
-            _ if intent.failed => counts.failures += usize::from(standing.exists),
-            _ if intent.expired => {}
+            _ if intent.failed || intent.expired => {}
             // Who goes live links what is there, as others create it: before that, nothing is anybody's.
             OrderKind::Addition | OrderKind::Association => counts.additions += 1,
             OrderKind::Update => counts.updates += 1,

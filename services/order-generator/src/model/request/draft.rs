@@ -403,6 +403,7 @@ impl Draft {
             state: WorkflowState::Requested,
             since: now,
             ending: None,
+            counted: false,
             notes,
             decisions: vec![],
             created_at: now,

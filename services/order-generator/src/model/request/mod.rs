@@ -134,6 +134,9 @@ pub struct Request {
     pub since: Timestamp,
     /// Why it is over.
     pub ending: Option<Ending>,
+    /// It is over, and counted until then.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub counted: bool,
     /// What was changed of what was asked for, and what it means; a sentence each.
     pub notes: Vec<String>,
     /// What was decided, oldest first.
@@ -142,6 +145,11 @@ pub struct Request {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What a decision made of a request.
@@ -177,6 +185,7 @@ impl Request {
 
     fn move_to(&mut self, state: WorkflowState, now: Timestamp) {
         if self.state != state {
+            self.counted = self.state == WorkflowState::Approved && state == WorkflowState::Inactive;
             (self.state, self.since) = (state, now);
         }
         self.updated_at = now;
@@ -273,7 +282,8 @@ impl Request {
         true
     }
 
-    /// What it says to the evaluation; nothing unless it is approved.
+    /// What it says to the evaluation; nothing unless it is approved, or was until its time was over. Whether that has
+    /// been noted of it by now makes no difference: for how long an end is looked back at, the evaluation knows.
     pub fn grant(&self) -> Option<Grant> {
         let denied = match self.effect {
             Effect::Gives => false,
@@ -281,7 +291,8 @@ impl Request {
             Effect::Ends => return None,
         };
         let name = self.name.as_str().into();
-        (self.state == WorkflowState::Approved).then(|| Grant {
+        let has_been_approved = self.state == WorkflowState::Approved || self.counted;
+        has_been_approved.then(|| Grant {
             request_id: self.id.clone(),
             what: match self.kind {
                 Kind::Role | Kind::CompositeRole => Granted::Role(name),
@@ -289,7 +300,7 @@ impl Request {
             },
             period: self.period,
             denied,
-            workflow: self.state,
+            workflow: WorkflowState::Approved,
             because: self.because(),
         })
     }

@@ -89,6 +89,7 @@ fn approved(id: &str, action: Action, effect: Effect, period: Period) -> Request
         state: S::Approved,
         since: day(90),
         ending: None,
+        counted: false,
         notes: vec![],
         decisions: vec![said("ada", 1, Verdict::Approve)],
         created_at: day(90),
@@ -347,6 +348,37 @@ fn periods_that_are_over_end_what_waits_and_what_counts() {
     assert_eq!((counts.state, counts.reason()), (S::Inactive, "its period is over".into()));
     let mut ends = approved("e", Action::TakeAway, Effect::Ends, period(90, 120));
     assert!(!ends.expire(day(120)), "what only ended others is a fact");
+}
+
+#[test]
+fn whether_it_was_noted_that_a_time_is_over_makes_no_difference_to_the_evaluation() {
+    let given = approved("g", Action::Give, Effect::Gives, period(90, 120));
+    let denied = approved("d", Action::TakeAway, Effect::Denies, period(90, 120));
+    for before in [given.clone(), denied] {
+        let mut after = before.clone();
+        assert!(after.expire(day(130)));
+        assert_eq!((after.state, after.grant()), (S::Inactive, before.grant()));
+    }
+    // An end that another request set, at once or for a day to come.
+    for at in [100, 110] {
+        let mut before = given.clone();
+        before.end("x", Some(day(at)), day(100));
+        let mut after = before.clone();
+        after.expire(day(130));
+        assert_eq!((after.state, after.grant()), (S::Inactive, before.grant()));
+        assert_eq!(after.grant().map(|grant| grant.period), Some(period(90, at)));
+    }
+    // What never counted says nothing.
+    let mut withdrawn = open(1);
+    withdrawn.withdraw("eve", "", day(91)).unwrap();
+    let mut late = open(1);
+    late.expire(day(130));
+    assert_eq!((withdrawn.grant(), late.grant()), (None, None));
+    // Nor do rows that are older than the note.
+    let mut row = serde_json::to_value(&late).unwrap();
+    assert!(row.get("counted").is_none());
+    row["state"] = serde_json::to_value(S::Inactive).unwrap();
+    assert_eq!(serde_json::from_value::<Request>(row).unwrap().grant(), None);
 }
 
 fn rule(of: Option<&str>, state: S, after_hours: u32, approves: bool) -> AutomationRule {

@@ -6,6 +6,7 @@ mod arguments;
 mod comparison;
 mod correlation;
 mod decisions;
+mod failures;
 mod found;
 mod orders;
 mod periods;
@@ -145,6 +146,8 @@ struct Given {
     password: &'static str,
     period: Period,
     failure: Option<RuleFailure>,
+    /// What the failure leaves open; everything when that is not said.
+    open: Option<&'static [&'static str]>,
     waits_for: Option<&'static str>,
     correlated: Option<Correlated>,
     workflow: WorkflowState,
@@ -162,6 +165,7 @@ fn given(title: &'static str, groups: &[&'static str]) -> Given {
         password: "initial",
         period: Period::default(),
         failure,
+        open: None,
         waits_for: None,
         correlated: None,
         workflow: WorkflowState::Calculated,
@@ -449,6 +453,7 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         correlated: given.correlated.clone(),
         candidates: given.candidates.clone(),
         refused: None,
+        open: given.open.map(|open| open.iter().map(|name| (*name).into()).collect()),
         period: given.period,
         given: given.period,
         workflow: given.workflow,

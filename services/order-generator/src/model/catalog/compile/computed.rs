@@ -5,8 +5,8 @@
 
 use super::shapes::Shapes;
 use super::{Expression, Reader, Text};
-use crate::model::catalog::{EntityType, Property};
-use crate::model::expression::{Reference, Variable, Wanted};
+use crate::model::catalog::EntityType;
+use crate::model::expression::{Variable, Wanted};
 use std::collections::HashMap;
 
 /// One that is declared: the place of its entity type, its own place there, and its expression.
@@ -58,23 +58,12 @@ fn compile<'a>(
         false => Wanted::Value(property.value_type()),
     };
     let expression = shapes.compile(reader, text, &[(Variable::Owner, entity_type)], wanted)?;
-    let secret = expression.references().iter().find_map(|reference| secret(shapes, entity_type, reference));
-    if let Some(secret) = secret.filter(|_| !property.sensitive) {
-        let message = format!("'{}' reads '{secret}', which is sensitive", property.name);
-        reader.wrong(&text.place, message, "add sensitive: true: what is made of a secret is one");
+    if !property.sensitive {
+        let (what, variables) = (format!("'{}'", property.name), [(Variable::Owner, entity_type)]);
+        let hint = "add sensitive: true: what is made of a secret is one";
+        shapes.refuse_secrets(reader, text, &expression, &variables, &what, hint);
     }
     Some(expression)
-}
-
-/// The confidential property that a path reads.
-fn secret<'a>(shapes: &Shapes<'a>, of: &'a EntityType, reference: &Reference) -> Option<String> {
-    let is_secret = |of: &EntityType, name: &str| of.property(name).is_some_and(|property| property.sensitive);
-    if is_secret(of, &reference.property) {
-        return Some(reference.property.clone());
-    }
-    let target = of.property(&reference.property).and_then(Property::navigates_to)?;
-    let field = reference.of_target.as_ref()?;
-    is_secret(shapes.get(target)?, field).then(|| format!("{}.{field}", reference.property))
 }
 
 /// The places of computed properties, each after those that it needs; a cycle is a problem, and what leads into

@@ -62,8 +62,15 @@ pub(super) fn contexts(
         let is_new = taken.take(reader, "context of", &declared.entity_type, "");
         let Some(entity_type) = shapes.named(reader, Some(&declared.entity_type)) else { continue };
         let variables = shapes.of_owner(entity_type);
-        let mut instant = |text: &Option<Text>| shapes.compile(reader, text.as_ref()?, &variables, INSTANT);
-        let (valid_from, valid_until) = (instant(&declared.valid_from), instant(&declared.valid_until));
+        let mut instant = |text: &Option<Text>, what: &str| {
+            let text = text.as_ref()?;
+            let expression = shapes.compile(reader, text, &variables, INSTANT)?;
+            let hint = "lists show from when until when somebody has something; read dates that may be seen";
+            shapes.refuse_secrets(reader, text, &expression, &variables, what, hint);
+            Some(expression)
+        };
+        let valid_from = instant(&declared.valid_from, "valid_from");
+        let valid_until = instant(&declared.valid_until, "valid_until");
         let mut dimensions = Vec::new();
         let mut places = Vec::new();
         let mut is_spoilt = declared.dimensions_are_wrong;

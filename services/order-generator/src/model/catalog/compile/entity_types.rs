@@ -176,7 +176,11 @@ pub(super) fn display_names(
 ) -> Vec<(usize, Expression)> {
     let compile = |(place, text): (usize, Text)| {
         let entity_type = shapes.entity_types.get(place)?;
-        Some((place, shapes.compile(reader, &text, &[(Variable::Owner, entity_type)], TEXT)?))
+        let variables = [(Variable::Owner, entity_type)];
+        let expression = shapes.compile(reader, &text, &variables, TEXT)?;
+        let (what, hint) = (format!("the display name of {}", entity_type.name), "everybody sees it: leave that out");
+        shapes.refuse_secrets(reader, &text, &expression, &variables, &what, hint);
+        Some((place, expression))
     };
     declared.into_iter().filter_map(compile).collect()
 }

@@ -92,9 +92,14 @@ impl<'a> Surroundings<'a> {
         let correlation_rules = self.correlation_rules(reader, &declared.correlation_rules, owner, target);
         let classification_rules = self.classification_rules(reader, &declared.classification_rules, target);
         let variables = self.shapes.of_owner(owner);
-        let arguments = declared.arguments.into_iter();
-        let arguments = arguments
-            .filter_map(|(name, value)| Some((name.text, self.shapes.argument(reader, &value, &variables, target)?)));
+        let mut argument = |(name, value): (Text, Text)| {
+            let expression = self.shapes.argument(reader, &value, &variables, target)?;
+            let what = format!("argument '{}'", name.text);
+            let hint = "orders show their arguments; give the package a sensitive property of the target instead";
+            self.shapes.refuse_secrets(reader, &value, &expression, &variables, &what, hint);
+            Some((name.text, expression))
+        };
+        let arguments = declared.arguments.into_iter().filter_map(&mut argument);
         let (order_arguments, arguments) = arguments.partition(|(_, argument)| argument.reads(Variable::Order));
         if let Some(named) = &declared.depends_on_owner_property {
             owner_property(reader, named, owner);

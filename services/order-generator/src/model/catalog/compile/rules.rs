@@ -71,7 +71,17 @@ impl<'a> Surroundings<'a> {
             }
             let wanted = if property.multi_valued { Wanted::Values(value_type) } else { Wanted::Value(value_type) };
             let variables = self.shapes.of_owner(owner);
-            let value = rule.value.as_ref().and_then(|value| self.shapes.compile(reader, value, &variables, wanted));
+            let value = rule.value.as_ref().and_then(|text| {
+                let value = self.shapes.compile(reader, text, &variables, wanted)?;
+                if !property.sensitive {
+                    let what = format!("the value of '{}'", named.text);
+                    let name = (&named.text, &target.name);
+                    let hint =
+                        format!("add sensitive: true to {} of {}: what is made of a secret is one", name.0, name.1);
+                    self.shapes.refuse_secrets(reader, text, &value, &variables, &what, &hint);
+                }
+                Some(value)
+            });
             let Some(offset) = rule.offset else { continue };
             if is_key && offset != Offset::default() {
                 let message = format!("the rule for '{}', the key of {}, has an offset", named.text, target.name);
@@ -178,6 +188,10 @@ impl<'a> Surroundings<'a> {
             let Some(linked) = property.navigates_to().and_then(|name| self.shapes.get(name)) else { continue };
             let found = rule.target.as_ref().map(|target| self.target(reader, target, linked));
             let (Some(Some(source)), Some(Some(found)), Some(offset)) = (source, found, rule.offset) else { continue };
+            // A link that nobody sees may be found by anything.
+            if !property.sensitive {
+                self.refuse_half_secrets(reader, named, (&source, owner), (&found, linked));
+            }
             let same = format!("{:?}", (&named.text, source.source(), found.source(), offset));
             if is_repeated(reader, "query rule", same, named, &mut seen) {
                 continue;
@@ -210,6 +224,7 @@ impl<'a> Surroundings<'a> {
             let source = rule.source.as_ref().map(|source| self.source(reader, source, owner));
             let found = rule.target.as_ref().map(|text| (text, self.target(reader, text, target)));
             let (Some(Some(source)), Some((text, Some(found)))) = (source, found) else { continue };
+            self.refuse_half_secrets(reader, text, (&source, owner), (&found, target));
             let same = format!("{:?}", (source.source(), found.source()));
             if is_repeated(reader, "correlation rule", same, text, &mut seen) {
                 continue;
@@ -240,6 +255,30 @@ impl<'a> Surroundings<'a> {
         }
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.confidence));
         rules
+    }
+
+    /// Reports a rule that finds what is sensitive by what everybody sees, or the other way round: whoever sees what it
+    /// found would see the secret beside it.
+    fn refuse_half_secrets(
+        &self,
+        reader: &mut Reader<'_>,
+        at: &Text,
+        (source, owner): (&Expression, &'a EntityType),
+        (found, of): (&Expression, &'a EntityType),
+    ) {
+        let of_source = self.shapes.secret(source, &self.shapes.of_owner(owner));
+        let of_found = self.shapes.secret(found, &[(Variable::Target, of)]);
+        let (secret, other) = match (of_source, of_found) {
+            (Some(secret), None) => (secret, "target"),
+            (None, Some(secret)) => (secret, "source"),
+            (Some(_), Some(_)) | (None, None) => return,
+        };
+        let message = format!("the rule compares '{secret}', which is sensitive, with a {other} that is not");
+        reader.wrong(
+            &at.place,
+            message,
+            "whoever sees what it finds would know the secret: compare secrets with secrets",
+        );
     }
 
     /// The text that is looked for.

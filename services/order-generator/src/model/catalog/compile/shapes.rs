@@ -1,9 +1,13 @@
 //! The shapes of entity types, for whatever refers to them: which expressions can be said of them.
+//!
+//! The rule that must hold: what is made of a sensitive property is sensitive. Where people see what an expression
+//! yields, it reads nothing that is sensitive ([`Shapes::refuse_secrets`]). Conditions may: they say yes or no, and the
+//! words about them leave the value out.
 
 use super::criteria::Given;
 use super::{Reader, Text, unknown};
-use crate::model::catalog::{EntityType, Name};
-use crate::model::expression::{Expression, Mistake, Variable, Wanted};
+use crate::model::catalog::{EntityType, Name, Property};
+use crate::model::expression::{Expression, Mistake, Reference, Variable, Wanted};
 use std::collections::HashMap;
 
 /// What an expression may speak of.
@@ -49,6 +53,44 @@ impl<'a> Shapes<'a> {
     pub(super) fn of_owner(&self, owner: &'a EntityType) -> Variables<'a> {
         let position = self.positions.get(&owner.name).map(|position| (Variable::Position, *position));
         [(Variable::Owner, owner)].into_iter().chain(position).collect()
+    }
+
+    /// The sensitive property that an expression reads, as explanations name it.
+    pub(super) fn secret(&self, expression: &Expression, variables: &[(Variable, &'a EntityType)]) -> Option<String> {
+        let in_variable = |reference: &Reference| {
+            let (_, of) = variables.iter().find(|(variable, _)| *variable == reference.variable)?;
+            let path = self.secret_path(of, reference)?;
+            Some(match reference.variable {
+                Variable::Owner => path,
+                Variable::Position | Variable::Target | Variable::Order => format!("{}.{path}", reference.variable.name()),
+            })
+        };
+        expression.references().iter().find_map(in_variable)
+    }
+
+    fn secret_path(&self, of: &EntityType, reference: &Reference) -> Option<String> {
+        let is_secret = |of: &EntityType, name: &str| of.property(name).is_some_and(|property| property.sensitive);
+        if is_secret(of, &reference.property) {
+            return Some(reference.property.clone());
+        }
+        let target = of.property(&reference.property).and_then(Property::navigates_to)?;
+        let field = reference.of_target.as_ref()?;
+        is_secret(self.get(target)?, field).then(|| format!("{}.{field}", reference.property))
+    }
+
+    /// Reports an expression that reads what is sensitive, where people see what it yields.
+    pub(super) fn refuse_secrets(
+        &self,
+        reader: &mut Reader<'_>,
+        text: &Text,
+        expression: &Expression,
+        variables: &[(Variable, &'a EntityType)],
+        what: &str,
+        hint: &str,
+    ) {
+        if let Some(secret) = self.secret(expression, variables) {
+            reader.wrong(&text.place, format!("{what} reads '{secret}', which is sensitive"), hint);
+        }
     }
 
     /// Compiles an expression over those variables, with positions in the file.

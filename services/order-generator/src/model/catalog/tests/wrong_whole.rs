@@ -90,6 +90,20 @@ const CASES: &[(&str, &str, &str)] = &[
         "source: owner.manager.manager_mail",
     ),
     ("a computed property that gives a secret away", "sensitive: true, computed: owner.pin", "computed: owner.pin"),
+    ("a scalar rule that gives a secret away", "value: owner.sort_name + position", "value: owner.pin_end + position"),
+    ("an argument that gives a secret away", "{ country: position.country }", "{ country: owner.manager.pin }"),
+    ("a display name that gives a secret away", "display_name: owner.full_name", "display_name: owner.pin"),
+    ("a date that gives a secret away", "valid_from: position.start", "valid_from: timestamp(owner.pin)"),
+    (
+        "a query rule that finds what everybody sees by a secret",
+        "{ property: unit, source: owner.manager_mail",
+        "{ property: unit, source: owner.pin",
+    ),
+    (
+        "a correlation rule that finds what everybody sees by a secret",
+        "{ source: owner.full_name, target: target.name",
+        "{ source: owner.pin, target: target.name",
+    ),
     (
         "a scalar rule for what is computed",
         "{ property: mail, value: owner.mail, comparison: ignore_case }",

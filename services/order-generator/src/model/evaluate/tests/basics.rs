@@ -33,7 +33,7 @@ entity_types:
       - { name: boss, type: string }
       - { name: cost_center, type: integer }
       - { name: recovery, type: string, sensitive: true }
-      - { name: pin_length, type: integer }
+      - { name: pin_length, type: integer, sensitive: true }
       - { name: groups, navigation: Group, multi_valued: true }
       - { name: home, navigation: Group }
   - name: Group

@@ -18,7 +18,7 @@ resource_types:
     scalar_rules:
       - { property: login, value: owner.id }
       - { property: title, value: owner.greeting }
-      - { property: note, value: owner.secret_end }
+      - { property: secret, value: owner.secret_end }
 ";
 
 #[test]
@@ -36,7 +36,7 @@ fn what_is_computed_of_a_secret_is_a_secret() {
     let fixture = Fixture::of(RULES).person(&[("number", "7"), ("pin", "977")]);
     let expected = fixture.at("2026-01-01");
     assert_eq!(role(&expected, "secret").unwrap().why[0].detail, "secret_end (confidential)");
-    assert_eq!(value(of(&expected, "Account").unwrap(), "note").why[0].detail, "secret_end (confidential)");
+    assert_eq!(value(of(&expected, "Account").unwrap(), "secret").why[0].detail, "secret_end (confidential)");
 }
 
 #[test]

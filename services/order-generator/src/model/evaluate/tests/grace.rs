@@ -213,6 +213,44 @@ fn people_end_grace_and_make_it_permanent() {
 }
 
 #[test]
+fn what_a_rule_denies_is_not_prolonged() {
+    let vault = "rules: [ { when: owner.kind == 'guard' } ] }\n  - { name: keys";
+    let denied = |by: &str| {
+        let rules = format!(
+            "rules: [ {{ when: owner.kind == 'watchman' }}, {{ when: {by}, denied: true }} ] }}\n  - {{ name: keys"
+        );
+        format!("{SYSTEMS}{POSITIONS}{}", BEFORE.replace(vault, &rules))
+    };
+    // By a new rule, which is asked though nothing else gives the role.
+    let mut fixture = changed();
+    fixture.catalog = compiled(&denied("owner.kind == 'guard'"));
+    assert!(role(&fixture.at("2026-02-01"), "vault").is_none());
+    // Denied by a rule that counts only now: she is in the grace already.
+    let mut fixture = changed();
+    fixture.catalog = compiled(&denied("owner.number == '7'"));
+    assert_eq!(role(&fixture.at("2026-02-01"), "vault").unwrap().workflow, WorkflowState::Prolonged);
+    fixture.remember("2026-02-01");
+    fixture.person.values.insert("number".into(), "7".into());
+    assert!(role(&fixture.at("2026-02-02"), "vault").is_none());
+}
+
+#[test]
+fn a_resource_type_that_a_rule_denies_is_not_prolonged() {
+    let rules = |types: &str| {
+        let policy = "policy: { grace_period: 10d }\n";
+        format!("{SYSTEMS}{POSITIONS}{policy}{}", BEFORE.replace("type_rules: [ { role: vault } ]", types))
+    };
+    let mut fixture = changed();
+    fixture.catalog = compiled(&rules("type_rules: [ { when: owner.kind == 'guard' } ]"));
+    fixture.remember("2026-01-01");
+    fixture.apply(&rules("type_rules: [ { when: owner.kind == 'watchman' } ]"));
+    assert_eq!(of(&fixture.at("2026-02-01"), "Vault").unwrap().workflow, WorkflowState::Prolonged);
+    let denier = "type_rules: [ { when: owner.kind == 'watchman' }, { when: owner.kind == 'guard', denied: true } ]";
+    fixture.catalog = compiled(&rules(denier));
+    assert!(of(&fixture.at("2026-02-01"), "Vault").is_none());
+}
+
+#[test]
 fn what_a_person_gave_and_took_is_not_prolonged() {
     let mut fixture =
         Fixture::with_positions(BEFORE).contracts(&[contract("1", "", "", &[])]).grants(&[grant("vault", "", "")]);

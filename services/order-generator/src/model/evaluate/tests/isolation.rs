@@ -145,3 +145,46 @@ resource_types:
     let fixture = Fixture::of(rules).person(&[("kind", "a")]);
     assert_eq!(failure(&fixture.at("2026-01-01"), "Account").unwrap(), "resource type Account / type rule 2");
 }
+
+#[test]
+fn a_failure_says_what_it_leaves_open() {
+    let rules = "
+resource_types:
+  - name: Account
+    owner: Person
+    target: Account
+    connection: app-sql
+    type_rules: [ {} ]
+    scalar_rules:
+      - { property: login, value: owner.id }
+      - { property: title, value: owner.mail }
+      - { property: note, value: string(int(owner.number)) }
+    navigation_rules: [ { property: groups, target: many, when: int(owner.number) > 1 } ]
+    query_rules: [ { property: home, source: string(int(owner.number)), target: target.name } ]
+";
+    let open = |rules: &str, number: &str| -> Option<Vec<String>> {
+        let expected = Fixture::of(rules).person(&[("number", number)]).at("2026-01-01");
+        let account = of(&expected, "Account").unwrap();
+        assert_eq!(account.failure.is_some(), number == "many");
+        account.open.as_ref().map(|open| open.iter().map(ToString::to_string).collect())
+    };
+    assert_eq!(open(rules, "7"), None);
+    assert_eq!(open(rules, "many").unwrap(), ["groups", "home", "note"]);
+    // Values aside, an argument, and what must be there first, leave nothing open of what exists.
+    let calm = "
+resource_types:
+  - name: Account
+    owner: Person
+    target: Account
+    connection: app-sql
+    type_rules: [ {} ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+    arguments: { size: string(int(owner.number)) }
+";
+    assert_eq!(open(calm, "many"), Some(vec![]));
+    // Without its type, or its key, nobody knows anything.
+    let by_type = rules.replace("type_rules: [ {} ]", "type_rules: [ { when: int(owner.number) > 1 } ]");
+    assert_eq!(open(&by_type, "many"), None);
+    let by_key = rules.replace("value: owner.id }", "value: owner.id + string(int(owner.number)) }");
+    assert_eq!(open(&by_key, "many"), None);
+}

@@ -100,6 +100,7 @@ entity_types:
       - { name: title, type: string }
       - { name: enabled, type: boolean }
       - { name: note, type: string }
+      - { name: secret, type: string, sensitive: true }
       - { name: tags, type: string, multi_valued: true }
       - { name: groups, navigation: Group, multi_valued: true }
       - { name: home, navigation: Group }

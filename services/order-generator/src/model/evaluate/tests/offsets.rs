@@ -162,3 +162,42 @@ fn without_an_end_there_is_no_after() {
     let expected = fixture.at("2026-04-01");
     assert_eq!((of(&expected, "Account").unwrap().period, expected.next_change), (Period::default(), None));
 }
+
+/// Staff by request, and not by rule.
+fn by_request() -> String {
+    RULES.replace("rules: [ {} ] }", "}").replace("position.title", "owner.kind")
+}
+
+#[test]
+fn what_was_requested_reaches_as_far_after_its_end_as_what_rules_give() {
+    let role = || Fixture::of(&by_request()).grants(&[grant("staff", "2026-03-01", "2026-09-01")]);
+    for (now, enabled) in [("2026-08-31", true), ("2026-09-01", false), ("2027-02-27", false)] {
+        let expected = role().at(now);
+        let account = of(&expected, "Account").unwrap();
+        assert_eq!(account.period, period("2026-01-30", "2027-02-28"), "{now}");
+        assert_eq!(value(account, "enabled").value, Some(Value::Boolean(enabled)), "{now}");
+    }
+    // Then nothing is left of it, and that is an instant at which something changes.
+    assert_eq!(role().at("2027-02-27").next_change, Some(at("2027-02-28")));
+    let over = role().at("2027-02-28");
+    assert!(over.resources.is_empty() && over.next_change.is_none());
+    // Without offsets that is at once.
+    let plain = by_request();
+    let plain: Vec<&str> = plain.lines().filter(|line| !line.contains("offset")).collect();
+    let plain = Fixture::of(&plain.join("\n")).grants(&[grant("staff", "2026-03-01", "2026-09-01")]);
+    assert!(of(&plain.at("2026-08-31"), "Account").is_some());
+    let over = plain.at("2026-09-01");
+    assert!(over.resources.is_empty() && over.roles.is_empty() && over.next_change.is_none());
+}
+
+#[test]
+fn an_offset_of_the_type_and_one_of_a_value_reach_one_after_the_other() {
+    let rules = by_request().replace(
+        "type_rules: [ { role: staff } ]",
+        "type_rules: [ { role: staff, offset: { reference: around, after: 10d } } ]",
+    );
+    let fixture = Fixture::of(&rules).grants(&[grant("staff", "2026-03-01", "2026-09-01")]);
+    assert_eq!(fixture.catalog.rules().reach(), std::time::Duration::from_secs(190 * 86_400));
+    assert_eq!(of(&fixture.at("2027-03-09"), "Account").unwrap().period.until, Some(at("2027-03-10")));
+    assert!(fixture.at("2027-03-10").resources.is_empty());
+}

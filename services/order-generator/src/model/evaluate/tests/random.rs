@@ -161,4 +161,26 @@ proptest! {
         prop_assert_eq!(&expected.resources, &later.resources);
         prop_assert_eq!(expected.next_change, later.next_change);
     }
+
+    /// Rules, facts and decisions all change at once: whatever grace makes of it, explaining says what is computed.
+    #[test]
+    fn what_is_explained_is_what_is_computed_whatever_changed(
+        (before, after) in (catalogs(), catalogs()),
+        (old, new) in (select(vec!["", "a", "b"]), select(vec!["", "a", "b"])),
+        (contracts, grants) in (positions(), grants()),
+        (then, now) in (0_u32..70, 0_u32..30),
+    ) {
+        let mut fixture = Fixture::of(&before).person(&[("kind", old), ("number", "1")]).contracts(&contracts);
+        fixture.remember(&day(then));
+        fixture.apply(&format!("{SYSTEMS}{after}"));
+        fixture.person.values.insert("kind".into(), new.into());
+        fixture.grants = grants;
+        // `at` compares; with the rules that gave it at hand, and when nobody has them any more.
+        fixture.at(&day(then + now));
+        fixture.former = None;
+        fixture.at(&day(then + now));
+        // Once it is prolonged, too.
+        fixture.remember(&day(then + now));
+        fixture.at(&day(then + now + 1));
+    }
 }
