@@ -100,6 +100,7 @@ impl Evaluation<'_> {
             slot: String::new(),
             correlated: None,
             candidates: vec![],
+            behind: None,
             refused: None,
         };
         // The key comes first: an order in state 7 belongs to the lane of its resource, if that is known.

@@ -43,6 +43,18 @@ impl Counted {
             Self::Failures => "failures",
         }
     }
+
+    /// As what an intent counts; none counts as nothing.
+    pub const fn of(intent: &Intent, standing: &Standing) -> Option<Self> {
+        Some(match intent.kind {
+            _ if intent.failed && standing.exists => Self::Failures,
+            _ if intent.failed || intent.expired => return None,
+            // Who goes live links what is there, as others create it: before that, nothing is anybody's.
+            OrderKind::Addition | OrderKind::Association => Self::Additions,
+            OrderKind::Update => Self::Updates,
+            OrderKind::Deletion => Self::Deletions,
+        })
+    }
 }
 
 /// One threshold of a resource type, and what was counted.
@@ -143,13 +155,12 @@ pub fn verdicts(catalog: &Catalog, standings: &[Standing], inventory: &Inventory
     for intent in new {
         let Some(standing) = standings.get(intent.place) else { continue };
         let Some(counts) = counts.get_mut(standing.kind) else { continue };
-        match intent.kind {
-            _ if intent.failed => counts.failures += usize::from(standing.exists),
-            _ if intent.expired => {}
-            // Who goes live links what is there, as others create it: before that, nothing is anybody's.
-            OrderKind::Addition | OrderKind::Association => counts.additions += 1,
-            OrderKind::Update => counts.updates += 1,
-            OrderKind::Deletion => counts.deletions += 1,
+        match Counted::of(intent, standing) {
+            None => {}
+            Some(Counted::Additions) => counts.additions += 1,
+            Some(Counted::Updates) => counts.updates += 1,
+            Some(Counted::Deletions) => counts.deletions += 1,
+            Some(Counted::Failures) => counts.failures += 1,
         }
     }
     catalog.resource_types().iter().zip(counts).flat_map(|(kind, counts)| of_type(kind, counts)).collect()
