@@ -251,6 +251,11 @@ impl Side {
     /// Whatever is kept of owners, as it is kept.
     async fn kept(&self) -> Vec<(String, String, String, String)> {
         let mut kept = Vec::new();
+        // Each ledger has ids of its own, which assignments name as bytes and as texts.
+        let ids: Vec<String> =
+            self.suite.ledger.read(|orders| orders.iter().map(|held| held.order.id.to_string()).collect());
+        let as_text = |id: &String| id.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let named: Vec<[String; 2]> = ids.iter().map(|id| [as_text(id), id.replace('-', "")]).collect();
         for sql in [
             match ConnectionTrait::get_database_backend(self.database.read()) {
                 DbBackend::Postgres => {
@@ -264,7 +269,15 @@ impl Side {
             let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), sql);
             for row in connection.query_all_raw(statement).await.unwrap() {
                 let column = |place| row.try_get_by_index::<String>(place).unwrap();
-                kept.push((column(0), column(1), column(2), column(3)));
+                let content = column(3);
+                let content = match column(2).is_empty() {
+                    true => content,
+                    false => {
+                        let lower = content.to_lowercase();
+                        named.iter().flatten().fold(lower, |content, id| content.replace(id.as_str(), "order"))
+                    }
+                };
+                kept.push((column(0), column(1), column(2), content));
             }
         }
         kept.sort();
