@@ -2,7 +2,7 @@
 
 DATA_DIR ?= .provost-demo
 
-.PHONY: help demo test test-deps lint fmt release-contract bench chaos sim clean-data
+.PHONY: help demo test test-deps lint fmt release-contract bench chaos sim props clean-data
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -46,6 +46,10 @@ PROFILE ?= dev
 
 sim: ## the suite in one process under a simulated network and clock (SEEDS=100000 PROFILE=release, or SEED=)
 	cargo run -q --profile $(PROFILE) -p provost-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+props: ## the order generator under random catalogs, data and courses of things (SEEDS=200, or SEED=)
+	$(if $(SEED),PROVOST_SEED=$(SEED),PROVOST_SEEDS=$(if $(filter file,$(origin SEEDS)),200,$(SEEDS))) \
+	    cargo test -q -p provost-order-generator --test properties whatever -- --nocapture
 
 clean-data: ## remove the data directory of the demo
 	@[ ! -e "$(DATA_DIR)" ] || [ -f "$(DATA_DIR)/DEMO" ] || \

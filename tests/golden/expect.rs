@@ -5,6 +5,7 @@
 
 use crate::assignments::{self, Owned, Roles};
 use crate::diff::diff;
+use crate::explained::Explains;
 use crate::facts::Systems;
 use crate::orders::{self, Orders};
 use crate::reconcile::Waiting;
@@ -23,6 +24,7 @@ pub(crate) struct Expectation {
     pub(crate) plan: Option<Orders>,
     pub(crate) held: Option<Orders>,
     pub(crate) waiting: Option<Waiting>,
+    pub(crate) explained: Vec<Explains>,
     systems: Vec<Held>,
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct Found {
     pub(crate) held: Vec<OrderRecord>,
     /// What waits for a decision.
     pub(crate) waiting: Vec<ReconciliationItem>,
+    /// What explanations tell, in the order of the expectation.
+    pub(crate) explained: Vec<Vec<String>>,
     /// How many of the orders stood in an expectation before.
     pub(crate) seen: usize,
 }
@@ -54,8 +58,18 @@ pub(crate) struct Found {
 impl Expectation {
     /// Reads an expectation.
     pub(crate) fn read(node: &Node) -> Reading<Self> {
-        let known =
-            ["assignments", "roles", "orders", "new orders", "orders among", "plan", "held", "to decide", "systems"];
+        let known = [
+            "assignments",
+            "roles",
+            "orders",
+            "new orders",
+            "orders among",
+            "plan",
+            "held",
+            "to decide",
+            "explained",
+            "systems",
+        ];
         let fields = node.fields("'expect'", &known)?;
         let mut expectation = Self::default();
         if let Some(node) = fields.get("assignments") {
@@ -78,6 +92,9 @@ impl Expectation {
         }
         if let Some(node) = fields.get("to decide") {
             expectation.waiting = Some(Waiting::read(node)?);
+        }
+        if let Some(node) = fields.get("explained") {
+            expectation.explained = Explains::read(node)?;
         }
         if let Some(node) = fields.get("systems") {
             expectation.systems = systems(node)?;
@@ -119,6 +136,10 @@ impl Expectation {
         if let Some(waiting) = &self.waiting {
             let (expected, found) = waiting.compare(&found.waiting);
             note("what waits for a decision".to_owned(), &expected, &found);
+        }
+        for (wanted, told) in self.explained.iter().zip(&found.explained) {
+            let (expected, found) = wanted.compare(told);
+            note(format!("what explains {} of {}", wanted.name, wanted.owner), &expected, &found);
         }
         for held in &self.systems {
             let (expected, found) = held.compare(systems);

@@ -9,8 +9,10 @@
 mod agent;
 mod assignments;
 mod catalog;
+mod covers;
 mod diff;
 mod expect;
+mod explained;
 mod facts;
 mod orders;
 mod plan;
@@ -22,6 +24,7 @@ mod suite;
 mod words;
 mod yaml;
 
+use covers::Claim;
 use futures::{StreamExt, stream};
 use scenario::Scenario;
 use std::path::{Path, PathBuf};
@@ -81,7 +84,27 @@ async fn every_scenario_goes_as_it_is_told() {
 #[test]
 fn every_row_of_the_checklist_is_shown_by_a_scenario() {
     let all = scenarios();
-    let covered: Vec<u32> = all.iter().flatten().flat_map(|scenario| scenario.covers.iter().copied()).collect();
-    let missing: Vec<String> = ROWS.iter().filter(|row| !covered.contains(row)).map(ToString::to_string).collect();
+    let covered: Vec<&Claim> = all.iter().flatten().flat_map(|scenario| &scenario.covers).collect();
+    let is_covered = |row: &u32| covered.contains(&&Claim::Row(*row));
+    let missing: Vec<String> = ROWS.iter().filter(|row| !is_covered(row)).map(ToString::to_string).collect();
     assert!(missing.is_empty(), "no scenario covers the rows {}", missing.join(", "));
+}
+
+#[test]
+fn every_scenario_shows_what_it_says_that_it_covers() {
+    let all = scenarios();
+    let shows = |scenario: &Scenario| {
+        let mistakes = scenario.covers.iter().filter_map(|claim| scenario.content.shows(claim).err());
+        mistakes.map(|mistake| format!("{}: {mistake}", scenario.file)).collect::<Vec<_>>()
+    };
+    let mistakes: Vec<String> = all.iter().flatten().flat_map(shows).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+}
+
+#[test]
+fn every_kind_of_order_block_cause_and_state_is_expected_by_a_scenario() {
+    let all = scenarios();
+    let is_expected = |word: &String| all.iter().flatten().any(|one| one.content.expects(word) == Some(true));
+    let missing: Vec<String> = covers::all_words().into_iter().filter(|word| !is_expected(word)).collect();
+    assert!(missing.is_empty(), "no scenario expects {}", missing.join(", "));
 }

@@ -5,6 +5,9 @@ use crate::yaml::{Data, Node, Reading, mistake};
 use provost_contract::types::v1 as pb;
 use std::collections::HashMap;
 
+/// The argument that names the decision of which an order comes.
+const DECISION: &str = "reconciliation";
+
 /// Which orders an expectation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -251,9 +254,14 @@ impl<'a> Shown<'a> {
                 lines.chain(failure).collect::<Vec<_>>().join("; ")
             }
             Aspect::WaitsFor => listed(self.waits_for.clone()),
-            Aspect::Arguments => {
-                listed(order.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect())
-            }
+            Aspect::Arguments => listed(
+                order
+                    .arguments
+                    .iter()
+                    .filter(|(name, _)| *name != DECISION)
+                    .map(|(name, value)| format!("{name} = {value}"))
+                    .collect(),
+            ),
             Aspect::Note => {
                 let failure = record.failure.as_ref().map(|failure| failure.message.as_str()).unwrap_or_default();
                 format!("{} {failure}", record.state_reason)

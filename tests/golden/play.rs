@@ -500,6 +500,9 @@ impl Player {
         if expectation.waiting.is_some() {
             found.waiting = reconcile::items(&self.suite).await?;
         }
+        for wanted in &expectation.explained {
+            found.explained.push(wanted.told(&self.suite).await?);
+        }
         Ok(found)
     }
 }

@@ -84,7 +84,7 @@ pub(crate) async fn items(suite: &Suite) -> Result<Vec<pb::ReconciliationItem>> 
 
 /// The name of an item.
 fn name(item: &pb::ReconciliationItem) -> String {
-    use pb::ReconciliationKind::{Orphan, Property, Resource, Role, Unauthorized, Unspecified};
+    use pb::ReconciliationKind::{Baseline, Orphan, Property, Resource, Role, Unauthorized, Unspecified};
     let owner = item.owner.as_ref().map(|owner| owner.key.as_str()).unwrap_or_default();
     let pb::ReconciliationItem { resource_type, target_key, property, .. } = item;
     match item.kind() {
@@ -96,7 +96,7 @@ fn name(item: &pb::ReconciliationItem) -> String {
         Unauthorized => format!("unauthorized {resource_type} for {owner}"),
         Orphan => format!("orphan {resource_type} {target_key}"),
         Role => format!("role {property} for {owner}"),
-        Unspecified => "unknown".to_owned(),
+        Baseline | Unspecified => "unknown".to_owned(),
     }
 }
 

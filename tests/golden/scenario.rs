@@ -1,6 +1,7 @@
 //! A scenario, as it is read: a story, a catalog, and steps one after the other.
 
 use crate::catalog;
+use crate::covers::{Claim, Content};
 use crate::expect::Expectation;
 use crate::facts::{self, Said};
 use crate::plan::{Asked, Part};
@@ -19,7 +20,9 @@ pub(crate) struct Scenario {
     /// What it shows, in a line.
     pub(crate) title: String,
     /// Rows of the feature checklist that it shows.
-    pub(crate) covers: Vec<u32>,
+    pub(crate) covers: Vec<Claim>,
+    /// What stands in it.
+    pub(crate) content: Content,
     /// The catalog that it begins with.
     pub(crate) catalog: Node,
     /// The services see by themselves that a date fell due; else only steps compute.
@@ -152,14 +155,15 @@ pub(crate) fn scenario(folder: &Path, file: &str, text: &str) -> Reading<Scenari
     let covers = match fields.get("covers") {
         None => vec![],
         Some(node) => {
-            let row = |node: &Node| -> Reading<u32> {
-                let line = node.line;
-                u32::try_from(node.number("a row")?).or_else(|_| mistake(line, "a row is a number above 0"))
+            let claim = |node: &Node| -> Reading<Claim> {
+                let text = node.text("a row, or a word")?;
+                Ok(text.parse().map_or(Claim::Word(text), Claim::Row))
             };
-            node.list("'covers'")?.iter().map(row).collect::<Reading<_>>()?
+            node.list("'covers'")?.iter().map(claim).collect::<Reading<_>>()?
         }
     };
     let mut catalog = whole(folder, fields.required("catalog")?)?;
+    let content = Content::of(&root, &catalog);
     if let Some(changes) = fields.get("with") {
         catalog = catalog::changed(&catalog, changes)?;
     }
@@ -173,7 +177,7 @@ pub(crate) fn scenario(folder: &Path, file: &str, text: &str) -> Reading<Scenari
     if !steps.iter().any(|step| matches!(step.act, Act::Expect(_))) {
         return mistake(root.line, "the scenario expects nothing");
     }
-    Ok(Scenario { file: file.to_owned(), title, covers, catalog, watches_dates, steps })
+    Ok(Scenario { file: file.to_owned(), title, covers, content, catalog, watches_dates, steps })
 }
 
 fn whole(folder: &Path, node: &Node) -> Reading<Node> {

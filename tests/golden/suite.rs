@@ -7,6 +7,7 @@ use provost_contract::fulfillment::v1::manual_provisioning_service_client::Manua
 use provost_contract::fulfillment::v1::order_service_client::OrderServiceClient;
 use provost_contract::generator::v1::assignment_service_client::AssignmentServiceClient;
 use provost_contract::generator::v1::catalog_service_client::CatalogServiceClient;
+use provost_contract::generator::v1::explain_service_client::ExplainServiceClient;
 use provost_contract::generator::v1::job_service_client::JobServiceClient;
 use provost_contract::generator::v1::order_generator_service_client::OrderGeneratorServiceClient;
 use provost_contract::generator::v1::reconciliation_service_client::ReconciliationServiceClient;
@@ -90,6 +91,7 @@ impl Suite {
     clients! {
         assignments: AssignmentServiceClient,
         catalogs: CatalogServiceClient,
+        explanations: ExplainServiceClient,
         jobs: JobServiceClient,
         generator: OrderGeneratorServiceClient,
         synchronization: SynchronizationServiceClient,

@@ -155,11 +155,6 @@ impl Node {
         }
     }
 
-    /// A whole number.
-    pub(crate) fn number(&self, what: &str) -> Reading<i64> {
-        self.text(what)?.parse().or_else(|_| self.not(what, "a whole number"))
-    }
-
     /// True or false.
     pub(crate) fn boolean(&self, what: &str) -> Reading<bool> {
         match self.text(what)?.as_str() {

@@ -3,6 +3,7 @@
 //! The rule that must hold: whoever asks gets the newest one that was applied, also when another
 //! replica applied it. The database knows which that is; the compiled form is kept beside its revision.
 
+use crate::model::catalog::touched::{Touched, touched};
 use crate::model::catalog::{Catalog, EntityType, Problem, Property};
 use crate::store::{catalogs, from_json};
 use crate::verbs::schema::{EntityShape, Exported, PropertyShape};
@@ -121,6 +122,31 @@ impl Catalogs {
         let compiled = tokio::task::spawn_blocking(move || compile(&files)).await.map_err(Fault::internal)?;
         Ok(compiled.ok().map(Arc::new))
     }
+
+    /// Whom it concerns that a catalog took the place of that of an earlier revision. None is everybody: also where
+    /// one of them was never applied, or no longer compiles.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) async fn touched(&self, earlier: i64, loaded: &Loaded) -> Result<Option<Touched>, Fault> {
+        if earlier == loaded.revision {
+            return Ok(Some(Touched::default()));
+        }
+        let files = async |revision: i64| -> Result<Option<Vec<File>>, Fault> {
+            let row = catalogs::of_revision(self.database.read(), revision).await?;
+            row.map(|row| from_json(&row.files)).transpose()
+        };
+        let (Some(before), Some(after)) = (files(earlier).await?, files(loaded.revision).await?) else {
+            return Ok(None);
+        };
+        let Some(catalog) = self.of_revision(earlier).await? else { return Ok(None) };
+        Ok(touched((&texts(&before), &catalog), (&texts(&after), &loaded.catalog)))
+    }
+}
+
+/// Names and texts.
+pub(crate) fn texts(files: &[File]) -> Vec<(&str, &str)> {
+    files.iter().map(|file| (file.name.as_str(), file.content.as_str())).collect()
 }
 
 /// A catalog as it was applied, whether it still compiles or not.

@@ -8,12 +8,13 @@ mod support;
 
 use provost_contract::generator::v1::*;
 use provost_contract::to_wire;
-use provost_domain::{Event, OrderId, OrderKind, ProvisioningState, Timestamp, Value};
-use provost_service_kit::{Clock, Database};
+use provost_domain::{Event, OrderKind, Timestamp, Value};
+use provost_service_kit::Clock;
 use provost_testkit::{Engine, engines, eventually};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::time::Duration;
 use support::organisation::{NO_LIMITS, catalog_with, hire, leave, people};
+use support::random::Dice;
+use support::side::Side;
 use support::{Agent, Suite, World};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -179,178 +180,51 @@ fn with_contexts(title: &str, role: &str, has_positions: bool) -> String {
     contexts.into_iter().fold(catalog, |catalog, (name, text)| catalog.replace(name, text))
 }
 
-/// Numbers that a seed decides.
-struct Dice(u64);
+/// What of the catalog is said now so, now so: which concerns some, or nobody.
+const SAID: [[&str; 2]; 5] = [
+    ["dimensions: { site: [rome, oslo] }", "dimensions: { site: [bonn] }"],
+    ["site: rome }", "site: oslo }"],
+    ["display_name: Works abroad", "display_name: Is not here"],
+    ["{ property: title, value: owner.title }", "{ property: title, value: \"owner.title + '!'\" }"],
+    ["department == 'Finance' } ]\n  - name: led", "department == 'Sales' } ]\n  - name: led"],
+];
 
-impl Dice {
-    fn below(&mut self, count: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % count.max(1) as u64) as usize
-    }
-
-    fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
-        let place = self.below(all.len());
-        all.get(place)
+/// The catalog with one of [`SAID`] said otherwise.
+fn otherwise(dice: &mut Dice, catalog: &str) -> String {
+    let Some([one, other]) = dice.one_of(&SAID) else { return catalog.to_owned() };
+    match catalog.contains(one) {
+        true => catalog.replace(one, other),
+        false => catalog.replace(other, one),
     }
 }
 
-/// One order generator, and what it reads and writes.
-struct Side {
-    suite: Suite,
-    world: World,
-    database: Database,
-    _agent: Agent,
+/// One of the two who live through the same.
+async fn start(engine: &Engine) -> Side {
+    let world = people(6);
+    for (group, site) in [("led", "s1"), ("abroad", "s2")] {
+        world.put("Group", group, &[("name", group.into())]);
+        let city = if site == "s1" { "rome" } else { "bonn" };
+        world.put("Site", site, &[("id", site.into()), ("city", city.into())]);
+    }
+    for number in 1..=6 {
+        place(&world, &format!("C{number}"), &format!("E{number}"), "s1", None);
+        world.set("Person", &format!("E{number}"), "team", "blue");
+    }
+    for (team, label) in [("t1", "blue"), ("t2", "red"), ("t3", "Finance")] {
+        world.put("Team", team, &[("id", team.into()), ("label", label.into())]);
+    }
+    Side::start(engine, world).await
 }
 
-impl Side {
-    async fn start(engine: &Engine) -> Self {
-        let suite = Suite::start(&engine.url).await;
-        let world = people(6);
-        for (group, site) in [("led", "s1"), ("abroad", "s2")] {
-            world.put("Group", group, &[("name", group.into())]);
-            world.put(
-                "Site",
-                site,
-                &[("id", site.into()), ("city", if site == "s1" { "rome" } else { "bonn" }.into())],
-            );
-        }
-        for number in 1..=6 {
-            place(&world, &format!("C{number}"), &format!("E{number}"), "s1", None);
-            world.set("Person", &format!("E{number}"), "team", "blue");
-        }
-        for (team, label) in [("t1", "blue"), ("t2", "red"), ("t3", "Finance")] {
-            world.put("Team", team, &[("id", team.into()), ("label", label.into())]);
-        }
-        let agent = Agent::start(&suite, &world);
-        let database = Database::connect(&engine.url.as_str().into(), None).await.unwrap();
-        Self { suite, world, database, _agent: agent }
+async fn generate(side: &Side, incremental: bool, way: Way) -> GenerateOrdersResponse {
+    let (force_review, waive_review) = (way == Way::ForceReview, way == Way::WaiveReview);
+    if way == Way::Refused {
+        side.suite.ledger.refuse(&["SafeAccess"]);
     }
-
-    /// Has the agent read these connectors, as a job would, and computes nothing.
-    async fn read(&self, connectors: &[&str]) {
-        for connector in connectors {
-            let (id, now) = (provost_service_kit::new_id().to_string(), self.suite.clock.now().millis());
-            let task = format!(
-                "INSERT INTO synchronizations (id, connector, connection, state, agent_id, created_at, rows_read, breaks, \
-                 was_read, counts, message) VALUES ('{id}', '{connector}', '{connector}-{}', 'waiting', '', {now}, 0, 0, \
-                 FALSE, '[]', '')",
-                if *connector == "hr" { "csv" } else { "sql" }
-            );
-            self.database.write().execute_unprepared(&task).await.unwrap();
-            eventually("the connector is read", Duration::from_secs(20), async || {
-                let all = self.suite.synchronizations().await;
-                let found = all.into_iter().find(|one| one.synchronization_id == id);
-                found.filter(|one| one.ended_at.is_some()).ok_or("not yet")
-            })
-            .await;
-        }
-    }
-
-    /// Whatever is kept of owners, as it is kept.
-    async fn kept(&self) -> Vec<(String, String, String, String)> {
-        let mut kept = Vec::new();
-        // Each ledger has ids of its own, which assignments name as bytes and as texts.
-        let ids: Vec<String> =
-            self.suite.ledger.read(|orders| orders.iter().map(|held| held.order.id.to_string()).collect());
-        let as_text = |id: &String| id.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let named: Vec<[String; 2]> = ids.iter().map(|id| [as_text(id), id.replace('-', "")]).collect();
-        for sql in [
-            match ConnectionTrait::get_database_backend(self.database.read()) {
-                DbBackend::Postgres => {
-                    "SELECT owner_type, owner_key, resource_type, encode(content, 'hex') FROM assignments"
-                }
-                _ => "SELECT owner_type, owner_key, resource_type, hex(content) FROM assignments",
-            },
-            "SELECT entity_type, key, '', body FROM owners",
-        ] {
-            let connection = self.database.read();
-            let statement = Statement::from_string(ConnectionTrait::get_database_backend(connection), sql);
-            for row in connection.query_all_raw(statement).await.unwrap() {
-                let column = |place| row.try_get_by_index::<String>(place).unwrap();
-                let content = column(3);
-                let content = match column(2).is_empty() {
-                    true => content,
-                    false => {
-                        let lower = content.to_lowercase();
-                        named.iter().flatten().fold(lower, |content, id| content.replace(id.as_str(), "order"))
-                    }
-                };
-                kept.push((column(0), column(1), column(2), content));
-            }
-        }
-        kept.sort();
-        kept
-    }
-
-    /// Every order: what it is of, and where it stands.
-    fn orders(&self) -> Vec<String> {
-        let mut orders = self.suite.ledger.read(|orders| {
-            let one = |held: &support::ledger::Held| {
-                let order = &held.order;
-                let changes: Vec<_> = order
-                    .changes
-                    .iter()
-                    .map(|change| (change.property.clone(), change.operation, change.proposed.clone()))
-                    .collect();
-                let (owner, key, state) = (&order.owner.key, &order.target_key, held.state.number());
-                format!("{} {owner} {key:?} {} {changes:?} {state}", order.resource_type, order.kind)
-            };
-            orders.iter().map(one).collect::<Vec<_>>()
-        });
-        orders.sort();
-        orders
-    }
-
-    /// The orders that an agent may take, in an order that does not depend on when they came.
-    fn pending(&self) -> Vec<OrderId> {
-        self.in_state(ProvisioningState::Pending)
-    }
-
-    fn in_state(&self, state: ProvisioningState) -> Vec<OrderId> {
-        self.suite.ledger.read(|orders| {
-            let mut found: Vec<_> = orders
-                .iter()
-                .filter(|held| held.state.number() == state)
-                .map(|held| {
-                    (held.order.resource_type.clone(), held.order.target_key.clone(), held.sequence, held.order.id)
-                })
-                .collect();
-            found.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
-            found.into_iter().map(|(_, _, _, id)| id).collect()
-        })
-    }
-
-    fn execute(&self, id: OrderId) {
-        self.suite.ledger.execute(id);
-        let order = self
-            .suite
-            .ledger
-            .read(|orders| orders.iter().find(|held| held.order.id == id).map(|held| held.order.clone()).unwrap());
-        self.world.write(&order);
-    }
-
-    async fn generate(&self, incremental: bool, way: Way) -> GenerateOrdersResponse {
-        let (force_review, waive_review) = (way == Way::ForceReview, way == Way::WaiveReview);
-        let request = GenerateOrdersRequest { incremental, force_review, waive_review, ..Default::default() };
-        if way == Way::Refused {
-            self.suite.ledger.refuse(&["SafeAccess"]);
-        }
-        let generated = self.suite.generator().generate_orders(request).await.unwrap().into_inner();
-        self.suite.ledger.refuse(&[]);
-        generated
-    }
-
-    /// The orders that wait for a review, in an order that does not depend on when they came.
-    fn reviewed(&self) -> Vec<OrderId> {
-        self.in_state(ProvisioningState::AwaitingApproval)
-    }
-
-    async fn compute(&self, incremental: bool) -> ComputeRoleModelResponse {
-        let request = ComputeRoleModelRequest { incremental, ..Default::default() };
-        self.suite.generator().compute_role_model(request).await.unwrap().into_inner()
-    }
+    let request = GenerateOrdersRequest { incremental, force_review, waive_review, ..Default::default() };
+    let generated = side.generate(request).await;
+    side.suite.ledger.refuse(&[]);
+    generated
 }
 
 /// Gives somebody a position, until some day.
@@ -561,12 +435,13 @@ fn happens(step: usize, dice: &mut Dice, sides: [&Side; 2]) -> (String, Vec<&'st
 }
 
 async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps: usize) -> Spared {
-    let sides = [Side::start(engines[0]).await, Side::start(engines[1]).await];
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let sides = [start(engines[0]).await, start(engines[1]).await];
+    let mut dice = Dice::new(seed);
     let mut told: Vec<String> = Vec::new();
+    let mut applied = catalog("owner.title", "finance");
     for side in &sides {
-        side.suite.apply(&catalog("owner.title", "finance")).await;
-        side.read(&["hr", "app", "vault"]).await;
+        side.suite.apply(&applied).await;
+        side.read(&["hr", "app", "vault"], None).await;
     }
     let mut spared = Spared::default();
     for step in 0..steps {
@@ -574,16 +449,25 @@ async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps
             ("the first computation".to_owned(), vec![])
         } else if step % 17 == 16 {
             let (title, role) = if step % 2 == 0 { ("owner.title", "finance") } else { ("\"'Staff'\"", "led") };
+            applied = with_contexts(title, role, step % 3 == 0);
             for side in &sides {
-                side.suite.apply(&with_contexts(title, role, step % 3 == 0)).await;
+                side.suite.apply(&applied).await;
             }
             ("another catalog".to_owned(), vec![])
+        } else if step % 4 == 2 {
+            let before = std::mem::take(&mut applied);
+            applied = otherwise(&mut dice, &before);
+            for side in &sides {
+                side.suite.apply(&applied).await;
+            }
+            let line = applied.lines().zip(before.lines()).find(|(now, before)| now != before);
+            (format!("the catalog says {}", line.map_or("", |(now, _)| now.trim())), vec![])
         } else {
             happens(step, &mut dice, [&sides[0], &sides[1]])
         };
         told.push(what);
         for side in &sides {
-            side.read(&read).await;
+            side.read(&read, None).await;
         }
         let all = sides[0].compute(false).await;
         let changed = sides[1].compute(true).await;
@@ -620,15 +504,15 @@ async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps
                 let before = side.suite.ledger.table().len();
                 let plan = side.suite.plan().await;
                 side.suite.apply_plan(&plan).await.unwrap();
-                other.generate(planning == 0, Way::Plainly).await;
+                generate(other, planning == 0, Way::Plainly).await;
                 let mut planned = plan.lines();
                 planned.retain(|line| !line.starts_with('x'));
                 assert_eq!(side.suite.ledger.table().len() - before, planned.len(), "{planned:?} {}", context());
             }
             _ => {
                 for _ in 0..=usize::from(way == Way::Twice) {
-                    let whole = sides[0].generate(false, way).await;
-                    let part = sides[1].generate(true, way).await;
+                    let whole = generate(&sides[0], false, way).await;
+                    let part = generate(&sides[1], true, way).await;
                     assert_eq!(whole.by_kind, part.by_kind, "{}", context());
                     let did = |of: &GenerateOrdersResponse| (of.submitted, of.superseded, of.cancelled, of.rejected);
                     assert_eq!(did(&whole), did(&part), "{}", context());
@@ -637,7 +521,7 @@ async fn live_through(engine_name: &str, engines: [&Engine; 2], seed: u64, steps
                 }
             }
         }
-        assert_eq!(sides[0].orders(), sides[1].orders(), "{}", context());
+        assert_eq!(sides[0].orders().await, sides[1].orders().await, "{}", context());
     }
     spared
 }
@@ -666,6 +550,48 @@ async fn what_changed_gives_what_everybody_gives_on_postgres() {
     live_through("PostgreSQL", [&first[1], &second[1]], 99, 25).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn another_catalog_concerns_those_whom_its_differences_are_for() {
+    for engine in engines().await {
+        let side = start(&engine).await;
+        let mut applied = catalog("owner.title", "finance");
+        side.suite.apply(&applied).await;
+        // Two of six work in Bonn, and one of them in Rome too.
+        side.world.put("Site", "s2", &[("id", "s2".into()), ("city", "bonn".into())]);
+        for (position, person) in [("C5", "E5"), ("C6", "E6"), ("C7", "E6")] {
+            place(&side.world, position, person, if position == "C7" { "s1" } else { "s2" }, None);
+        }
+        side.read(&["hr", "app", "vault"], None).await;
+        side.compute(false).await;
+        side.compute(true).await;
+        assert_eq!(side.compute(true).await.owners, 0, "{}", engine.name);
+        for ([one, other], concerned) in [
+            (SAID[2], 0),
+            // Whoever works in Rome, and from then on whoever works in Bonn.
+            (SAID[0], 6),
+            (["site: [bonn]", "site: [bonn, bern]"], 2),
+            (["site: rome }", "site: bern }"], 5),
+            (SAID[3], 6),
+        ] {
+            assert!(applied.contains(one), "{one}");
+            applied = applied.replace(one, other);
+            side.suite.apply(&applied).await;
+            let computed = side.compute(true).await;
+            assert_eq!(computed.owners, concerned, "{}: {other}", engine.name);
+            let part = side.kept().await;
+            side.compute(false).await;
+            assert_eq!(side.kept().await, part, "{}: {other}", engine.name);
+            side.compute(true).await;
+        }
+        // For one alone it is too early as long as others are concerned.
+        side.suite.apply(&applied.replace("site: [bonn, bern]", "site: [rome]")).await;
+        let refused = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap_err();
+        assert!(refused.message().contains("for what changed, first"), "{}", refused.message());
+        side.suite.apply(&applied.replace("Finance, staff", "Finance")).await;
+        side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap();
+    }
+}
+
 fn owners(keys: &[&str]) -> ComputeRoleModelRequest {
     ComputeRoleModelRequest { owner_keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Default::default() }
 }
@@ -673,14 +599,18 @@ fn owners(keys: &[&str]) -> ComputeRoleModelRequest {
 #[tokio::test(flavor = "multi_thread")]
 async fn some_owners_are_computed_and_the_others_wait() {
     for engine in engines().await {
-        let side = Side::start(&engine).await;
+        let side = start(&engine).await;
         let refused = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap_err();
         assert!(refused.message().contains("there is no catalog"), "{}", refused.message());
         side.suite.apply(&catalog("owner.title", "finance")).await;
-        side.read(&["hr", "app", "vault"]).await;
+        side.read(&["hr", "app", "vault"], None).await;
         let refused = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition, "{}", refused.message());
-        assert!(refused.message().contains("compute it for everybody first"), "{}", refused.message());
+        assert!(
+            refused.message().contains("compute it for everybody, or for what changed, first"),
+            "{}",
+            refused.message()
+        );
         // Never computed, so everybody is concerned.
         assert_eq!(side.compute(true).await.owners, 6, "{}", engine.name);
         side.compute(true).await;
@@ -689,7 +619,7 @@ async fn some_owners_are_computed_and_the_others_wait() {
         for key in ["E1", "E2"] {
             side.world.set("Person", key, "title", "Boss");
         }
-        side.read(&["hr"]).await;
+        side.read(&["hr"], None).await;
         let computed = side.suite.generator().compute_role_model(owners(&["E1"])).await.unwrap().into_inner();
         assert_eq!(computed.owners, 1, "{}", engine.name);
         let title = async |key: &str| {

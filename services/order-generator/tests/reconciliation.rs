@@ -8,6 +8,7 @@ mod support;
 use provost_contract::generator::v1::*;
 use provost_contract::types::v1::value::Kind as ValueKind;
 use provost_domain::{OrderKind, Value};
+use provost_service_kit::Clock as _;
 use provost_service_kit::caller::request_as;
 use provost_testkit::engines;
 use support::organisation::{catalog, people};
@@ -323,7 +324,8 @@ async fn going_live_takes_what_differs_for_pre_existing() {
         suite.compute().await;
         assert!(all(&suite).await.is_empty(), "it would be written");
         let request = SetBaselineRequest { comment: "going live".into(), ..Default::default() };
-        let taken = suite.reconciliation().set_baseline(request).await.unwrap().into_inner();
+        let said_at = suite.clock.now();
+        let taken = suite.reconciliation().set_baseline(request_as("grace", request)).await.unwrap().into_inner();
         assert_eq!((taken.resources, taken.values), (1, 2), "{}: a title and a group", engine.name);
         let found = all(&suite).await;
         assert_eq!(found.len(), 2, "{found:#?}");
@@ -334,6 +336,45 @@ async fn going_live_takes_what_differs_for_pre_existing() {
         assert!(world.get("Account", "p2").is_some(), "what was not there is created");
         let again = suite.reconciliation().set_baseline(SetBaselineRequest::default()).await.unwrap().into_inner();
         assert_eq!(again.values, 0);
+        // Both are kept, newest first, beside what people decide on items.
+        decided(&suite, on(&found[0], ReconciliationVerdict::Keep)).await;
+        let list = async |request: ListDecisionsRequest| {
+            suite.reconciliation().list_decisions(request).await.unwrap().into_inner().decisions
+        };
+        let told = list(ListDecisionsRequest { only_standing: true, ..Default::default() }).await;
+        let kinds: Vec<_> = told.iter().map(|one| (one.kind(), one.verdict())).collect();
+        let baseline = (ReconciliationKind::Baseline, ReconciliationVerdict::Baseline);
+        assert_eq!(
+            kinds,
+            [(ReconciliationKind::Property, ReconciliationVerdict::Keep), baseline, baseline],
+            "{}",
+            engine.name
+        );
+        let first = &told[2];
+        assert_eq!(first.decision_id, taken.decision_id);
+        assert_eq!((first.actor.as_str(), first.comment.as_str(), first.standing), ("grace", "going live", true));
+        assert_eq!((first.resource_type.as_str(), first.resources, first.values), ("", 1, 2));
+        let at = first.at.unwrap();
+        let at = at.seconds * 1_000 + i64::from(at.nanos / 1_000_000);
+        assert!((said_at.millis()..suite.clock.now().millis()).contains(&at), "{at}");
+        assert!(first.owner.is_none() && first.item_id.is_empty(), "{first:?}");
+        for request in [
+            ListDecisionsRequest { kind: ReconciliationKind::Baseline.into(), ..Default::default() },
+            ListDecisionsRequest { verdict: ReconciliationVerdict::Baseline.into(), ..Default::default() },
+            ListDecisionsRequest { kind: ReconciliationKind::Baseline.into(), page_size: 2, ..Default::default() },
+        ] {
+            let found = list(request.clone()).await;
+            assert_eq!(found.iter().map(|one| one.values).collect::<Vec<_>>(), [0, 2], "{request:?}");
+        }
+        let of_grace = ListDecisionsRequest { actor: "grace".into(), kind: 6, ..Default::default() };
+        assert_eq!(list(of_grace).await.len(), 1);
+        // Nobody can say it of an item.
+        let item = on(&found[1], ReconciliationVerdict::Baseline);
+        let refused = suite.reconciliation().decide_reconciliation_items(item).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        // Nor is it computed with.
+        suite.compute().await;
+        assert_eq!(all(&suite).await.len(), 1, "{}", engine.name);
         let wrong = SetBaselineRequest { resource_type: "AppAcount".into(), ..Default::default() };
         let unknown = suite.reconciliation().set_baseline(wrong).await.unwrap_err();
         assert!(unknown.message().contains("AppAccount"), "{unknown}");

@@ -4,7 +4,7 @@ use super::Api;
 use crate::model::catalog::Catalog;
 use crate::model::decision::{Decision, Subject, Verdict};
 use crate::model::found::{Item, Kind};
-use crate::store::decisions::{self, Kept};
+use crate::store::decisions::{self, Kept, KeptBaseline, Told};
 use crate::store::found_items::Filter;
 use crate::verbs::reconcile::{self, Baseline, Decide, Decided, Line, Outcome};
 use provost_contract::generator::v1 as wire;
@@ -47,18 +47,26 @@ impl ReconciliationService for Api {
         let wire::ListDecisionsRequest { kind, owner_key, verdict, actor, only_standing, page_size, page_token } =
             request.into_inner();
         let mut wrong = Violations::default();
-        let kind = if kind == 0 { None } else { kind_from_wire("kind", kind, &mut wrong) };
-        let verdict = verdict_from_wire(verdict, &mut wrong).map_or("", Verdict::name).to_owned();
+        let kind = match kind {
+            0 => None,
+            decisions::BASELINE_KIND => Some(kind),
+            kind => kind_from_wire("kind", kind, &mut wrong).map(Kind::number),
+        };
+        let verdict = match wire::ReconciliationVerdict::try_from(verdict) {
+            Ok(wire::ReconciliationVerdict::Baseline) => decisions::BASELINE_VERDICT,
+            _ => verdict_from_wire(verdict, &mut wrong).map_or("", Verdict::name),
+        };
+        let verdict = verdict.to_owned();
         wrong.into_result(()).map_err(Fault::from)?;
         let size = page::size(page_size).map_err(Fault::from)?;
         let before = page::after(&page_token).map_err(Fault::from)?;
         let filter = decisions::Filter { kind, owner_key, verdict, actor, only_standing };
         let found = decisions::list(self.generator.database.read(), &filter, before, size).await?;
-        let last = found.last().map(|last| last.decision.sequence);
+        let last = found.last().map(Told::sequence);
         let next_page_token = page::next(last, found.len(), size);
         let loaded = self.generator.catalogs.current().await?;
         let catalog = loaded.as_ref().map(|loaded| &*loaded.catalog);
-        let decisions = found.iter().map(|kept| kept_to_wire(catalog, kept)).collect();
+        let decisions = found.iter().map(|told| told_to_wire(catalog, told)).collect();
         Ok(Response::new(wire::ListDecisionsResponse { decisions, next_page_token }))
     }
 
@@ -68,9 +76,9 @@ impl ReconciliationService for Api {
     ) -> Result<Response<wire::SetBaselineResponse>, Status> {
         let Caller { actor } = Caller::of(&request);
         let wire::SetBaselineRequest { resource_type, comment } = request.into_inner();
-        let Baseline { resources, values } =
+        let Baseline { decision_id, resources, values } =
             reconcile::baseline(&self.generator, &resource_type, &comment, &actor).await?;
-        Ok(Response::new(wire::SetBaselineResponse { resources, values }))
+        Ok(Response::new(wire::SetBaselineResponse { resources, values, decision_id }))
     }
 }
 
@@ -89,7 +97,7 @@ fn verdict_from_wire(number: i32, wrong: &mut Violations) -> Option<Verdict> {
         Ok(wire::ReconciliationVerdict::Postpone) => Some(Verdict::Postpone),
         Ok(wire::ReconciliationVerdict::Delete) => Some(Verdict::Delete),
         Ok(wire::ReconciliationVerdict::Unspecified) => None,
-        Err(_) => {
+        Ok(wire::ReconciliationVerdict::Baseline) | Err(_) => {
             wrong.add("verdict", "must be WRITE, KEEP, POSTPONE or DELETE");
             None
         }
@@ -178,6 +186,26 @@ fn line_to_wire(from: Line) -> wire::ReconciliationItem {
     }
 }
 
+fn told_to_wire(catalog: Option<&Catalog>, told: &Told) -> wire::ReconciliationDecision {
+    let KeptBaseline { id, at, actor, comment, resource_type, resources, values } = match told {
+        Told::Decision(kept) => return kept_to_wire(catalog, kept),
+        Told::Baseline(_, baseline) => baseline.clone(),
+    };
+    wire::ReconciliationDecision {
+        decision_id: id,
+        kind: wire::ReconciliationKind::Baseline.into(),
+        verdict: wire::ReconciliationVerdict::Baseline.into(),
+        resource_type,
+        actor,
+        comment,
+        at: Some(to_wire::timestamp(at)),
+        standing: true,
+        resources,
+        values,
+        ..wire::ReconciliationDecision::default()
+    }
+}
+
 fn kept_to_wire(catalog: Option<&Catalog>, kept: &Kept) -> wire::ReconciliationDecision {
     let entity_type = match &kept.decision.subject {
         Subject::Property { resource_type, .. } => {
@@ -222,6 +250,8 @@ fn decision_to_wire(kept: &Kept, is_sensitive: bool) -> wire::ReconciliationDeci
         given_to: owner.as_ref().map(to_wire::owner),
         takes_over: *takes_over,
         standing: *is_standing,
+        resources: 0,
+        values: 0,
     }
 }
 
@@ -237,6 +267,8 @@ mod tests {
                 wire.is_ok_and(|wire| wire.as_str_name().to_lowercase().ends_with(&format!("{kind:?}").to_lowercase()))
             );
         }
+        assert_eq!(decisions::BASELINE_KIND, i32::from(wire::ReconciliationKind::Baseline));
+        assert_eq!(Kind::from_number(decisions::BASELINE_KIND), None, "no item is of that kind");
         for verdict in Verdict::ALL {
             let mut wrong = Violations::default();
             assert_eq!(verdict_from_wire(verdict_to_wire(verdict).into(), &mut wrong), Some(verdict));

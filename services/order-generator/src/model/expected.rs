@@ -5,7 +5,7 @@ use super::catalog::{CONFIDENT, Name};
 use super::correlate::Suspect;
 use provost_domain::{Owner, Period, Reason, RuleFailure, Timestamp, Value, WorkflowState};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MILLIS_PER_HOUR: i64 = 3_600_000;
 
@@ -24,6 +24,8 @@ pub struct Expected {
     pub suspects: Vec<Suspect>,
     /// The next instant at which the same rules, on the same data, may say something else; none is never.
     pub next_change: Option<Timestamp>,
+    /// Each dimension with each value that any context has of it; without one where it cannot be told.
+    pub dimensions: BTreeSet<(Name, Option<String>)>,
 }
 
 impl Expected {
@@ -59,14 +61,18 @@ pub struct ExpectedResource {
     pub resource_type: Name,
     /// When it counts: the type rule's time, and that of all its values.
     pub period: Period,
+    /// When something gives it: its period without what rules with offsets add.
+    pub given: Period,
     /// How it came to be approved.
     pub workflow: WorkflowState,
     /// The target resource's key; empty when its rule failed.
     pub target_key: String,
     /// A value for every property that a rule speaks of; links as a list.
     pub values: BTreeMap<Name, ExpectedValue>,
-    /// Hints for the package.
+    /// Hints for the package that are the same for every order.
     pub arguments: BTreeMap<String, String>,
+    /// Hints that look at the order, as a deletion would carry them; none is no hint. Those that fail are not there.
+    pub at_deletion: BTreeMap<String, Option<String>>,
     /// The rules that gave the resource, outermost first.
     pub why: Vec<Reason>,
     /// The first rule that failed; then nothing of this resource is written (state 7).

@@ -13,9 +13,10 @@ use super::catalog::{CONFIDENT, EntityType, ResourceType};
 use super::comparison::Comparisons;
 use super::correlate::Suspect;
 use super::decision::{Decided, Decisions};
+use super::evaluate::OrderArguments;
 use super::known_order::KnownOrder;
 use super::{Catalog, Resource};
-use provost_domain::{Owner, RuleFailure, Timestamp, WorkflowState};
+use provost_domain::{Change, OrderKind, Owner, RuleFailure, Timestamp, WorkflowState};
 
 /// What the look at one resource asks of the rules and of what was known before.
 pub trait Rules {
@@ -29,6 +30,9 @@ pub trait Rules {
     /// Resources were looked at by the resource type before: what is new was not there when all began.
     fn is_known(&self, resource_type: &ResourceType) -> bool;
 }
+
+/// Tells what the arguments that look at the order say of one of an owner's.
+pub type AskArguments<'a> = dyn Fn(&Owner, &ResourceType, OrderKind, &[Change]) -> OrderArguments + 'a;
 
 /// One resource that no assignment claims.
 pub struct Unclaimed<'a> {
@@ -48,12 +52,14 @@ pub struct Unclaimed<'a> {
     pub seen_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
+    /// What the arguments that look at the order say of one of an owner's.
+    pub arguments: &'a AskArguments<'a>,
 }
 
 /// What the resource is, which is nobody's, or somebody's who is suspected to have it: none when no resource type is
 /// about it.
 pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Suspect)>, rules: &dyn Rules) -> Option<Assignment> {
-    let Unclaimed { catalog, entity_type, resource, previous, lane, decisions, seen_at, now } = *unclaimed;
+    let Unclaimed { catalog, entity_type, resource, previous, lane, decisions, seen_at, now, arguments } = *unclaimed;
     let sorted = sorted(catalog, entity_type, rules)?;
     let suspected = owner.and_then(|(_, suspect)| catalog.resource_type(&suspect.resource_type));
     // Whose it is says what it is, where no rule does.
@@ -97,6 +103,7 @@ pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Suspect)>, rules
         decided: Decided::of(decisions, owner),
         seen_at,
         now,
+        arguments: &|kind, changes| arguments(owner, resource_type, kind, changes),
     };
     let mut assignment = situation.found(&resource.key, &note);
     if previous.is_none() && rules.is_known(resource_type) {

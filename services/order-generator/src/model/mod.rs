@@ -22,10 +22,12 @@ pub mod found;
 pub mod generate;
 pub mod grant;
 pub mod known_order;
+pub(crate) mod limits;
 pub mod need;
 pub mod plan;
 pub mod request;
 pub mod resource;
+pub mod synchronization;
 pub mod verify;
 
 pub use catalog::{Catalog, Problem};

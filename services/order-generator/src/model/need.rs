@@ -38,6 +38,20 @@ impl Need {
     pub fn pointing(entity_type: &str, property: &str, key: &str) -> Self {
         hash(b'p', &[entity_type, property, key])
     }
+
+    /// The rules that ask owners of an entity type for this value of a dimension; none is any of it, for an owner of
+    /// whom the dimension cannot be told.
+    pub fn dimension(entity_type: &str, dimension: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => hash(b'd', &[entity_type, dimension, value]),
+            None => hash(b'n', &[entity_type, dimension]),
+        }
+    }
+
+    /// The rules of a resource type, for an owner who has it, had it, or shall have it.
+    pub fn resource_type(name: &str) -> Self {
+        hash(b'k', &[name])
+    }
 }
 
 #[cfg(test)]

@@ -19,12 +19,24 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The first byte. JSON begins with another one.
 const VERSION: u8 = 1;
+/// As the first version, and at the end what a deletion would be told. Only assignments that have some are written
+/// so: what needs no more stays the bytes that it was.
+const VERSION_AT_DELETION: u8 = 2;
 
 /// An assignment as bytes.
 pub(crate) fn to_bytes(assignment: &Assignment) -> Vec<u8> {
     let mut writer = Writer { bytes: Vec::with_capacity(512), texts: HashMap::new(), prefix: String::new() };
-    writer.bytes.push(VERSION);
-    writer.assignment(assignment);
+    match assignment.at_deletion.is_empty() {
+        true => {
+            writer.bytes.push(VERSION);
+            writer.assignment(assignment);
+        }
+        false => {
+            writer.bytes.push(VERSION_AT_DELETION);
+            writer.assignment(assignment);
+            writer.arguments(&assignment.at_deletion);
+        }
+    }
     writer.bytes
 }
 
@@ -33,7 +45,7 @@ pub(crate) fn to_bytes(assignment: &Assignment) -> Vec<u8> {
 pub(crate) enum Depth {
     /// All of it.
     Whole,
-    /// Whatever an order says: all but the properties.
+    /// Whatever an order says: all but the properties, and what another order would say.
     Order,
     /// What tells whether an order is needed, and of which kind: neither the properties, nor the changes, nor the
     /// arguments, nor why.
@@ -54,9 +66,14 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Assignment, Fault> {
 /// When the bytes are not an assignment's.
 pub(crate) fn read(bytes: &[u8], depth: Depth) -> Result<Assignment, Fault> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => {
+        Some((version @ &(VERSION | VERSION_AT_DELETION), rest)) => {
             let mut reader = Reader { bytes: rest, texts: Vec::new(), prefix: String::new() };
-            let assignment = reader.assignment(depth);
+            let assignment = reader.assignment(depth).and_then(|mut assignment| {
+                if *version == VERSION_AT_DELETION {
+                    assignment.at_deletion = reader.arguments(depth != Depth::Whole)?;
+                }
+                Some(assignment)
+            });
             assignment.filter(|_| reader.bytes.is_empty()).ok_or_else(|| wrong("they are cut off, or go on"))
         }
         Some((b'{', _)) => {
@@ -72,6 +89,7 @@ impl Depth {
     fn leave_out(self, assignment: &mut Assignment) {
         if self != Self::Whole {
             assignment.properties.clear();
+            assignment.at_deletion.clear();
         }
         if self == Self::Glance {
             assignment.why.clear();
@@ -210,6 +228,7 @@ impl<'a> Writer<'a> {
             why,
             properties,
             arguments,
+            at_deletion: _,
             failure,
             wanted,
             slot,
@@ -253,11 +272,7 @@ impl<'a> Writer<'a> {
             self.text(name);
             self.property(property);
         }
-        self.number(arguments.len() as u64);
-        for (name, argument) in arguments {
-            self.text(name);
-            self.text(argument);
-        }
+        self.arguments(arguments);
         if let Some(RuleFailure { rule, property, input, message }) = failure {
             self.flags(&[property.is_some()]);
             for text in [Some(rule), property.as_ref(), Some(input), Some(message)].into_iter().flatten() {
@@ -286,6 +301,14 @@ impl<'a> Writer<'a> {
             self.text(property);
         }
         self.value_or_none(item.as_ref());
+    }
+
+    fn arguments(&mut self, arguments: &'a BTreeMap<String, String>) {
+        self.number(arguments.len() as u64);
+        for (name, argument) in arguments {
+            self.text(name);
+            self.text(argument);
+        }
     }
 
     fn property(&mut self, property: &'a AssignedProperty) {
@@ -478,8 +501,7 @@ impl<'a> Reader<'a> {
         let why = self.all_or_skip(is_glance, Self::reason, Self::skip_reason)?;
         let property = |reader: &mut Self| Some((reader.text()?, reader.property()?));
         let properties = self.all_or_skip(depth != Depth::Whole, property, Self::skip_property)?.into_iter().collect();
-        let argument = |reader: &mut Self| Some((reader.text()?, reader.text()?));
-        let arguments: BTreeMap<_, _> = self.all_or_skip(is_glance, argument, Self::skip_reason)?.into_iter().collect();
+        let arguments = self.arguments(is_glance)?;
         let failure = if has_failed { Some(self.failure()?) } else { None };
         let wanted = if is_wanted {
             Some(Wanted {
@@ -511,6 +533,7 @@ impl<'a> Reader<'a> {
             why,
             properties,
             arguments,
+            at_deletion: BTreeMap::new(),
             failure,
             wanted,
             slot,
@@ -525,6 +548,11 @@ impl<'a> Reader<'a> {
             left,
             over,
         })
+    }
+
+    fn arguments(&mut self, is_skipped: bool) -> Option<BTreeMap<String, String>> {
+        let argument = |reader: &mut Self| Some((reader.text()?, reader.text()?));
+        Some(self.all_or_skip(is_skipped, argument, Self::skip_reason)?.into_iter().collect())
     }
 
     /// Reads so many items, or passes them over.
@@ -744,6 +772,7 @@ mod tests {
             bounds in proptest::collection::vec(proptest::option::of(any::<i64>()), 2),
             properties in proptest::collection::btree_map("[a-c]{0,2}", property(), 0..3),
             arguments in proptest::collection::btree_map("[a-c]{0,2}", "[a-c]{0,2}", 0..2),
+            at_deletion in proptest::collection::btree_map("[a-c]{0,2}", "[a-c]{0,2}", 0..2),
             why in reasons(),
             changes in proptest::collection::vec((proptest::option::of(value()), reasons(), 0_u64..3), 0..2),
             numbers in (any::<u32>(), any::<i64>()),
@@ -781,6 +810,7 @@ mod tests {
                 why,
                 properties,
                 arguments,
+                at_deletion,
                 failure: flags[2].then_some(failure),
                 wanted: flags[3].then(|| Wanted { kind: OrderKind::Deletion, changes: changes.into_iter().map(change).collect() }),
                 slot: text(7),
@@ -796,6 +826,20 @@ mod tests {
                 over: over.into_iter().map(ended).collect(),
             }
         }
+    }
+
+    #[test]
+    fn what_has_nothing_for_a_deletion_stays_the_bytes_that_it_was() {
+        let owner = Owner { entity_type: "Person".into(), key: "E1".into(), display_name: "Ada".into() };
+        let mut assignment = Assignment::empty(owner, "AppAccount");
+        let first = to_bytes(&assignment);
+        assert_eq!(first[0], VERSION);
+        assignment.at_deletion.insert("flow".into(), "leave".into());
+        let second = to_bytes(&assignment);
+        assert_eq!((second[0], from_bytes(&second).unwrap()), (VERSION_AT_DELETION, assignment));
+        // The first version goes on behind its first byte as the second one does, and ends before it.
+        assert!(second[1..].starts_with(&first[1..]));
+        assert_eq!(from_bytes(&first).unwrap().at_deletion, BTreeMap::new());
     }
 
     proptest! {
@@ -819,6 +863,7 @@ mod tests {
             // Whatever they are: an answer, and no panic.
             for depth in [Depth::Whole, Depth::Order, Depth::Glance] {
                 let _ = read(&[&[VERSION], bytes.as_slice()].concat(), depth);
+                let _ = read(&[&[VERSION_AT_DELETION], bytes.as_slice()].concat(), depth);
                 let _ = read(&bytes, depth);
             }
         }

@@ -1,4 +1,7 @@
-//! What people decided on what was found: kept for ever, and of each item the newest stands.
+//! What people decided on what was found: kept for ever, and of each item the newest stands. Baselines are kept among
+//! them: who took what differed for found, when and why.
+//!
+//! The rule that must hold: a baseline is told and never computed with. What it did stands in the assignments.
 
 use super::entity::decision::{ActiveModel, Column, Entity, Model};
 use super::{from_json, to_json};
@@ -7,13 +10,14 @@ use crate::model::claims::OwnerKey;
 use crate::model::decision::{Decision, Decisions};
 use crate::model::found::Kind;
 use crate::model::grant::{Grant, Granted};
-use provost_domain::{Period, WorkflowState};
+use provost_domain::{Period, Timestamp, WorkflowState};
 use provost_service_kit::{Engine, Fault};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// A decision, and the item that it is on.
@@ -24,6 +28,61 @@ pub(crate) struct Kept {
     /// Nobody decided otherwise since.
     pub(crate) is_standing: bool,
     pub(crate) decision: Decision,
+}
+
+/// That somebody took what differed on a day for found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptBaseline {
+    pub(crate) id: String,
+    pub(crate) at: Timestamp,
+    pub(crate) actor: String,
+    pub(crate) comment: String,
+    /// Empty for all.
+    pub(crate) resource_type: String,
+    /// How much it was.
+    pub(crate) resources: i64,
+    pub(crate) values: i64,
+}
+
+/// What of a baseline has no column.
+#[derive(Serialize, Deserialize)]
+struct BaselineBody {
+    comment: String,
+    resources: i64,
+    values: i64,
+}
+
+/// The kind of a baseline, as decisions have kinds.
+pub(crate) const BASELINE_KIND: i32 = 6;
+/// What a baseline says, as decisions have verdicts.
+pub(crate) const BASELINE_VERDICT: &str = "baseline";
+
+/// One line of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    Decision(Box<Kept>),
+    /// With its place among all.
+    Baseline(i64, KeptBaseline),
+}
+
+impl Told {
+    /// Its place among all.
+    pub(crate) const fn sequence(&self) -> i64 {
+        match self {
+            Self::Decision(kept) => kept.decision.sequence,
+            Self::Baseline(sequence, _) => *sequence,
+        }
+    }
+}
+
+fn told(row: Model) -> Result<Told, Fault> {
+    if row.kind != BASELINE_KIND {
+        return read(row).map(|kept| Told::Decision(Box::new(kept)));
+    }
+    let Model { sequence, id, resource_type, actor, at, body, .. } = row;
+    let BaselineBody { comment, resources, values } = from_json(&body)?;
+    let at = Timestamp::from_millis(at);
+    Ok(Told::Baseline(sequence, KeptBaseline { id, at, actor, comment, resource_type, resources, values }))
 }
 
 fn read(row: Model) -> Result<Kept, Fault> {
@@ -77,6 +136,29 @@ pub(crate) async fn add(connection: &impl ConnectionTrait, engine: Engine, new: 
     Ok(())
 }
 
+/// Adds a baseline.
+pub(crate) async fn add_baseline(connection: &impl ConnectionTrait, new: KeptBaseline) -> Result<(), Fault> {
+    let KeptBaseline { id, at, actor, comment, resource_type, resources, values } = new;
+    let row = ActiveModel {
+        sequence: NotSet,
+        id: Set(id),
+        item_id: Set(String::new()),
+        // Those that stand are computed with.
+        is_standing: Set(false),
+        kind: Set(BASELINE_KIND),
+        owner_type: Set(String::new()),
+        owner_key: Set(String::new()),
+        resource_type: Set(resource_type),
+        property: Set(String::new()),
+        verdict: Set(BASELINE_VERDICT.to_owned()),
+        actor: Set(actor),
+        at: Set(at.millis()),
+        body: Set(to_json(&BaselineBody { comment, resources, values })?),
+    };
+    Entity::insert(row).exec_without_returning(connection).await?;
+    Ok(())
+}
+
 fn row(kept: &Kept) -> Result<ActiveModel, Fault> {
     let Kept { item_id, kind, is_standing, decision } = kept;
     let (resource_type, property) = match &decision.subject {
@@ -106,27 +188,27 @@ fn row(kept: &Kept) -> Result<ActiveModel, Fault> {
 /// What narrows a list of decisions. An empty field does not narrow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<i32>,
     pub(crate) owner_key: String,
     pub(crate) verdict: String,
     pub(crate) actor: String,
     pub(crate) only_standing: bool,
 }
 
-/// A page of decisions, newest first. `before` is the sequence of the last one of the page before; 0 begins.
+/// A page of decisions and baselines, newest first. `before` is the sequence of the last one of the page before; 0 begins.
 pub(crate) async fn list(
     connection: &impl ConnectionTrait,
     filter: &Filter,
     before: i64,
     limit: u64,
-) -> Result<Vec<Kept>, Fault> {
+) -> Result<Vec<Told>, Fault> {
     let Filter { kind, owner_key, verdict, actor, only_standing } = filter;
     let mut query = Entity::find().order_by_desc(Column::Sequence).limit(limit);
     if before > 0 {
         query = query.filter(Column::Sequence.lt(before));
     }
     if let Some(kind) = kind {
-        query = query.filter(Column::Kind.eq(kind.number()));
+        query = query.filter(Column::Kind.eq(*kind));
     }
     for (column, text) in [(Column::OwnerKey, owner_key), (Column::Verdict, verdict), (Column::Actor, actor)] {
         if !text.is_empty() {
@@ -134,9 +216,9 @@ pub(crate) async fn list(
         }
     }
     if *only_standing {
-        query = query.filter(Column::IsStanding.eq(true));
+        query = query.filter(Column::IsStanding.eq(true).or(Column::Kind.eq(BASELINE_KIND)));
     }
-    query.all(connection).await?.into_iter().map(read).collect()
+    query.all(connection).await?.into_iter().map(told).collect()
 }
 
 /// The roles that people let owners keep, as grants.

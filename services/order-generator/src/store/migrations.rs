@@ -4,6 +4,7 @@ mod held_orders;
 mod incremental;
 mod requests;
 mod thresholds;
+mod touched;
 mod ungenerated;
 mod virtual_resources;
 
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(ungenerated::Ungenerated),
             Box::new(virtual_resources::VirtualResources),
             Box::new(thresholds::Thresholds),
+            Box::new(touched::Touched),
         ]
     }
 }

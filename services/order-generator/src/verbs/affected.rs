@@ -3,15 +3,16 @@
 //! The rule that must hold: whoever is not named here would be computed to what is kept of them already.
 //! Naming somebody too many costs time and nothing else.
 
+use super::compute::Base;
 use super::inputs::Scope;
 use super::verify::Candidates;
 use super::world::Ground;
 use crate::generator::Generator;
 use crate::model::catalog::{Catalog, EntityType};
 use crate::model::need::Need;
-use crate::store::assignments::OwnerKey;
+use crate::store::assignments::{self, OwnerKey};
 use crate::store::changes::Change;
-use crate::store::{dependencies, orders};
+use crate::store::{dependencies, orders, resources as stored};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +27,14 @@ impl Affected {
     pub(crate) const EVERYBODY: Self = Self { scope: Scope::Everybody, candidates: Candidates::All };
 }
 
-/// Whom these changes concern, that came after the newest computation; it saw the order feed up to a cursor.
+/// Whom these changes concern, that came after the newest computation, and that there is another catalog since.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) async fn affected(
     generator: &Generator,
     ground: &Ground,
-    orders_until: i64,
+    base: &Base,
     changes: Vec<Change>,
 ) -> Result<Affected, Fault> {
     let (connection, engine) = (generator.database.read(), generator.database.engine());
@@ -75,11 +76,18 @@ pub(crate) async fn affected(
             take(moved, &mut owners, &mut resources);
         }
     }
-    for moved in orders::moved_since(connection, engine, orders_until).await? {
+    for moved in orders::moved_since(connection, engine, base.orders).await? {
         take(moved, &mut owners, &mut resources);
     }
     owners.extend(dependencies::due(connection, engine, ground.now).await?);
+    for entity_type in &base.touched.owner_types {
+        let keys = stored::keys(connection, entity_type).await?;
+        owners.extend(keys.into_iter().map(|key| (entity_type.clone(), key)));
+        let known = assignments::known_owners(connection).await?;
+        owners.extend(known.into_iter().filter(|(of, _)| of == entity_type));
+    }
     let mut needs = ground.texts.changed();
+    needs.extend(&base.touched.needs);
     needs.extend(resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)));
     owners.extend(dependencies::dependents(connection, engine, &needs).await?);
     // What an order says of an owner that the catalog does not have is nobody's.

@@ -3,7 +3,7 @@
 //! The rule that must hold: a catalog with any mistake changes nothing, and all its mistakes come in
 //! one answer.
 
-use crate::catalogs::{File, compile};
+use crate::catalogs::{File, compile, texts};
 use crate::generator::Generator;
 use crate::model::catalog::Problem;
 use crate::model::catalog::difference::{Difference, differences};
@@ -91,10 +91,6 @@ pub(crate) async fn apply_catalog(
     transaction.commit().await?;
     tracing::info!(revision, actor, "catalog applied");
     Ok(answer(true, revision))
-}
-
-fn texts(files: &[File]) -> Vec<(&str, &str)> {
-    files.iter().map(|file| (file.name.as_str(), file.content.as_str())).collect()
 }
 
 pub(super) fn check_limits(files: &[File]) -> Result<(), Violations> {

@@ -18,8 +18,9 @@ use super::world::{Ground, Known, Taken, World};
 use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::{Assignment, Wish};
+use crate::model::catalog::touched::Touched;
 use crate::model::evaluate;
-use crate::model::expected::{Expected, ExpectedRole};
+use crate::model::expected::{Expected, ExpectedResource, ExpectedRole};
 use crate::model::found::Item;
 use crate::model::need::Need;
 use crate::store::assignments::{self, AssignmentKey, Body, OwnerKey};
@@ -61,12 +62,33 @@ pub(crate) struct KnownOwner {
     pub(crate) owner: Owner,
     pub(crate) period: Period,
     pub(crate) roles: Vec<KnownRole>,
-    /// The catalog's revision; 0 in rows that are older than the field.
-    #[serde(default)]
-    revision: i64,
-    /// What tells whether something of the owner's own is another by now.
+    /// What tells whether something of the owner's own is another by now; 0 in rows that are older than the field.
     #[serde(default)]
     fingerprint: u64,
+    /// Of resource types what the assignment does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    types: Vec<KnownType>,
+}
+
+/// A resource type that the owner has otherwise than by rules that count now, or whose resource rules with offsets
+/// keep for longer. The assignment says how its resource stands, which hides the one, and until when that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownType {
+    resource_type: String,
+    workflow: WorkflowState,
+    given: Period,
+}
+
+impl KnownType {
+    fn of(expected: &ExpectedResource) -> Option<Self> {
+        let is_by_rule = matches!(expected.workflow, WorkflowState::Calculated | WorkflowState::GivenByARole);
+        let is_said = is_by_rule && expected.given == expected.period;
+        (!is_said && expected.slot.is_empty()).then(|| Self {
+            resource_type: expected.resource_type.to_string(),
+            workflow: expected.workflow,
+            given: expected.given,
+        })
+    }
 }
 
 /// A role that the owner has.
@@ -87,8 +109,8 @@ const fn calculated() -> WorkflowState {
 }
 
 impl KnownOwner {
-    /// What is kept of an owner for whom the rules of a revision say this.
-    pub(crate) fn of(expected: &Expected, revision: i64, fingerprint: u64) -> Self {
+    /// What is kept of an owner for whom the rules say this.
+    pub(crate) fn of(expected: &Expected, fingerprint: u64) -> Self {
         let role = |role: &ExpectedRole| KnownRole {
             role: role.role.to_string(),
             is_composite: role.is_composite,
@@ -100,31 +122,42 @@ impl KnownOwner {
             owner: expected.owner.clone(),
             period: expected.period,
             roles: expected.roles.iter().map(role).collect(),
-            revision,
             fingerprint,
+            types: expected.resources.iter().filter_map(KnownType::of).collect(),
         }
     }
 
     /// Of an owner of whom nothing was computed.
     pub(crate) const fn unknown(owner: Owner, period: Period) -> Self {
-        Self { owner, period, roles: vec![], revision: 0, fingerprint: 0 }
+        Self { owner, period, roles: vec![], fingerprint: 0, types: vec![] }
     }
 
-    /// What the next evaluation goes by, beside what was assigned; none of what an older version kept.
-    pub(crate) fn before<'a>(&self, assignments: impl Iterator<Item = &'a Assignment>) -> Option<evaluate::Before> {
+    /// What the next evaluation goes by, beside what was assigned; none of what an older version kept. `revision` is the
+    /// catalog's of the newest computation: whom that did not compute is given the same by it.
+    pub(crate) fn before<'a>(
+        &self,
+        revision: i64,
+        assignments: impl Iterator<Item = &'a Assignment>,
+    ) -> Option<evaluate::Before> {
         let role = |role: &KnownRole| evaluate::RoleBefore {
             role: role.role.as_str().into(),
             workflow: role.workflow,
             period: role.period,
         };
         let is_had = |one: &&Assignment| one.wish == Wish::Have && one.slot.is_empty() && !one.found && !one.proposed;
-        let had = |one: &Assignment| evaluate::TypeBefore {
-            resource_type: one.resource_type.as_str().into(),
-            workflow: one.workflow,
-            period: one.period,
+        let had = |one: &Assignment| {
+            let known = self.types.iter().find(|known| known.resource_type == one.resource_type);
+            let workflow = match (known, one.workflow) {
+                (Some(known), _) => known.workflow,
+                // How the resource stands, and not how its type came to be given.
+                (None, WorkflowState::Declined | WorkflowState::NonConforming) => WorkflowState::Calculated,
+                (None, workflow) => workflow,
+            };
+            let period = known.map_or(one.period, |known| known.given);
+            evaluate::TypeBefore { resource_type: one.resource_type.as_str().into(), workflow, period }
         };
-        (self.revision > 0).then(|| evaluate::Before {
-            revision: self.revision,
+        (self.fingerprint != 0).then(|| evaluate::Before {
+            revision,
             fingerprint: self.fingerprint,
             roles: self.roles.iter().map(role).collect(),
             types: assignments.filter(is_had).map(had).collect(),
@@ -169,7 +202,7 @@ pub(crate) async fn these(generator: &Generator, entity_type: &str, keys: &[Stri
 ///
 /// # Errors
 /// [`provost_service_kit::FaultKind::WrongState`] without a catalog, before the managed systems
-/// were read, or for some owners before it was computed for everybody by this catalog;
+/// were read, or for some owners before it was computed by this catalog for all whom that concerns;
 /// [`provost_service_kit::FaultKind::Conflict`] while it is computed already.
 pub(crate) async fn compute(generator: &Generator, whom: Whom, done: &Done) -> Result<Computed, Fault> {
     let loaded = catalog(generator).await?;
@@ -183,15 +216,15 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, d
             kept(generator, &ground, &Scope::Everybody, Answers::For(&Candidates::All, until), done).await
         }
         (Whom::Changed, Some(base)) => {
-            let Affected { scope, candidates } = affected(generator, &ground, base, changes).await?;
+            let Affected { scope, candidates } = affected(generator, &ground, &base, changes).await?;
             kept(generator, &ground, &scope, Answers::For(&candidates, until), done).await
         }
         // Whomever else something concerns that changed is computed by the next computation of what changed.
-        (Whom::These(owners), Some(orders)) => {
+        (Whom::These(owners), Some(Base { orders, touched })) if touched.is_nobody() => {
             kept(generator, &ground, &Scope::These(owners), Answers::Nothing { orders }, done).await
         }
-        (Whom::These(_), None) => {
-            let early = "it was not yet computed for everybody by this catalog; compute it for everybody first";
+        (Whom::These(_), _) => {
+            let early = "it was not yet computed by this catalog; compute it for everybody, or for what changed, first";
             Err(Fault::wrong_state("role model", early))
         }
     }
@@ -201,10 +234,30 @@ async fn compute_alone(generator: &Generator, loaded: Arc<Loaded>, whom: Whom, d
 struct Begun {
     ground: Arc<Ground>,
     until: Until,
-    /// Up to where the last computation by this catalog saw the order feed; none when there was none.
-    base: Option<i64>,
+    /// What the last computation left to go on from; none when there was none, or when by the catalog of now everybody
+    /// may be given something else.
+    base: Option<Base>,
     /// What has changed since then.
     changes: Vec<Change>,
+}
+
+/// What a computation left.
+pub(crate) struct Base {
+    /// Up to where it saw the order feed.
+    pub(crate) orders: i64,
+    /// Whom it concerns that there is another catalog since.
+    pub(crate) touched: Touched,
+}
+
+impl Base {
+    async fn read(generator: &Generator, loaded: &Loaded) -> Result<Option<Self>, Fault> {
+        let newest = computations::newest(generator.database.read()).await?;
+        let Some((newest, orders)) = newest.and_then(|newest| Some((newest, newest.orders_until?))) else {
+            return Ok(None);
+        };
+        let touched = generator.catalogs.touched(newest.revision, loaded).await?;
+        Ok(touched.map(|touched| Self { orders, touched }))
+    }
 }
 
 impl Begun {
@@ -221,9 +274,7 @@ impl Begun {
         // What changes after this is looked at by the next computation, whether this one sees it or not.
         let until =
             Until { changes: changes::newest(connection).await?, orders: feed::cursor(connection, FEED).await? };
-        let newest = computations::newest(connection).await?;
-        // What a computation by another catalog left says nothing.
-        let base = newest.filter(|newest| newest.revision == loaded.revision).and_then(|newest| newest.orders_until);
+        let base = Base::read(generator, &loaded).await?;
         let changes = changes::until(connection, until.changes).await?;
         let known = if base.is_some() { Known::Until(&changes) } else { Known::Nothing };
         let ground = Ground::read(generator, loaded, started_at, known).await?;
@@ -329,6 +380,7 @@ pub(crate) async fn compute_in_memory(
         computation: Computation::default(),
         claims: Vec::new(),
         released: BTreeSet::new(),
+        untaken: HashSet::new(),
     };
     run.all(owners, done).await?;
     match scope {
@@ -395,6 +447,8 @@ struct Run<'a> {
     claims: Vec<(OwnerKey, Claimed, BTreeSet<Need>)>,
     /// Resources that somebody had and no longer has.
     released: BTreeSet<OwnerKey>,
+    /// Resources that may be somebody's, who did not get them: where several fit, or another one fits better.
+    untaken: HashSet<Need>,
 }
 
 impl Run<'_> {
@@ -420,8 +474,9 @@ impl Run<'_> {
         while let Some(people) = running.try_next().await? {
             so_far += people.len() as u64;
             done(so_far, total);
-            for Looked { key, released, claimed, claimed_before, found } in people {
+            for Looked { key, released, untaken, claimed, claimed_before, found } in people {
                 self.released.extend(released);
+                self.untaken.extend(untaken);
                 self.claims.push((key.clone(), claimed, claimed_before));
                 self.computation.found.insert(key, found);
             }
@@ -429,10 +484,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks at the resources that nobody claims.
+    /// Looks at the resources that nobody claims, or that nobody may get who claims them.
     async fn strays(&mut self, done: &Done) -> Result<(), Fault> {
-        let claimed: HashSet<Need> =
-            self.claims.iter().flat_map(|(_, claimed, _)| claimed.needs.iter().copied()).collect();
+        // Whether it is one alone who may get it.
+        let mut claimed: HashMap<Need, bool> = HashMap::new();
+        for (_, by, _) in &self.claims {
+            for need in &by.needs {
+                claimed.entry(*need).and_modify(|is_alone| *is_alone = false).or_insert(!by.is_its_own_rival);
+            }
+        }
         let mut strays = Vec::new();
         for entity_type in self.ground.catalog().entity_types() {
             let name = entity_type.name.to_string();
@@ -440,8 +500,13 @@ impl Run<'_> {
                 continue;
             }
             let keys = resources::keys(self.generator.database.read(), &name).await?;
-            let unclaimed = keys.into_iter().filter(|key| !claimed.contains(&Need::resource(&name, key)));
-            strays.extend(unclaimed.map(|key| (name.clone(), key)));
+            let is_stray = |key: &String| {
+                let need = Need::resource(&name, key);
+                // Where several claim it, perhaps none of them gets it.
+                claimed.get(&need).is_none_or(|is_alone| !is_alone) || self.untaken.contains(&need)
+            };
+            let unclaimed = keys.into_iter().filter(is_stray).map(|key| (name.clone(), key));
+            strays.extend(unclaimed.filter(|stray| !self.computation.found.contains_key(stray)));
         }
         self.all(strays, done).await
     }
@@ -495,6 +560,8 @@ struct Looked {
     found: Found,
     /// What the owner had and no longer has.
     released: Vec<OwnerKey>,
+    /// What the owner claims and did not get.
+    untaken: Vec<Need>,
     /// What the owner has or claims, and had or claimed before.
     claimed: Claimed,
     claimed_before: BTreeSet<Need>,
@@ -508,8 +575,11 @@ async fn looked_at(batch: Batch, keep: Keep) -> Result<Vec<Looked>, Fault> {
             let previous = batch.previous.get(&person.key);
             let found = Found::of(&batch.world, &person, previous, keep)?;
             let released = released(ground, previous, &person.assignments);
+            let taken: Vec<Need> =
+                person.assignments.iter().map(|one| Need::resource(&one.entity_type, &one.target_key)).collect();
+            let untaken = person.claimed.needs.iter().filter(|need| !taken.contains(need)).copied().collect();
             let claimed_before = person.kept.dependencies.map(|kept| kept.claims).unwrap_or_default();
-            Ok(Looked { key: person.key, found, released, claimed: person.claimed, claimed_before })
+            Ok(Looked { key: person.key, found, released, untaken, claimed: person.claimed, claimed_before })
         };
         batch.people.into_iter().map(looked).collect()
     };

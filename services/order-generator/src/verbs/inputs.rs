@@ -153,7 +153,8 @@ impl Batch {
             for person in &mut batch.people {
                 let known = person.kept.owner.as_deref().map(from_json::<KnownOwner>).transpose()?;
                 let assigned = batch.previous.get(&person.key).into_iter().flat_map(BTreeMap::values);
-                person.before = known.as_ref().and_then(|known| known.before(assigned));
+                let revision = batch.world.ground().computed_by;
+                person.before = known.as_ref().zip(revision).and_then(|(known, by)| known.before(by, assigned));
             }
             Ok(())
         })
@@ -209,6 +210,9 @@ impl Batch {
         let mut lanes: BTreeSet<LaneKey> = BTreeSet::new();
         let catalog = self.world.ground().loaded.catalog.clone();
         for person in &mut self.people {
+            for (name, value) in person.expected.iter().flat_map(|expected| &expected.dimensions) {
+                person.noted.note(Need::dimension(&person.key.0, name, value.as_deref()));
+            }
             let given = person.expected.iter().flat_map(|expected| &expected.resources);
             let given = given.map(|resource| (&*resource.resource_type, "", resource.target_key.as_str()));
             let had = self.previous.get(&person.key).into_iter().flat_map(BTreeMap::values);
@@ -216,6 +220,7 @@ impl Batch {
             let candidates = person.expected.iter().flat_map(Expected::candidates);
             let candidates = candidates.map(|(resource_type, key)| (resource_type, "", key));
             for (resource_type, entity_type, key) in given.chain(had).chain(candidates) {
+                person.noted.note(Need::resource_type(resource_type));
                 let of_type = catalog.resource_type(resource_type);
                 let entity_type = of_type.map_or(entity_type, |kind| &*kind.target);
                 let Some(target) = catalog.entity_type(entity_type) else { continue };
@@ -241,6 +246,15 @@ impl Batch {
             let given = person.expected.iter().flat_map(|expected| &expected.resources);
             let given = given.map(|resource| (&*resource.resource_type, resource.target_key.as_str()));
             let candidates = person.expected.iter().flat_map(Expected::candidates);
+            let own = person.expected.iter().flat_map(|expected| &expected.resources).flat_map(|resource| {
+                let target = catalog.resource_type(&resource.resource_type).map(|kind| &*kind.target);
+                let keys: BTreeSet<&str> = resource.candidates.iter().map(|one| one.key.as_str()).collect();
+                keys.into_iter().map(move |key| (target, key))
+            });
+            // One resource may seem to be what two of the owner's are.
+            let mut seen = BTreeSet::new();
+            let is_twice = own.filter(|one| !seen.insert(*one)).count() > 0;
+            person.claimed.is_its_own_rival |= is_twice;
             // What may be somebody's is in question, too.
             for (resource_type, key) in given.chain(candidates).filter(|(_, key)| !key.is_empty()) {
                 if let Some(kind) = catalog.resource_type(resource_type) {
@@ -400,7 +414,7 @@ impl Person {
     /// What is to be kept of the owner; none when it is gone.
     pub(crate) fn known(&self, world: &World) -> Option<KnownOwner> {
         let expected = self.expected.as_ref()?;
-        Some(KnownOwner::of(expected, world.ground().loaded.revision, world.fingerprint(&self.key)))
+        Some(KnownOwner::of(expected, world.fingerprint(&self.key)))
     }
 }
 

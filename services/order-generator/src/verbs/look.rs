@@ -11,7 +11,7 @@ use crate::model::claims::{Handover, handed_over, hands_over};
 use crate::model::comparison::{Comparisons, text_form};
 use crate::model::correlate::{self, Existing, Sorting, Suspect};
 use crate::model::decision::Decided;
-use crate::model::evaluate::{self, Case, Explanation};
+use crate::model::evaluate::{self, Case, Explanation, OrderArguments};
 use crate::model::expected::{Expected, ExpectedResource};
 use crate::model::expression::{Scope, Session};
 use crate::model::found::{Rules, Sorted, Unclaimed, found, sorted};
@@ -20,7 +20,7 @@ use crate::model::known_order::KnownOrder;
 use crate::model::need::Need;
 use crate::model::resource::{Resource, Side};
 use crate::store::assignments::OwnerKey;
-use provost_domain::{Owner, ProvisioningState, RuleFailure, Timestamp};
+use provost_domain::{Change, OrderKind, Owner, ProvisioningState, RuleFailure, Timestamp};
 use std::collections::BTreeMap;
 
 impl Looking<'_> {
@@ -154,8 +154,24 @@ impl Looking<'_> {
             decisions: &ground.decisions,
             seen_at: self.seen_at(&entity_type.name),
             now: ground.now,
+            arguments: &|owner, kind, order, changes| self.order_arguments(owner, kind, order, changes),
         };
         look(&unclaimed, &Classifying { looking: self, resource })
+    }
+
+    /// What the arguments that look at the order say of one of an owner's.
+    fn order_arguments(
+        &self,
+        owner: &Owner,
+        resource_type: &ResourceType,
+        kind: OrderKind,
+        changes: &[Change],
+    ) -> OrderArguments {
+        let told = self.evaluate((&owner.entity_type, &owner.key), &[], None, |ground, case| {
+            evaluate::order_arguments(ground, case, resource_type, kind, changes)
+        });
+        let catalog = self.ground().catalog();
+        told.unwrap_or_else(|| evaluate::order_arguments_of_nobody(catalog, self, resource_type, kind, changes))
     }
 
     /// What is known of a resource whose resource type is no longer in the catalog.
@@ -366,6 +382,7 @@ impl Parts<'_> {
             decided,
             seen_at: looking.seen_at(&resource_type.target),
             now: ground.now,
+            arguments: &|kind, changes| looking.order_arguments(owner, resource_type, kind, changes),
         })
     }
 }

@@ -14,6 +14,7 @@ use crate::model::catalog::SynchronizationThresholds;
 use crate::model::comparison::Comparisons;
 use crate::model::generate::LaneKey;
 use crate::model::known_order;
+use crate::model::synchronization::{self, Breach, Counted, Effect};
 use crate::store::changes::{self, Change};
 use crate::store::from_json;
 use crate::store::held_resources::{self, By, HeldResource};
@@ -25,8 +26,6 @@ use provost_service_kit::Fault;
 use sea_orm::DatabaseTransaction;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// With fewer resources than this, all of them may go at once.
-const FEW: usize = 5;
 /// Most keys that are named of those that would go.
 const NAMED_MAX: usize = 10;
 
@@ -42,7 +41,7 @@ pub(crate) async fn synchronize(
     staged: Vec<Staged>,
 ) -> Result<Synchronization, Fault> {
     let limits = limits(generator, &task.connector).await?;
-    let deleted = deleted(generator, &staged).await?;
+    let deleted = deleted(generator, &limits, &staged).await?;
     let transaction = generator.database.begin().await?;
     // Two exports of one connector take turns: the later one is compared with what the earlier one left.
     generator.database.serialize(&transaction, &format!("sync {}", task.connector)).await?;
@@ -154,7 +153,11 @@ fn newer(readings: &BTreeMap<String, Reading>, staged: &[Staged], export_started
 }
 
 /// Of the resources that the export does not show any more: those that our own orders deleted.
-async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(String, String)>, Fault> {
+async fn deleted(
+    generator: &Generator,
+    limits: &SynchronizationThresholds,
+    staged: &[Staged],
+) -> Result<HashSet<(String, String)>, Fault> {
     let mut deleted = HashSet::new();
     let there = BTreeMap::new();
     for staged in staged {
@@ -162,8 +165,8 @@ async fn deleted(generator: &Generator, staged: &[Staged]) -> Result<HashSet<(St
         let keys = resources::keys(generator.database.read(), &shape.name).await?;
         let gone = keys.into_iter().filter(|key| !staged.rows.contains_key(key));
         let gone: Vec<LaneKey> = gone.map(|key| (shape.connector.clone(), shape.name.clone(), key)).collect();
-        // So few are let pass anyway.
-        if gone.len() < FEW {
+        // So few are let pass, whoever took them away.
+        if !synchronization::may_be_too_many(limits, gone.len()) {
             continue;
         }
         for ((_, entity_type, key), lane) in lanes_of(generator, &gone).await? {
@@ -207,40 +210,35 @@ impl<'a> Differences<'a> {
 
     /// The thresholds that it breaks.
     fn excess(&self, limits: &SynchronizationThresholds, readings: &BTreeMap<String, Reading>) -> Vec<Excess> {
-        let known = self.known.len();
-        // A first load is all insertions, and says nothing of what is usual.
-        if known == 0 || !readings.contains_key(&self.staged.shape.name) {
-            return vec![];
+        let (rows, known) = (self.staged.rows.len(), self.known.len());
+        let effect = Effect {
+            known,
+            was_read: readings.contains_key(&self.staged.shape.name),
+            shown: rows,
+            inserted: self.inserted.len(),
+            updated: self.updated.len(),
+            deleted: self.vanished.len(),
+        };
+        let excess = |Breach { counted, count, limit, rule }: Breach| Excess {
+            entity_type: self.staged.shape.name.clone(),
+            counted: counted.word().to_owned(),
+            count: count as i64,
+            limit: limit as i64,
+            rule,
+            rows: rows as i64,
+            known: known as i64,
+            keys: self.counted(counted).into_iter().take(NAMED_MAX).cloned().collect(),
+        };
+        synchronization::breaches(limits, &effect).into_iter().map(excess).collect()
+    }
+
+    /// The resources of which so many are counted.
+    fn counted(&self, counted: Counted) -> Vec<&String> {
+        match counted {
+            Counted::Inserted => self.inserted.clone(),
+            Counted::Updated => self.updated.clone(),
+            Counted::Deleted => self.vanished.iter().collect(),
         }
-        let vanished: Vec<&String> = self.vanished.iter().collect();
-        [
-            ("inserted", &self.inserted, limits.insertions, limits.insertions_percent),
-            ("updated", &self.updated, limits.updates, limits.updates_percent),
-            ("deleted", &vanished, limits.deletions, limits.deletions_percent),
-        ]
-        .into_iter()
-        .filter_map(|(counted, keys, absolute, percent)| {
-            let of_absolute = (absolute > 0).then(|| (absolute as usize, format!("at most {absolute}")));
-            // Of a handful, a percentage says nothing.
-            let of_percent = (percent > 0 && keys.len() >= FEW)
-                .then(|| (known.saturating_mul(percent as usize) / 100, format!("{percent} % of {known} resources")));
-            // Whatever the limits: that all of them are gone is a feed that is broken.
-            let of_all = (counted == "deleted" && self.staged.rows.is_empty() && keys.len() >= FEW)
-                .then(|| (0, "never all of them".to_owned()));
-            let limits = of_percent.into_iter().chain(of_absolute).chain(of_all);
-            let (limit, rule) = limits.min_by_key(|(limit, _)| *limit).filter(|(limit, _)| keys.len() > *limit)?;
-            Some(Excess {
-                entity_type: self.staged.shape.name.clone(),
-                counted: counted.to_owned(),
-                count: keys.len() as i64,
-                limit: limit as i64,
-                rule,
-                rows: self.staged.rows.len() as i64,
-                known: known as i64,
-                keys: keys.iter().take(NAMED_MAX).map(|key| (*key).clone()).collect(),
-            })
-        })
-        .collect()
     }
 
     /// Every resource of its changes that break a threshold.
@@ -248,11 +246,9 @@ impl<'a> Differences<'a> {
         let entity_type = &self.staged.shape.name;
         let mut held = Vec::new();
         for one in excess.iter().filter(|one| one.entity_type == *entity_type) {
-            let keys: Vec<&String> = match one.counted.as_str() {
-                "inserted" => self.inserted.clone(),
-                "updated" => self.updated.clone(),
-                _ => self.vanished.iter().collect(),
-            };
+            let counted = [Counted::Inserted, Counted::Updated, Counted::Deleted];
+            let counted = counted.into_iter().find(|counted| counted.word() == one.counted);
+            let keys = counted.map(|counted| self.counted(counted)).unwrap_or_default();
             held.extend(keys.into_iter().map(|key| HeldResource {
                 connection: connection.to_owned(),
                 entity_type: entity_type.clone(),

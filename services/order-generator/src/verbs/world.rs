@@ -33,6 +33,8 @@ pub(crate) struct Ground {
     pub(crate) loaded: Arc<Loaded>,
     /// The rules by which everybody was computed the last time, where those are others.
     former: Option<Former>,
+    /// The revision of the newest computation.
+    pub(crate) computed_by: Option<i64>,
     pub(crate) readings: BTreeMap<String, Reading>,
     pub(crate) now: Timestamp,
     /// By what resources are found, other than by their keys.
@@ -56,8 +58,7 @@ struct Former {
 
 impl Former {
     /// The rules of the newest computation, where those are not the ones of now; none when nobody has them any more.
-    async fn read(generator: &Generator, loaded: &Loaded) -> Result<Option<Self>, Fault> {
-        let newest = computations::newest_revision(generator.database.read()).await?;
+    async fn read(generator: &Generator, loaded: &Loaded, newest: Option<i64>) -> Result<Option<Self>, Fault> {
         let Some(revision) = newest.filter(|revision| *revision != loaded.revision) else { return Ok(None) };
         let catalog = generator.catalogs.of_revision(revision).await?;
         Ok(catalog.map(|catalog| Self { revision, catalog }))
@@ -87,8 +88,10 @@ impl Ground {
         let standing = decisions::standing(generator.database.read()).await?;
         let names = loaded.catalog.resource_types().iter().map(|kind| &*kind.name);
         let known_types = assignments::known_types(generator.database.read(), names).await?;
+        let computed_by = computations::newest_revision(generator.database.read()).await?;
         let bare = Self {
-            former: Former::read(generator, &loaded).await?,
+            former: Former::read(generator, &loaded, computed_by).await?,
+            computed_by,
             readings,
             now,
             texts: Texts::default(),
@@ -110,6 +113,7 @@ impl Ground {
         Self {
             loaded: Arc::clone(&self.loaded),
             former: self.former.clone(),
+            computed_by: self.computed_by,
             readings: self.readings.clone(),
             now: self.now,
             texts: Texts::default(),
@@ -241,7 +245,7 @@ impl Looking<'_> {
 
 impl<'a> Looking<'a> {
     /// Evaluates one owner; none when it is not there.
-    fn evaluate<T>(
+    pub(super) fn evaluate<T>(
         &self,
         (entity_type, key): (&str, &str),
         grants: &[Grant],

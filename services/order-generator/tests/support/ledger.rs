@@ -189,6 +189,14 @@ impl Ledger {
         self.bell.send_modify(|rings| *rings += 1);
     }
 
+    /// The orders that are Pending and wait for another one to be written.
+    pub fn waiting(&self) -> Vec<OrderId> {
+        self.read(|orders| {
+            let waits = |held: &&Held| held.order.depends_on.iter().any(|on| !is_written(orders, *on));
+            orders.iter().filter(waits).map(|held| held.order.id).collect()
+        })
+    }
+
     /// An agent executes every order that is Pending, at once; gives what it wrote.
     pub fn execute_pending(&self) -> Vec<Order> {
         let ids: Vec<_> = self.read(|orders| {

@@ -13,7 +13,9 @@
 
 pub mod ledger;
 pub mod organisation;
+pub mod random;
 pub mod review;
+pub mod side;
 
 use futures::stream;
 use ledger::Ledger;
@@ -47,21 +49,32 @@ use tonic::transport::Channel;
 
 /// A clock that moves a millisecond whenever it is read, and by hand.
 #[derive(Clone)]
-pub struct TestClock(Arc<AtomicI64>);
+pub struct TestClock {
+    millis: Arc<AtomicI64>,
+    /// How far it moves when it is read.
+    step: Arc<AtomicI64>,
+}
 
 impl TestClock {
     pub fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(Timestamp::parse("2026-03-01").unwrap().millis())))
+        let millis = Timestamp::parse("2026-03-01").unwrap().millis();
+        Self { millis: Arc::new(AtomicI64::new(millis)), step: Arc::new(AtomicI64::new(1)) }
     }
 
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+        self.millis.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+    }
+
+    /// From now on it moves by hand alone, so that two who live through the same read the same.
+    pub fn stop_at(&self, at: Timestamp) {
+        self.step.store(0, Ordering::SeqCst);
+        self.millis.store(at.millis(), Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
+        Timestamp::from_millis(self.millis.fetch_add(self.step.load(Ordering::SeqCst), Ordering::SeqCst))
     }
 }
 

@@ -333,12 +333,7 @@ impl<'a> Question<'a> {
 
     /// Rules speak of the property, and yield no value for it.
     fn gives_nothing(&self) -> bool {
-        match self.policy() {
-            None => true,
-            Some(Value::List(items)) => items.is_empty(),
-            Some(Value::String(text)) => text.is_empty(),
-            Some(Value::Integer(_) | Value::Boolean(_) | Value::Timestamp(_) | Value::Bytes(_)) => false,
-        }
+        self.policy().is_none_or(is_nothing)
     }
 
     fn is_link(&self) -> bool {
@@ -357,11 +352,22 @@ impl<'a> Question<'a> {
                 previous.granted.iter().any(is_it) || previous.policy.as_ref().is_some_and(is_it)
             })
         };
-        let left = coming.into_iter().chain(self.current).filter(was_ours);
+        // An empty text is nobody's, and nothing that could be taken away.
+        let there = coming.into_iter().chain(self.current).filter(|value| !is_nothing(value));
+        let left = there.filter(was_ours);
         let linked = self.policy().filter(|_| self.is_link());
         let mut granted: Vec<Value> = linked.into_iter().chain(left).cloned().collect();
         granted.sort();
         granted.dedup();
         granted
+    }
+}
+
+/// No value, though there is one.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::List(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Integer(_) | Value::Boolean(_) | Value::Timestamp(_) | Value::Bytes(_) => false,
     }
 }

@@ -192,6 +192,11 @@ impl Situation<'_, '_> {
             let of_it = assignment.over.iter().filter(|over| over.property.as_deref() == Some(name));
             question.over = of_it.cloned().collect();
             let Compared { assigned, changes: of_property } = compare(&question);
+            let is_ruleless = !expected.values.contains_key(name);
+            if is_ruleless && assigned.granted.is_empty() && of_property.is_empty() {
+                // Nothing of it is left, and no rule speaks of it: the next computation would not know it.
+                continue;
+            }
             let by = of_property.iter().filter_map(|change| question.write_decision(change));
             newest = newest.into_iter().chain(by).max_by_key(|decision| decision.sequence);
             changes.extend(of_property);

@@ -178,7 +178,7 @@ impl Situation<'_, '_> {
         } else if let Some(delete) = delete {
             self.delete_found(&mut assignment, delete);
         }
-        assignment
+        self.argued(assignment)
     }
 
     fn delete_found(&self, assignment: &mut Assignment, delete: &Decision) {
@@ -236,7 +236,15 @@ impl Situation<'_, '_> {
                 && (decision.is_some_and(|decision| decision.takes_over)
                     || **name == *self.target.key
                     || on_it().is_some_and(|(kept, _)| is_same(kept)));
-            let workflow = if is_approved { WorkflowState::Approved } else { assignment.workflow };
+            // A decision on the resource says nothing of its values: they stay what they were found to be.
+            let before = self.previous.and_then(|previous| previous.properties.get(*name));
+            let was_found = before
+                .map(|before| before.workflow)
+                .filter(|workflow| matches!(workflow, WorkflowState::PreExisting | WorkflowState::NonConforming));
+            let workflow = match is_approved {
+                true => WorkflowState::Approved,
+                false => was_found.unwrap_or(assignment.workflow),
+            };
             let property = AssignedProperty {
                 policy: None,
                 current: Some(value.clone()),

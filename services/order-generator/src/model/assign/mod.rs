@@ -6,6 +6,7 @@
 //! be lost, and what once was as wanted and no longer is, with nothing changed on our side, is a
 //! drift: it is shown and left alone.
 
+mod arguments;
 mod compare;
 mod have;
 mod leave;
@@ -18,6 +19,7 @@ pub use left_behind::{Remains, left_behind};
 use super::catalog::{CONFIDENT, EntityType, ResourceType};
 use super::comparison::Comparisons;
 use super::decision::{Decided, Decision, Verdict, carried_out};
+use super::evaluate::OrderArguments;
 use super::expected::{Correlated, ExpectedResource};
 use super::known_order::{self, KnownOrder, Over};
 use provost_domain::{
@@ -80,8 +82,11 @@ pub struct Assignment {
     pub why: Vec<Reason>,
     /// Its properties, by name.
     pub properties: BTreeMap<String, AssignedProperty>,
-    /// Hints for the package.
+    /// Hints for the package, those of the wanted order with them.
     pub arguments: BTreeMap<String, String>,
+    /// Hints that look at the order, as a deletion would carry them: its owner may be gone by then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_deletion: BTreeMap<String, String>,
     /// The rule that failed.
     pub failure: Option<RuleFailure>,
     /// The order that would close the difference.
@@ -197,6 +202,7 @@ impl Assignment {
             why: vec![],
             properties: BTreeMap::new(),
             arguments: BTreeMap::new(),
+            at_deletion: BTreeMap::new(),
             failure: None,
             wanted: None,
             slot: String::new(),
@@ -314,6 +320,8 @@ pub struct Situation<'a, 'r> {
     pub seen_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
+    /// What the arguments that look at the order say of one.
+    pub arguments: &'a dyn Fn(OrderKind, &[Change]) -> OrderArguments,
 }
 
 /// Compares one owner's one resource type: the assignment to keep, or none when there is nothing (more)
@@ -324,7 +332,7 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
     let Situation { expected, previous, now, .. } = *situation;
     let lost = || previous.filter(|_| situation.is_ours()).and_then(|previous| situation.lose(previous));
     let due = expected.map(|expected| expected.due(situation.resource_type.fulfill_ahead_hours)).unwrap_or_default();
-    match expected {
+    let assigned = match expected {
         // The period comes first: whoever left, leaves, whatever the rules now say of the rest.
         Some(expected) if due.is_future(now) && !situation.is_ours() => Some(situation.waiting(expected, Wish::Later)),
         Some(expected) if due.is_over(now) && !situation.is_ours() => Some(situation.past(expected)),
@@ -337,7 +345,8 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
         Some(expected) if due.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
         Some(expected) if due.is_future(now) => lost().or_else(|| Some(situation.again(expected))),
         Some(_) | None => lost(),
-    }
+    };
+    assigned.map(|assigned| situation.argued(assigned))
 }
 
 impl<'a, 'r> Situation<'a, 'r> {
@@ -432,6 +441,10 @@ impl<'a, 'r> Situation<'a, 'r> {
 
     /// A rule failed: what is there stays as it is, whatever it is.
     fn unknown(&self, expected: &ExpectedResource) -> Assignment {
+        self.unknown_because(expected, expected.failure.as_ref())
+    }
+
+    fn unknown_because(&self, expected: &ExpectedResource, failure: Option<&RuleFailure>) -> Assignment {
         // What is ours stays ours under its own key; a key that only a failing rule gives is nobody's.
         let ours = self.previous.filter(|_| self.is_ours());
         let key = ours.map_or(expected.target_key.as_str(), |previous| previous.target_key.as_str());
@@ -441,9 +454,9 @@ impl<'a, 'r> Situation<'a, 'r> {
         let has_come = || self.was_written(key) && self.coming(key).is_some();
         Assignment {
             state: ProvisioningState::Error,
-            note: expected.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
+            note: failure.map(ToString::to_string).unwrap_or_default(),
             why: expected.why.clone(),
-            failure: expected.failure.clone(),
+            failure: failure.cloned(),
             linked: ours.is_some_and(|previous| previous.linked || has_come()),
             ours: ours.is_some(),
             correlated: ours.and_then(|previous| previous.correlated.clone()),

@@ -49,7 +49,7 @@ pub struct Difference {
 
 /// A tree without places: equal when it means the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Tree {
+pub(super) enum Tree {
     Text(String),
     List(Vec<Tree>),
     Mapping(BTreeMap<String, Tree>),
@@ -93,6 +93,9 @@ impl Tree {
 
 type Section = BTreeMap<String, Vec<Tree>>;
 
+/// What is declared, by section and name.
+pub(super) type Sections = BTreeMap<String, Section>;
+
 /// What `after` declares otherwise than `before`; files are names and texts. Files that are not YAML count as
 /// empty.
 pub fn differences(before: &[(&str, &str)], after: &[(&str, &str)]) -> Vec<Difference> {
@@ -117,8 +120,8 @@ pub fn differences(before: &[(&str, &str)], after: &[(&str, &str)]) -> Vec<Diffe
 }
 
 /// The sections of all files together: things by name. A name may be declared twice where that has a meaning.
-fn sections(files: &[(&str, &str)]) -> BTreeMap<String, Section> {
-    let mut found: BTreeMap<String, Section> = BTreeMap::new();
+pub(super) fn sections(files: &[(&str, &str)]) -> Sections {
+    let mut found = Sections::new();
     for (file, (name, text)) in files.iter().enumerate() {
         let Ok(Some(root)) = node::read(file, name, text) else { continue };
         let Tree::Mapping(sections) = Tree::of(&root) else { continue };

@@ -16,7 +16,7 @@ pub(super) const CATALOG: Keys = &[
     "resource_types",
     "automation_rules",
 ];
-pub(super) const POLICY: Keys = &["grace_period", "max_duration"];
+pub(super) const POLICY: Keys = &["grace_period", "max_duration", "time_zone"];
 pub(super) const CONNECTOR: Keys = &["name", "display_name", "connections", "export", "thresholds"];
 pub(super) const CONNECTION: Keys = &["name", "package"];
 pub(super) const ENTITY_TYPE: Keys = &["name", "connector", "key", "display_name", "properties"];

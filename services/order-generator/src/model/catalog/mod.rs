@@ -15,9 +15,12 @@ mod reader;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
+mod time_zone;
+pub mod touched;
 mod warnings;
 
 pub use problem::Problem;
+pub use time_zone::TimeZone;
 
 use crate::model::evaluate::Rules;
 use crate::model::expression::{Expression, Reference};
@@ -200,6 +203,8 @@ pub struct Policy {
     pub grace_period_minutes: u32,
     /// Most minutes that a requested assignment lasts; 0 is no limit.
     pub max_duration_minutes: u32,
+    /// Where dates fall due at 00:00.
+    pub time_zone: TimeZone,
 }
 
 /// Whether people may ask for something, and how many approvals that takes.
@@ -415,8 +420,10 @@ pub struct ResourceType {
     pub transmitted_validity_minutes: u32,
     /// Higher goes first.
     pub priority: i32,
-    /// Hints for the package.
+    /// Hints for the package that are the same for every order.
     pub arguments: BTreeMap<String, Expression>,
+    /// Hints for the package that look at the order: its kind, or what it changes.
+    pub order_arguments: BTreeMap<String, Expression>,
 }
 
 /// Who has a resource type: owners who have the role, if it names one, and who meet the criteria.
@@ -713,7 +720,7 @@ impl Catalog {
             let correlations = kind.correlation_rules.iter().flat_map(|rule| [&rule.source, &rule.target]);
             let classifications = kind.classification_rules.iter().map(|rule| &rule.when);
             let of_rules = types.chain(scalars).chain(links).chain(queries).chain(correlations);
-            of_rules.chain(classifications).chain(kind.arguments.values())
+            of_rules.chain(classifications).chain(kind.arguments.values()).chain(kind.order_arguments.values())
         });
         of_entity_types.chain(of_roles).chain(of_resource_types)
     }
@@ -767,6 +774,32 @@ impl Connector {
 }
 
 impl EntityType {
+    /// One that no managed system has: what expressions read that is not a resource. Its properties are names, types,
+    /// and whether they hold several values.
+    pub(crate) fn of_scalars(name: &str, key: &str, properties: &[(&str, ValueType, bool)]) -> Self {
+        let property = |(name, value_type, multi_valued): &(&str, ValueType, bool)| Property {
+            name: (*name).into(),
+            kind: PropertyKind::Scalar(*value_type),
+            multi_valued: *multi_valued,
+            sensitive: false,
+            write_only: false,
+            comparison: Comparison::default(),
+        };
+        let properties: Vec<Property> = properties.iter().map(property).collect();
+        let property_index =
+            properties.iter().enumerate().map(|(place, property)| (Name::clone(&property.name), place)).collect();
+        Self {
+            name: name.into(),
+            connector: "".into(),
+            key: key.into(),
+            display_name: None,
+            properties,
+            computed: vec![],
+            context: None,
+            property_index,
+        }
+    }
+
     /// A property, by name.
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.get(*self.property_index.get(name)?)

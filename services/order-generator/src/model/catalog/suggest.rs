@@ -24,7 +24,7 @@ pub(crate) fn hint<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str> + C
 }
 
 /// A hint that names the nearest, or lists all words in the order given.
-pub(super) fn one_of<'a>(wrong: &str, right: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn one_of<'a>(wrong: &str, right: impl Iterator<Item = &'a str> + Clone) -> String {
     // Of one letter or two everything is near.
     match nearest(wrong, right.clone().filter(|word| word.len() > 2)) {
         Some(name) => format!("did you mean '{name}'?"),

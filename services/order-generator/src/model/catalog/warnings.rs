@@ -2,7 +2,7 @@
 //!
 //! The rule that must hold: a warning refuses nothing.
 
-use super::{Catalog, Name, ResourceType};
+use super::{Approval, Catalog, CompositeRole, Name, ResourceType};
 
 /// Most resource types that a warning names.
 const NAMED_MAX: usize = 5;
@@ -10,7 +10,35 @@ const NAMED_MAX: usize = 5;
 impl Catalog {
     /// What may not be meant, a sentence each, in catalog order.
     pub fn warnings(&self) -> Vec<String> {
-        self.entity_types().iter().filter_map(|entity_type| self.cannot_tell(&entity_type.name)).collect()
+        let untold = self.entity_types().iter().filter_map(|entity_type| self.cannot_tell(&entity_type.name));
+        let easier = self.composite_roles().iter().filter_map(|role| self.is_easier(role));
+        let idle = self.resource_types().iter().filter(|kind| kind.remove_orphans && !kind.allow_remove).map(|kind| {
+            format!(
+                "resource type {}: remove_orphans does nothing, because allow_remove is false: what owners who are gone \
+                 have left is not deleted",
+                kind.name
+            )
+        });
+        untold.chain(easier).chain(idle).collect()
+    }
+
+    /// Who asks for a composite role gets a single role with fewer approvals than the single role asks for. That a
+    /// single role cannot be asked for by itself is no reason not to have it with others.
+    fn is_easier(&self, role: &CompositeRole) -> Option<String> {
+        let steps = |approval: Approval| match approval {
+            Approval::NotAllowed => None,
+            Approval::Steps(steps) => Some(steps),
+        };
+        let own = steps(role.approval)?;
+        let singles = role.roles.iter().filter_map(|single| self.role(&single.name));
+        let mut harder =
+            singles.filter_map(|single| Some((single, steps(single.approval).filter(|steps| own < *steps)?)));
+        let (single, steps) = harder.next()?;
+        Some(format!(
+            "composite role {} takes {own} approvals and gives {}, which by itself takes {steps}; give the composite role \
+             as many, if that is not meant",
+            role.name, single.name
+        ))
     }
 
     /// Several resource types are about one entity type, and nothing tells them apart.

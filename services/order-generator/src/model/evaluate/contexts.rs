@@ -11,6 +11,8 @@ use crate::model::catalog::{EntityType, Name};
 use crate::model::expression::{Expression, Session};
 use crate::model::resource::Resource;
 use provost_domain::{Period, RuleFailure, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One context of an owner.
 pub(super) struct Context<'a> {
@@ -78,6 +80,16 @@ impl<'a> Contexts<'a> {
         }
     }
 
+    /// Each dimension with each value that a context has of it; without one where it cannot be told.
+    pub(super) fn told(&self, names: &[Name]) -> BTreeSet<(Name, Option<String>)> {
+        let told = |(name, value): (&Name, &Result<Option<String>, _>)| match value {
+            Ok(Some(value)) => Some((Arc::clone(name), Some(value.clone()))),
+            Ok(None) => None,
+            Err(_) => Some((Arc::clone(name), None)),
+        };
+        self.all.iter().flat_map(|context| names.iter().zip(&context.dimensions).filter_map(told)).collect()
+    }
+
     /// The first failure; it costs all that the owner has.
     pub(super) fn failure(&self) -> Option<&RuleFailure> {
         self.all.iter().find_map(|context| context.failure.as_deref())
@@ -101,6 +113,7 @@ fn context<'a>(
     position: Option<&'a Resource>,
     session: &'a Session<'a>,
 ) -> Context<'a> {
+    let time_zone = session.scope().catalog().policy().time_zone;
     let mut made = Context {
         position,
         session,
@@ -116,7 +129,8 @@ fn context<'a>(
     };
     let instant = |bound: &str, expression: &Option<Expression>| -> Result<Option<Timestamp>, Box<RuleFailure>> {
         let Some(expression) = expression else { return Ok(None) };
-        expression.instant(session).map_err(|message| wrong(bound, expression, message))
+        let instant = expression.instant(session).map_err(|message| wrong(bound, expression, message))?;
+        Ok(instant.map(|at| time_zone.due(at)))
     };
     let from = instant("valid_from", &rule.valid_from);
     let until = instant("valid_until", &rule.valid_until);

@@ -85,7 +85,7 @@ fn input(text: &mut String, scope: &Scope<'_>, read: &Read, is_confidential: boo
     let Some(property) = facts.entity_type().properties.get(read.place) else { return };
     match read.variable {
         Variable::Owner => {}
-        Variable::Position | Variable::Target => text.extend([read.variable.name(), "."]),
+        Variable::Position | Variable::Target | Variable::Order => text.extend([read.variable.name(), "."]),
     }
     text.push_str(&property.name);
     if let Some(field) = &read.field {

@@ -6,6 +6,7 @@
 //! so, and no reason shows a confidential value; the order in which positions, grants and resources come makes
 //! no difference.
 
+mod arguments;
 mod contexts;
 mod criteria;
 mod explain;
@@ -21,6 +22,7 @@ mod trace;
 mod unmet;
 mod verdict;
 
+pub use arguments::{OrderArguments, order_arguments, order_arguments_of_nobody};
 pub use grace::{Before, RoleBefore, TypeBefore, fingerprint};
 pub use rules::Rules;
 pub use trace::{
@@ -284,6 +286,7 @@ impl Evaluation<'_> {
             resources,
             suspects: vec![],
             next_change: self.edges.next(),
+            dimensions: self.contexts.told(catalog.dimensions()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Step 2, second half: one resource type for one owner: whether it is given and when, and which key, values
-//! and arguments its resource shall have. Links are in `links`.
+//! Step 2, second half: one resource type for one owner: whether it is given and when, and which key and values
+//! its resource shall have. Links are in `links`, arguments in `arguments`.
 //!
 //! The rule that must hold: a resource says what it shall be at one instant: now, or when its time begins, or
 //! before it ended.
@@ -83,6 +83,7 @@ impl Evaluation<'_> {
         };
         let time = Time { base, at, near };
         self.note(resource_type, &extended, span);
+        let is_given_when = given.as_ref().map_or_else(|| Period::from(span), super::verdict::Given::period);
         let (workflow, why) = match given {
             Some(given) if failed.is_none() => (given.workflow, given.why),
             _ => (WorkflowState::Calculated, vec![]),
@@ -90,10 +91,12 @@ impl Evaluation<'_> {
         let mut expected = ExpectedResource {
             resource_type: Arc::clone(&resource_type.name),
             period: Period::from(span),
+            given: is_given_when,
             workflow,
             target_key: String::new(),
             values: BTreeMap::new(),
             arguments: BTreeMap::new(),
+            at_deletion: BTreeMap::new(),
             why,
             failure: None,
             waits_for: None,
@@ -134,27 +137,38 @@ impl Evaluation<'_> {
         let mut seen = self.recorder.map(|_| Vec::new());
         let mut verdict = Verdict::default();
         let mut deniers = Vec::new();
-        for candidate in candidates {
-            let Some(at) = matcher.rule(*candidate) else { continue };
-            let Some(rule) = resource_type.type_rules.get(at.number) else { continue };
-            if rule.denied {
-                deniers.push((at, rule));
-                continue;
+        let mut considered = Vec::new();
+        // What a rule gives by itself is Calculated, also where a rule before it gives it by a role.
+        for is_by_role in [false, true] {
+            for candidate in candidates {
+                let Some(at) = matcher.rule(*candidate) else { continue };
+                let Some(rule) = resource_type.type_rules.get(at.number) else { continue };
+                if rule.role.is_some() != is_by_role {
+                    continue;
+                }
+                if rule.denied {
+                    deniers.push((at, rule));
+                    continue;
+                }
+                let is_moved = rule.offset.reference != OffsetReference::Default;
+                if seen.is_none() && !is_moved && verdict.judged.given.covers(&self.contexts.spans) {
+                    continue;
+                }
+                let held = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);
+                let judged = if is_moved { held.moved(|span| span.moved(rule.offset)) } else { held.clone() };
+                if seen.is_some() {
+                    let name = at.name.to_string();
+                    let one = self.considered(name, rule.role.as_ref(), &rule.criteria, &judged, false);
+                    considered.push((at.number, one));
+                }
+                let workflow = if is_by_role { WorkflowState::GivenByARole } else { WorkflowState::Calculated };
+                verdict.gain(judged, workflow, || self.why(rule.role.as_ref(), &rule.criteria, &at.name, &held));
             }
-            let is_moved = rule.offset.reference != OffsetReference::Default;
-            if seen.is_none() && !is_moved && verdict.judged.given.covers(&self.contexts.spans) {
-                continue;
-            }
-            let held = self.judge_with_role(rule.role.as_ref(), &rule.criteria, &at.name);
-            let judged = if is_moved { held.moved(|span| span.moved(rule.offset)) } else { held.clone() };
-            if let Some(seen) = &mut seen {
-                seen.push(self.considered(at.name.to_string(), rule.role.as_ref(), &rule.criteria, &judged, false));
-            }
-            let workflow = match rule.role {
-                Some(_) => WorkflowState::GivenByARole,
-                None => WorkflowState::Calculated,
-            };
-            verdict.gain(judged, workflow, || self.why(rule.role.as_ref(), &rule.criteria, &at.name, &held));
+        }
+        deniers.sort_by_key(|(at, _)| at.number);
+        considered.sort_by_key(|(number, _)| *number);
+        if let Some(seen) = &mut seen {
+            seen.extend(considered.into_iter().map(|(_, one)| one));
         }
         let mut denied = Judged::default();
         for (at, rule) in deniers {
@@ -349,24 +363,6 @@ impl Evaluation<'_> {
             }
             _ => Ok(Some((Some(key), value))),
         }
-    }
-
-    fn arguments(&self, resource_type: &ResourceType, expected: &mut ExpectedResource) -> Result<(), RuleFailure> {
-        let mut failed = None;
-        for (name, expression) in &resource_type.arguments {
-            match expression.text(self.main()) {
-                Ok(Some(text)) => {
-                    expected.arguments.insert(name.clone(), text);
-                }
-                Ok(None) => {}
-                Err(message) => {
-                    let rule = format!("resource type {} / argument {name}", resource_type.name);
-                    let wrong = failure(self.main().scope(), rule, None, expression, false, message);
-                    failed = failed.or(Some(wrong));
-                }
-            }
-        }
-        failed.map_or(Ok(()), Err)
     }
 
     /// What the resource needs of its owner before it is created.

@@ -19,6 +19,7 @@ pub use causes::{Cause, CauseKind};
 use super::assign::Assignment;
 use super::catalog::Catalog;
 use super::evaluate::{Considered, Explanation};
+use super::expected::Correlated;
 use provost_domain::{InactiveReason, OrderKind, Owner, Period, ProvisioningState, Timestamp, Value, WorkflowState};
 
 /// Everything that is looked at to explain one owner.
@@ -38,8 +39,39 @@ pub struct Ask<'a> {
     pub kept: &'a [Kept],
     /// What people asked for and decided.
     pub said: &'a [Said],
+    /// Who has the existing resources that may be the owner's, or may get them.
+    pub rivals: &'a [Rival],
     /// The newest generation, when a threshold blocked it.
     pub blocked: Option<&'a Blocked>,
+}
+
+/// Somebody else who has an existing resource, or may get it, as of the last computation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Who.
+    pub owner: Owner,
+    /// The resource's entity type.
+    pub entity_type: String,
+    /// The resource's key.
+    pub key: String,
+    /// How it was found to be theirs; none when it stands under the key that the rules give them.
+    pub correlated: Option<Correlated>,
+    /// Nobody confirmed it yet.
+    pub is_proposed: bool,
+}
+
+impl Rival {
+    /// Somebody's claim to a resource, by what they have; none of what was only found, or is no longer theirs.
+    pub fn of(assignment: &Assignment) -> Option<Self> {
+        let is_theirs = !assignment.found && (assignment.is_ours() || assignment.proposed);
+        is_theirs.then(|| Self {
+            owner: assignment.owner.clone(),
+            entity_type: assignment.entity_type.clone(),
+            key: assignment.target_key.clone(),
+            correlated: assignment.correlated.clone(),
+            is_proposed: assignment.proposed,
+        })
+    }
 }
 
 /// What the last computation found of one resource.

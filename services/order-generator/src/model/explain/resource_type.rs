@@ -2,11 +2,11 @@
 //! managed system, and what was found there.
 
 use super::causes::{considered, decisive, failed};
-use super::{Answer, Ask, Cause, CauseKind, Kept, Kind, Line, OrderSeen, Standing, words};
+use super::{Answer, Ask, Cause, CauseKind, Kept, Kind, Line, OrderSeen, Rival, Standing, words};
 use crate::model::assign::{Assignment, Wish};
 use crate::model::catalog::{CONFIDENT, ResourceType};
 use crate::model::evaluate::{Considered, ExistingSeen, Finding, Outcome, ResourceTypeSeen};
-use provost_domain::{InactiveReason, ProvisioningState, RuleFailure, WorkflowState};
+use provost_domain::{InactiveReason, ProvisioningState, Reason, RuleFailure, WorkflowState};
 
 impl Ask<'_> {
     /// Explains a resource type with all of its properties; none when owners of this kind cannot have one of that
@@ -49,7 +49,7 @@ impl Ask<'_> {
         answer.considered = lines;
         if let Some(seen) = seen {
             answer.considered.extend(seen.correlation.iter().map(|rule| looked(rule, &prefix)));
-            causes.extend(seen.existing.iter().filter_map(|one| not_taken(kind, one, assignment, &prefix)));
+            causes.extend(seen.existing.iter().filter_map(|one| self.not_taken(kind, one, assignment, &prefix)));
         }
         if let Some(Outcome::Given { period, workflow }) = seen.map(|seen| &seen.outcome) {
             (answer.period, answer.workflow) = (*period, Some(*workflow));
@@ -250,6 +250,57 @@ impl Ask<'_> {
         let id = order.map(|order| order.id.as_str()).unwrap_or_default();
         Some(Cause::new(CauseKind::WaitsForResource, format!("it depends on {needed}, {why}")).about(id))
     }
+
+    /// Why an existing resource that may be the owner's, or would be, is not the one that the owner has, or gets.
+    fn not_taken(
+        &self,
+        kind: &ResourceType,
+        existing: &ExistingSeen,
+        assignment: Option<&Assignment>,
+        prefix: &str,
+    ) -> Option<Cause> {
+        let is_of_them = |one: &Assignment| one.target_key == existing.key && one.failure.is_none() && !one.found;
+        if assignment.is_some_and(is_of_them) {
+            return None;
+        }
+        let why = match (&existing.refusal, assignment) {
+            (Some(refusal), _) => refusal.clone(),
+            (None, Some(one)) if one.linked && one.target_key != existing.key => {
+                format!("the owner has '{}' already", one.target_key)
+            }
+            // The failure says it, or no rule gives one.
+            (None, Some(one)) if one.failure.is_some() || one.found => return None,
+            (None, Some(one)) if one.wish == Wish::Have => self.whose(kind, existing),
+            (None, _) => return None,
+        };
+        let by = existing.why.rule.strip_prefix(prefix).unwrap_or(&existing.why.rule);
+        let sentence = format!(
+            "{} '{}' exists and was found by {by} ({}), and is not taken: {why}",
+            kind.target, existing.key, existing.why.detail
+        );
+        Some(Cause::new(CauseKind::Found, sentence))
+    }
+
+    /// Who has an existing resource that this owner does not get, and how sure that is.
+    fn whose(&self, kind: &ResourceType, existing: &ExistingSeen) -> String {
+        let is_it = |rival: &&Rival| rival.entity_type == *kind.target && rival.key == existing.key;
+        let rivals: Vec<&Rival> = self.rivals.iter().filter(is_it).collect();
+        let [Rival { owner, correlated, is_proposed, .. }] = rivals.as_slice() else {
+            // Nobody was computed to have it yet; or two claim it, and then it is a failure of both.
+            return "somebody else has it, or is surer of it".to_owned();
+        };
+        let who = words::who(owner);
+        let Some(found) = correlated else {
+            return format!("{who} has it: it stands under the key that the rules give {who}");
+        };
+        let stand = match (found.confidence > existing.confidence, is_proposed) {
+            (true, _) => "is surer of it",
+            (false, true) => "may get it",
+            (false, false) => "has it",
+        };
+        let Reason { rule, detail } = &found.why;
+        format!("{who} {stand}: {rule} ({detail}), confidence {}", found.confidence)
+    }
 }
 
 /// What a rule found that looks for existing resources, in a sentence.
@@ -262,35 +313,6 @@ fn looked(rule: &Considered, prefix: &str) -> Line {
         _ => format!("{name} finds what exists{saw}"),
     };
     Line { considered: rule.clone(), sentence }
-}
-
-/// Why an existing resource that may be the owner's, or would be, is not the one that the owner has, or gets.
-fn not_taken(
-    kind: &ResourceType,
-    existing: &ExistingSeen,
-    assignment: Option<&Assignment>,
-    prefix: &str,
-) -> Option<Cause> {
-    let is_of_them = |one: &Assignment| one.target_key == existing.key && one.failure.is_none() && !one.found;
-    if assignment.is_some_and(is_of_them) {
-        return None;
-    }
-    let why = match (&existing.refusal, assignment) {
-        (Some(refusal), _) => refusal.clone(),
-        (None, Some(one)) if one.linked && one.target_key != existing.key => {
-            format!("the owner has '{}' already", one.target_key)
-        }
-        // The failure says it, or no rule gives one.
-        (None, Some(one)) if one.failure.is_some() || one.found => return None,
-        (None, Some(one)) if one.wish == Wish::Have => "somebody else has it, or is surer of it".to_owned(),
-        (None, _) => return None,
-    };
-    let by = existing.why.rule.strip_prefix(prefix).unwrap_or(&existing.why.rule);
-    let sentence = format!(
-        "{} '{}' exists and was found by {by} ({}), and is not taken: {why}",
-        kind.target, existing.key, existing.why.detail
-    );
-    Some(Cause::new(CauseKind::Found, sentence))
 }
 
 /// The order that is under way.

@@ -66,6 +66,7 @@ struct Told {
     today: Vec<Assignment>,
     kept: Vec<Kept>,
     said: Vec<Said>,
+    rivals: Vec<Rival>,
     blocked: Option<Blocked>,
 }
 
@@ -78,7 +79,7 @@ fn told(grants: &[Grant]) -> Told {
     let ground = Ground { catalog: &catalog, revision: 1, now: at("2026-03-01"), lookup: &lookup, former: None };
     let case = Case { grants, ..Case::new("Person", &person) };
     let seen = evaluate::explain(&ground, &case);
-    Told { catalog, owner: owner(), seen, today: vec![], kept: vec![], said: vec![], blocked: None }
+    Told { catalog, owner: owner(), seen, today: vec![], kept: vec![], said: vec![], rivals: vec![], blocked: None }
 }
 
 impl Told {
@@ -91,6 +92,7 @@ impl Told {
             today: &self.today,
             kept: &self.kept,
             said: &self.said,
+            rivals: &self.rivals,
             blocked: self.blocked.as_ref(),
         }
     }
@@ -453,35 +455,74 @@ fn what_the_rules_say_today_never_rewrites_what_they_said_then() {
     assert!(ask.explain().differences.is_empty());
 }
 
-#[test]
-fn an_existing_resource_that_is_not_taken_is_told_with_the_reason() {
+/// What is told of the account old-1, which a rule finds to be the owner's.
+fn of_old(refusal: Option<&str>, today: Vec<Assignment>, rivals: Vec<Rival>) -> Vec<String> {
     let why = Reason {
         rule: "resource type App / correlation rule 2".into(),
         detail: "target.mail is owner.mail, confidence 120".into(),
     };
-    let found = |refusal: Option<&str>, today: Vec<Assignment>| {
-        let mut told = told(&[]);
-        let types = told.seen.iter_mut().flat_map(|seen| &mut seen.resource_types);
-        let refusal = refusal.map(str::to_owned);
-        for seen in types.filter(|seen| &*seen.resource_type == "App") {
-            let (key, why, refusal) = ("old-1".into(), why.clone(), refusal.clone());
-            seen.existing = vec![ExistingSeen { key, why, confidence: 120, refusal }];
-        }
-        told.today = today;
-        let causes = told.app().1.into_iter();
-        causes.filter(|(kind, _)| *kind == CauseKind::Found).map(|(_, sentence)| sentence).collect::<Vec<_>>()
-    };
-    let told = |why: &str| {
-        vec![format!(
-            "Account 'old-1' exists and was found by correlation rule 2 (target.mail is owner.mail, confidence 120), and \
-             is not taken: {why}"
-        )]
-    };
+    let mut told = Told { today, rivals, ..told(&[]) };
+    let types = told.seen.iter_mut().flat_map(|seen| &mut seen.resource_types);
+    let refusal = refusal.map(str::to_owned);
+    for seen in types.filter(|seen| &*seen.resource_type == "App") {
+        let (key, why, refusal) = ("old-1".into(), why.clone(), refusal.clone());
+        seen.existing = vec![ExistingSeen { key, why, confidence: 120, refusal }];
+    }
+    let causes = told.app().1.into_iter();
+    causes.filter(|(kind, _)| *kind == CauseKind::Found).map(|(_, sentence)| sentence).collect()
+}
+
+fn not_taken(why: &str) -> Vec<String> {
+    vec![format!(
+        "Account 'old-1' exists and was found by correlation rule 2 (target.mail is owner.mail, confidence 120), and is \
+         not taken: {why}"
+    )]
+}
+
+#[test]
+fn an_existing_resource_that_is_not_taken_is_told_with_the_reason() {
+    let found = |refusal: Option<&str>, today: Vec<Assignment>| of_old(refusal, today, vec![]);
     let has = || Assignment { linked: true, ..assignment(Wish::Have) };
-    assert_eq!(found(Some("it is kept for nobody by grace"), vec![has()]), told("it is kept for nobody by grace"));
-    assert_eq!(found(None, vec![has()]), told("the owner has 'E1' already"));
-    assert_eq!(found(None, vec![assignment(Wish::Have)]), told("somebody else has it, or is surer of it"));
+    assert_eq!(found(Some("it is kept for nobody by grace"), vec![has()]), not_taken("it is kept for nobody by grace"));
+    assert_eq!(found(None, vec![has()]), not_taken("the owner has 'E1' already"));
+    assert_eq!(found(None, vec![assignment(Wish::Have)]), not_taken("somebody else has it, or is surer of it"));
     let its = Assignment { target_key: "old-1".into(), ..has() };
     assert_eq!(found(None, vec![its]), Vec::<String>::new(), "it is taken");
     assert_eq!(found(None, vec![]), Vec::<String>::new(), "no rule gives one");
+}
+
+#[test]
+fn who_has_what_the_owner_does_not_get_is_told_by_name_and_how_sure_that_is() {
+    let bob = Owner { entity_type: "Person".into(), key: "E2".into(), display_name: "Bob".into() };
+    let rival = |confidence: Option<u32>, is_proposed: bool| Rival {
+        owner: bob.clone(),
+        entity_type: "Account".into(),
+        key: "old-1".into(),
+        correlated: confidence.map(|confidence| Correlated {
+            why: Reason { rule: "resource type App / correlation rule 1".into(), detail: "by number".into() },
+            confidence,
+            rule_key: "bob".into(),
+        }),
+        is_proposed,
+    };
+    let told = |rivals: Vec<Rival>| of_old(None, vec![assignment(Wish::Have)], rivals);
+    let by_rule = "resource type App / correlation rule 1 (by number), confidence";
+    assert_eq!(told(vec![rival(Some(130), false)]), not_taken(&format!("Bob (E2) is surer of it: {by_rule} 130")));
+    assert_eq!(told(vec![rival(Some(90), false)]), not_taken(&format!("Bob (E2) has it: {by_rule} 90")));
+    assert_eq!(told(vec![rival(Some(90), true)]), not_taken(&format!("Bob (E2) may get it: {by_rule} 90")));
+    let by_key = "Bob (E2) has it: it stands under the key that the rules give Bob (E2)";
+    assert_eq!(told(vec![rival(None, false)]), not_taken(by_key));
+    // Of another account they say nothing, and where two claim it nobody knows whose it is.
+    let other = Rival { key: "old-2".into(), ..rival(None, false) };
+    assert_eq!(told(vec![other]), not_taken("somebody else has it, or is surer of it"));
+    let both = vec![rival(None, false), rival(Some(130), false)];
+    assert_eq!(told(both), not_taken("somebody else has it, or is surer of it"));
+}
+
+#[test]
+fn only_what_is_somebody_s_makes_a_rival() {
+    let of = |assignment: Assignment| Rival::of(&assignment).is_some();
+    assert!(of(assignment(Wish::Have)) && of(Assignment { proposed: true, ..assignment(Wish::Have) }));
+    assert!(!of(assignment(Wish::Gone)) && !of(assignment(Wish::Found)));
+    assert!(!of(Assignment { found: true, ..assignment(Wish::Lose) }));
 }

@@ -181,6 +181,7 @@ impl<'p, 'a> Check<'p, 'a, '_> {
             ([(_, of), ..], Some(Variable::Position)) if self.named("owner").is_some() => {
                 format!("only rules for owners whose context has positions read 'position'; {} has none", of.name)
             }
+            (_, Some(Variable::Order)) => "only the arguments of a resource type read 'order'".to_owned(),
             ([(only, of)], _) => format!("the only variable is '{}', {}", only.name(), with_article(&of.name)),
             (several, _) => {
                 let shown = |(variable, of): &(Variable, &EntityType)| {

@@ -1,4 +1,4 @@
-//! Expressions of the catalog: CEL over `owner` and, where the place has them, `position` and `target`;
+//! Expressions of the catalog: CEL over `owner` and, where the place has them, `position`, `target` and `order`;
 //! compiled and checked once, evaluated many times.
 //!
 //! Answers for what an expression may say ([`Expression::compile`]) and what it yields for one owner.
@@ -10,6 +10,7 @@ mod check;
 mod conjuncts;
 mod functions;
 mod kind;
+mod order;
 mod scope;
 mod shape;
 #[cfg(test)]
@@ -18,12 +19,13 @@ mod usage;
 mod value;
 
 pub use kind::Wanted;
+pub(crate) use order::{order_type, order_values};
 pub(crate) use scope::{Facts, Plain};
 pub use scope::{Scope, Session};
 pub(crate) use shape::{Equality, Read};
 
 use crate::model::catalog::EntityType;
-use cel::Value as CelValue;
+use cel::{Program, Value as CelValue};
 use provost_domain::{Timestamp, Value, ValueType};
 use shape::Shape;
 use std::fmt;
@@ -51,11 +53,13 @@ pub enum Variable {
     Position,
     /// The resource that a query, correlation or classification rule looks at.
     Target,
+    /// The order that an argument goes with.
+    Order,
 }
 
 impl Variable {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Owner, Self::Position, Self::Target];
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Position, Self::Target, Self::Order];
 
     /// Its name in expressions.
     pub const fn name(self) -> &'static str {
@@ -63,6 +67,7 @@ impl Variable {
             Self::Owner => "owner",
             Self::Position => "position",
             Self::Target => "target",
+            Self::Order => "order",
         }
     }
 }
@@ -116,10 +121,40 @@ impl Expression {
         entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
         wanted: Wanted,
     ) -> Result<Self, Vec<Mistake>> {
+        Self::compile_checked(source, variables, entity_type, wanted, |_| vec![])
+    }
+
+    /// Compiles an argument: a text, over those variables and the order that it goes with, whose target is of an
+    /// entity type.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn compile_argument<'a>(
+        source: &str,
+        variables: &[(Variable, &'a EntityType)],
+        entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
+        target: &EntityType,
+    ) -> Result<Self, Vec<Mistake>> {
+        let variables: Vec<_> = variables.iter().copied().chain([(Variable::Order, order_type())]).collect();
+        let wanted = Wanted::Value(ValueType::String);
+        Self::compile_checked(source, &variables, entity_type, wanted, |program| order::words(program, target))
+    }
+
+    fn compile_checked<'a>(
+        source: &str,
+        variables: &[(Variable, &'a EntityType)],
+        entity_type: &dyn Fn(&str) -> Option<&'a EntityType>,
+        wanted: Wanted,
+        check_words: impl FnOnce(&Program) -> Vec<Mistake>,
+    ) -> Result<Self, Vec<Mistake>> {
         bounds::source(source)?;
         let program = functions::environment().compile(source).map_err(|errors| check::syntax(source, &errors))?;
         bounds::tree(&program)?;
         let references = check::types(&program, variables, entity_type, wanted)?;
+        match check_words(&program) {
+            mistakes if mistakes.is_empty() => {}
+            mistakes => return Err(mistakes),
+        }
         let of = |wanted: Variable| variables.iter().find(|(variable, _)| *variable == wanted).map(|(_, of)| *of);
         let shape = Shape::of(program.expression(), &references, &of);
         Ok(Self { source: source.to_owned(), shape, references })

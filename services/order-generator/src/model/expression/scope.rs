@@ -1,4 +1,4 @@
-//! What `owner`, `position` and `target` mean while an expression is evaluated: properties of resources, read
+//! What `owner`, `position`, `target` and `order` mean while an expression is evaluated: properties of resources, read
 //! only when an expression asks for them.
 //!
 //! CEL looks qualified names up whole, so `owner.title` is one look-up and nothing is built. The rules that
@@ -6,7 +6,7 @@
 //! property that fails is never an empty one, whoever reads it fails with it.
 
 use super::value::{LIST_ITEMS_MAX, TEXT_BYTES_MAX, null, owned, to_cel};
-use super::{Expression, Variable, functions};
+use super::{Expression, Variable, functions, order_type};
 use crate::model::catalog::{Catalog, EntityType, Property, PropertyKind};
 use crate::model::resource::{Lookup, Properties};
 use cel::common::traits::{Container, Indexer, Sizer};
@@ -38,6 +38,7 @@ pub(super) fn placed(variable: Variable, place: usize) -> String {
         Variable::Owner => 'o',
         Variable::Position => 'p',
         Variable::Target => 't',
+        Variable::Order => 'r',
     };
     format!("{}{letter}{place}", char::from(PLACED))
 }
@@ -169,7 +170,7 @@ impl<'a> Scope<'a> {
         lookup: &'a dyn Lookup,
     ) -> Self {
         let facts = Arc::new(Facts::new(entity_type, values));
-        Self::with(catalog, lookup, [None, None, Some(facts)], 0)
+        Self::with(catalog, lookup, [None, None, Some(facts), None], 0)
     }
 
     pub(crate) fn of_owner(
@@ -178,7 +179,23 @@ impl<'a> Scope<'a> {
         owner: Arc<Facts<'a>>,
         position: Option<Arc<Facts<'a>>>,
     ) -> Self {
-        Self::with(catalog, lookup, [Some(owner), position, None], 0)
+        Self::with(catalog, lookup, [Some(owner), position, None, None], 0)
+    }
+
+    /// An order, and nothing else.
+    pub(crate) fn of_order(catalog: &'a Catalog, lookup: &'a dyn Lookup, values: &'a Properties) -> Self {
+        let order = Arc::new(Facts::new(order_type(), values));
+        Self::with(catalog, lookup, [None, None, None, Some(order)], 0)
+    }
+
+    /// The same, and an order beside it.
+    pub(crate) fn with_order<'o>(&self, values: &'o Properties) -> Scope<'o>
+    where
+        'a: 'o,
+    {
+        let [owner, position, target, _] = self.variables.clone();
+        let order = Arc::new(Facts::new(order_type(), values));
+        Scope::with(self.catalog, self.lookup, [owner, position, target, Some(order)], self.depth)
     }
 
     fn with(
@@ -193,11 +210,12 @@ impl<'a> Scope<'a> {
 
     /// What is known of a variable; none when this scope does not have it.
     pub(crate) fn facts(&self, variable: Variable) -> Option<&Arc<Facts<'a>>> {
-        let [owner, position, target] = &self.variables;
+        let [owner, position, target, order] = &self.variables;
         match variable {
             Variable::Owner => owner.as_ref(),
             Variable::Position => position.as_ref(),
             Variable::Target => target.as_ref(),
+            Variable::Order => order.as_ref(),
         }
     }
 
@@ -248,7 +266,7 @@ impl<'a> Scope<'a> {
             // Each stands after those that it needs, so none needs to compute another one.
             for ((place, expression), slot) in facts.entity_type.computed.iter().zip(&facts.computed).take(wanted + 1) {
                 if slot.get().is_none() {
-                    let own = [Some(Arc::clone(facts)), None, None];
+                    let own = [Some(Arc::clone(facts)), None, None, None];
                     let value = self.compute(own, facts.entity_type, *place, expression);
                     // Somebody else may have been quicker, with the same.
                     let _ = slot.set(value);
@@ -368,7 +386,8 @@ impl VariableResolver for Scope<'_> {
             let of = match letter {
                 b'o' => Variable::Owner,
                 b'p' => Variable::Position,
-                _ => Variable::Target,
+                b't' => Variable::Target,
+                _ => Variable::Order,
             };
             let place = place.iter().fold(0, |place, digit| place * 10 + usize::from(digit.wrapping_sub(b'0')));
             return self.at_place(self.facts(of)?, place);
@@ -444,7 +463,7 @@ impl<'a> View<'a> {
         place: usize,
     ) -> Option<CowVal<'a, 'a>> {
         if let Some((_, expression)) = entity_type.computed.iter().find(|(computed, _)| *computed == place) {
-            let variables = [Some(Arc::new(Facts::new(entity_type, values))), None, None];
+            let variables = [Some(Arc::new(Facts::new(entity_type, values))), None, None, None];
             return match self.scope.compute(variables, entity_type, place, expression) {
                 Ok(None) => Some(null()),
                 Ok(Some(value)) => {

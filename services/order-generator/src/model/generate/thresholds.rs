@@ -7,18 +7,16 @@
 //!
 //! Percents count against the resources of the type that exist: seen, or written and not seen yet. For additions they
 //! do not apply until something of the type was written, since a first load is all additions; nor while nothing of it
-//! is there. Of a handful they say nothing: fewer than [`FEW`] are let pass, but for deletions (and failures) of half
+//! is there. Of a handful they say nothing (`limits`): so few are let pass, but for deletions (and failures) of half
 //! of what there is, or of all of it. A feed that lost half of its people takes nothing from a small organisation
 //! either.
 
 use super::{Catalog, Intent, LaneKey, Standing};
 use crate::model::catalog::ResourceType;
 use crate::model::known_order::KnownOrder;
+use crate::model::limits::{FEW, are_few, at_most, lowest, percent_of};
 use provost_domain::{OrderKind, ProvisioningState};
 use std::collections::{BTreeMap, HashSet};
-
-/// Of fewer than these, a percentage says nothing.
-const FEW: usize = 5;
 
 /// What a threshold counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,13 +177,8 @@ fn of_type(resource_type: &ResourceType, counts: Counts) -> impl Iterator<Item =
         let is_first_load = counted == Counted::Additions && (counts.existing == 0 || !counts.is_provisioned);
         let waived_percent = (percent > 0 && is_first_load).then_some(percent);
         let is_too_few = percent > 0 && !is_first_load && is_too_few(counted, count, counts.existing);
-        let of_percent = (percent > 0 && !is_first_load && !is_too_few).then(|| {
-            let limit = counts.existing.saturating_mul(percent as usize) / 100;
-            (limit, format!("{percent} % of {} resources", counts.existing))
-        });
-        let of_absolute = (absolute > 0).then(|| (absolute as usize, format!("at most {absolute}")));
-        let lowest = of_percent.into_iter().chain(of_absolute).min_by_key(|(limit, _)| *limit);
-        let (limit, rule) = match (lowest, waived_percent) {
+        let of_percent = if is_first_load || is_too_few { None } else { percent_of(percent, counts.existing) };
+        let (limit, rule) = match (lowest([of_percent, at_most(absolute)]), waived_percent) {
             (Some((limit, rule)), _) => (Some(limit), rule),
             (None, Some(percent)) => (None, format!("first load: the {percent} % limit does not apply")),
             (None, None) if is_too_few => (None, format!("fewer than {FEW}: the {percent} % limit does not apply")),
@@ -203,7 +196,7 @@ fn is_too_few(counted: Counted, count: usize, existing: usize) -> bool {
         Counted::Additions | Counted::Updates => false,
         Counted::Deletions | Counted::Failures => count > 1 && count >= existing / 2,
     };
-    count < FEW && !takes_half
+    are_few(count) && !takes_half
 }
 
 /// What a run says of first loads, where a percentage would have counted.

@@ -2,7 +2,7 @@
 //! must approve; or why it is refused.
 
 use super::{Action, Effect, Kind, Request};
-use crate::model::catalog::{Approval, Catalog, suggest};
+use crate::model::catalog::{Approval, Catalog, TimeZone, suggest};
 use provost_domain::{Owner, Period, Timestamp, WorkflowState};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -217,7 +217,7 @@ pub fn draft(ask: &Ask, catalog: &Catalog, standing: &Standing, now: Timestamp) 
     }
     let Approval::Steps(steps) = thing.approval else { return Err(Refusal::NotAllowed { what }) };
     let mut notes = Vec::new();
-    let period = dates(ask, &thing, now, &mut notes)?;
+    let period = dates(ask, &thing, catalog.policy().time_zone, now, &mut notes)?;
     let of_owner = format!("{what} of {owner}");
     if let Some(open) = standing.requests.iter().find(|request| request.is_open()) {
         return Err(Refusal::Waits { request: open.id.clone(), what: of_owner, state: open.state });
@@ -231,8 +231,15 @@ pub fn draft(ask: &Ask, catalog: &Catalog, standing: &Standing, now: Timestamp) 
 }
 
 /// The dates that count: none in the past, no later end than the catalog allows.
-fn dates(ask: &Ask, thing: &Thing<'_>, now: Timestamp, notes: &mut Vec<String>) -> Result<Period, Refusal> {
-    let asked = ask.asked.period;
+fn dates(
+    ask: &Ask,
+    thing: &Thing<'_>,
+    time_zone: TimeZone,
+    now: Timestamp,
+    notes: &mut Vec<String>,
+) -> Result<Period, Refusal> {
+    let due = |at: Timestamp| time_zone.due(at);
+    let asked = Period { from: ask.asked.period.from.map(due), until: ask.asked.period.until.map(due) };
     if asked.is_over(now) || asked.until.zip(asked.from).is_some_and(|(until, from)| until <= from) {
         return Err(Refusal::EndsBefore { from: asked.from.unwrap_or(now).max(now) });
     }

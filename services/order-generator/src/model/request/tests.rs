@@ -379,3 +379,22 @@ fn most_particular_rule_decides_and_ties_decline() {
     request.decide(said("ada", 1, Verdict::Decline), true, day(92));
     assert_eq!(automatic(&[rule(None, S::Declined, 0, true)], &request, day(200)), None, "it was decided");
 }
+
+#[test]
+fn the_dates_of_a_request_fall_due_where_the_policy_says() {
+    let text = CATALOG.replace("max_duration: 30d }", "max_duration: 30d, time_zone: Europe/Paris }");
+    let paris =
+        Catalog::compile(&[("catalog.yaml".to_owned(), text)]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let nothing = Standing { held: None, requests: vec![] };
+    // In 1970 Paris was an hour ahead of UTC, all year.
+    let hour = |day: Timestamp, hours: i64| Timestamp::from_millis(day.millis() + hours * 3_600_000);
+    let drafted = |asked: Period| draft(&give("cashier", asked), &paris, &nothing, day(100)).unwrap();
+    let dates = drafted(period(110, 120)).period;
+    assert_eq!((dates.from, dates.until), (Some(hour(day(110), -1)), Some(hour(day(120), -1))));
+    // What has a time of day is meant as it is said; and what is over there is over.
+    let instants = Period { from: Some(hour(day(110), 2)), until: Some(hour(day(110), 3)) };
+    assert_eq!(drafted(instants).period, instants);
+    let over = give("cashier", Period { from: None, until: Some(day(100)) });
+    let refused = draft(&over, &paris, &nothing, hour(day(100), -1)).unwrap_err();
+    assert!(matches!(refused, Refusal::EndsBefore { .. }), "{refused}");
+}

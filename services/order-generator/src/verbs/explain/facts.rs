@@ -6,11 +6,12 @@ use crate::catalogs::Loaded;
 use crate::generator::Generator;
 use crate::model::assign::Assignment;
 use crate::model::evaluate::Explanation;
-use crate::model::explain::{Ask, Blocked, Kept, OrderSeen, Said};
+use crate::model::explain::{Ask, Blocked, Kept, OrderSeen, Rival, Said};
+use crate::model::need::Need;
 use crate::store::assignments::{self, Body, OwnerKey};
 use crate::store::computations::Breach;
 use crate::store::generations::{self, Generation};
-use crate::store::{from_json, orders, resources};
+use crate::store::{dependencies, from_json, orders, resources};
 use crate::verbs::compute::{KnownOwner, of_now};
 use crate::verbs::inputs::Batch;
 use crate::verbs::permissions::Ordered;
@@ -18,7 +19,11 @@ use provost_contract::from_wire;
 use provost_contract::types::v1::OrderEvent;
 use provost_domain::{InactiveReason, Owner, Timestamp};
 use provost_service_kit::Fault;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Most others that are looked at for who has a resource.
+const RIVALS_MAX: usize = 100;
 
 /// What is known of one owner.
 pub(super) struct Facts {
@@ -31,6 +36,7 @@ pub(super) struct Facts {
     pub(super) sources: Vec<Source>,
     kept: Vec<Kept>,
     said: Vec<Said>,
+    rivals: Vec<Rival>,
     blocked: Option<Blocked>,
 }
 
@@ -57,11 +63,12 @@ impl Facts {
             (None, None, Some(left)) => left.owner.clone(),
             (None, None, None) => Owner { entity_type: key.0.clone(), key: key.1.clone(), display_name: key.1.clone() },
         };
+        let rivals = rivals(generator, &loaded, key, seen.as_ref()).await?;
         let kept = kept(generator, key, before).await?;
         let blocked = generations::newest(connection).await?.and_then(blocked);
         let sources = of_today(generator, &ground, key, seen.as_ref(), &today).await?;
         let said = said(generator, &ground, key, &today).await?;
-        Ok(Self { loaded, owner, now: ground.now, seen, today, sources, kept, said, blocked })
+        Ok(Self { loaded, owner, now: ground.now, seen, today, sources, kept, said, rivals, blocked })
     }
 
     pub(super) fn ask(&self) -> Ask<'_> {
@@ -73,9 +80,42 @@ impl Facts {
             today: &self.today,
             kept: &self.kept,
             said: &self.said,
+            rivals: &self.rivals,
             blocked: self.blocked.as_ref(),
         }
     }
+}
+
+/// Who else has what may be the owner's, as far as it is open: whatever else speaks against it is told without them.
+async fn rivals(
+    generator: &Generator,
+    loaded: &Loaded,
+    key: &OwnerKey,
+    seen: Option<&Explanation>,
+) -> Result<Vec<Rival>, Fault> {
+    let types = seen.iter().flat_map(|seen| &seen.resource_types);
+    let open = types.flat_map(|seen| {
+        let target = loaded.catalog.resource_type(&seen.resource_type).map(|kind| &*kind.target);
+        let existing = seen.existing.iter().filter(|one| one.refusal.is_none());
+        existing.filter_map(move |one| Some((target?, one.key.as_str())))
+    });
+    let open: BTreeSet<(&str, &str)> = open.collect();
+    if open.is_empty() {
+        return Ok(vec![]);
+    }
+    let (connection, engine) = (generator.database.read(), generator.database.engine());
+    // Whoever has a resource was computed from it.
+    let needs = open.iter().map(|(entity_type, key)| Need::resource(entity_type, key)).collect();
+    let owners = dependencies::dependents(connection, engine, &needs).await?;
+    let others: Vec<&OwnerKey> = owners.iter().filter(|owner| *owner != key).take(RIVALS_MAX).collect();
+    let bodies = assignments::of_owners(connection, engine, &others).await?;
+    let mut rivals = Vec::new();
+    for body in bodies.values() {
+        let rival = Rival::of(&body.read()?);
+        rivals.extend(rival.filter(|rival| open.contains(&(rival.entity_type.as_str(), rival.key.as_str()))));
+    }
+    rivals.sort_by(|a, b| (&a.owner.entity_type, &a.owner.key).cmp(&(&b.owner.entity_type, &b.owner.key)));
+    Ok(rivals)
 }
 
 /// What the last computation kept, with the newest order on each.

@@ -1,8 +1,8 @@
 //! Going live: what differs in resources that were there before is taken for Pre-existing, and waits for people
 //! instead of being written.
 //!
-//! The rule that must hold: only what was found is taken for found. What an order of ours wrote, or is about to
-//! write, stays as it is.
+//! Who said so, when and why is kept where decisions are kept, in the same transaction. The rule that must hold: only
+//! what was found is taken for found. What an order of ours wrote, or is about to write, stays as it is.
 
 use crate::generator::Generator;
 use crate::model::baseline::take;
@@ -10,20 +10,23 @@ use crate::model::found::{Item, items};
 use crate::model::known_order;
 use crate::store::assignments::{self, Body};
 use crate::store::changes::{self, Change};
+use crate::store::decisions::{self, KeptBaseline};
 use crate::store::{computations, found_items};
 use crate::verbs::compute::{ROLE_MODEL, catalog};
 use crate::verbs::known::lanes;
 use crate::verbs::schema::unknown_name;
 use provost_contract::Violations;
-use provost_service_kit::Fault;
+use provost_service_kit::{Fault, new_id};
 use std::collections::HashMap;
 
 /// Most characters of a comment.
 const COMMENT_MAX: usize = 2_000;
 
 /// How much was taken for Pre-existing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Baseline {
+    /// Under which id that is kept among the decisions.
+    pub(crate) decision_id: String,
     pub(crate) resources: i64,
     pub(crate) values: i64,
 }
@@ -54,18 +57,18 @@ pub(crate) async fn baseline(
                 let early = "the role model was never computed; compute it first";
                 return Err(Fault::wrong_state("role model", early));
             }
-            let done = take_all(generator, resource_type).await?;
+            let done = take_all(generator, resource_type, comment, actor).await?;
             tracing::info!(actor, comment, resource_type, done.resources, done.values, "taken for pre-existing");
             Ok(done)
         })
         .await
 }
 
-async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline, Fault> {
+async fn take_all(generator: &Generator, resource_type: &str, comment: &str, actor: &str) -> Result<Baseline, Fault> {
     let loaded = catalog(generator).await?;
     let lanes = lanes(generator).await?;
     let before = assignments::assignments(generator.database.read()).await?;
-    let mut done = Baseline::default();
+    let mut done = Baseline { decision_id: new_id().to_string(), ..Baseline::default() };
     let mut after = Vec::new();
     let mut lines: Vec<Item> = Vec::new();
     for (key, body) in &before {
@@ -97,6 +100,18 @@ async fn take_all(generator: &Generator, resource_type: &str) -> Result<Baseline
         .iter()
         .map(|((entity_type, key, _), _)| Change::Owner { entity_type: entity_type.clone(), key: key.clone() });
     changes::note(&generator.database, &transaction, changed).await?;
+    // As with decisions: who says so later is told later.
+    generator.database.serialize(&transaction, "decisions").await?;
+    let kept = KeptBaseline {
+        id: done.decision_id.clone(),
+        at: generator.clock.now(),
+        actor: actor.to_owned(),
+        comment: comment.to_owned(),
+        resource_type: resource_type.to_owned(),
+        resources: done.resources,
+        values: done.values,
+    };
+    decisions::add_baseline(&transaction, kept).await?;
     transaction.commit().await?;
     Ok(done)
 }

@@ -12,7 +12,7 @@ pub struct BaselineArguments {
     /// Only of this resource type.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     resource_type: String,
-    /// In which words; the log keeps them.
+    /// In which words; `reconcile decisions` shows them.
     #[arg(long, short, default_value = "", hide_default_value = true)]
     comment: String,
 }

@@ -4,7 +4,7 @@ use super::words::{self, Kind, Verdict};
 use crate::client::Service;
 use crate::failure::{Failure, Outcome};
 use crate::session::{Limit, Session, pages};
-use crate::show::{self, Table, instant, shortened};
+use crate::show::{self, Table, counted, instant, shortened};
 use provost_contract::generator::v1::{
     ListDecisionsRequest, ReconciliationDecision, ReconciliationKind, ReconciliationVerdict,
 };
@@ -59,13 +59,18 @@ fn table(decisions: &[ReconciliationDecision]) -> Table {
         let owner = decision.owner.clone().unwrap_or_default();
         let on = [&decision.resource_type, &decision.target_key, &decision.property].map(String::as_str).join(" ");
         let given_to = decision.given_to.as_ref().map(|owner| format!(", to {}", owner.key)).unwrap_or_default();
+        let is_baseline = decision.kind == i32::from(ReconciliationKind::Baseline);
+        let taken =
+            || format!(", {} of {}", counted(decision.values, "values"), counted(decision.resources, "resources"));
+        let taken = if is_baseline { taken() } else { String::new() };
+        let on = if is_baseline && decision.resource_type.is_empty() { "everything".to_owned() } else { on };
         let said = if decision.standing { "" } else { " (replaced)" };
         table.row(vec![
             instant(decision.at.as_ref()),
             decision.actor.clone(),
-            format!("{}{given_to}{said}", words::verdict(decision.verdict)),
+            format!("{}{taken}{given_to}{said}", words::verdict(decision.verdict)),
             words::kind(decision.kind).to_owned(),
-            shortened(&format!("{} {}", owner.display_name, owner.key), 32),
+            shortened(format!("{} {}", owner.display_name, owner.key).trim(), 32),
             shortened(on.trim(), 40),
             show::optional(decision.proposed.as_ref()),
             show::optional(decision.current.as_ref()),
@@ -96,5 +101,23 @@ mod tests {
         };
         let text = table(&[decision]).render(Style::new(false)).join("\n");
         assert!(text.contains("keep, to E1 (replaced)") && text.contains("a shared mailbox"), "{text}");
+    }
+
+    #[test]
+    fn a_baseline_says_how_much_was_taken_and_why() {
+        let baseline = ReconciliationDecision {
+            kind: 6,
+            verdict: 5,
+            actor: "grace".into(),
+            comment: "going live".into(),
+            standing: true,
+            resources: 2,
+            values: 3,
+            ..ReconciliationDecision::default()
+        };
+        let text = table(&[baseline]).render(Style::new(false)).join("\n");
+        for said in ["grace", "pre-existing, 3 values of 2 resources", "baseline", "everything", "going live"] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
     }
 }

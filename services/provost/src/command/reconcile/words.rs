@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Unauthorized,
     /// A role that somebody seems to have.
     Role,
+    /// What was taken for found on the day of going live; of decisions only.
+    Baseline,
 }
 
 impl From<Kind> for ReconciliationKind {
@@ -25,6 +27,7 @@ impl From<Kind> for ReconciliationKind {
             Kind::Orphan => Self::Orphan,
             Kind::Unauthorized => Self::Unauthorized,
             Kind::Role => Self::Role,
+            Kind::Baseline => Self::Baseline,
         }
     }
 }
@@ -60,6 +63,7 @@ pub(super) fn kind(number: i32) -> &'static str {
         Ok(ReconciliationKind::Orphan) => "orphan",
         Ok(ReconciliationKind::Unauthorized) => "unauthorized",
         Ok(ReconciliationKind::Role) => "role",
+        Ok(ReconciliationKind::Baseline) => "baseline",
         Ok(ReconciliationKind::Unspecified) | Err(_) => "?",
     }
 }
@@ -70,6 +74,7 @@ pub(super) fn verdict(number: i32) -> &'static str {
         Ok(ReconciliationVerdict::Keep) => "keep",
         Ok(ReconciliationVerdict::Postpone) => "postpone",
         Ok(ReconciliationVerdict::Delete) => "delete",
+        Ok(ReconciliationVerdict::Baseline) => "pre-existing",
         Ok(ReconciliationVerdict::Unspecified) | Err(_) => "",
     }
 }

@@ -101,6 +101,7 @@ impl World {
                     resources: vec![expected("Free", key, &given("Analyst", &[]))],
                     suspects: vec![],
                     next_change: None,
+                    dimensions: Default::default(),
                 };
                 find(&mut one, &of(key), Decided::of(&decisions, &owner), kind, &existing);
                 one
@@ -362,6 +363,7 @@ fn what_no_rule_gives_is_suspected_of_its_owner() {
             resources: vec![],
             suspects: vec![],
             next_change: None,
+            dimensions: Default::default(),
         };
         let kinds = world.catalog.resource_type("Free").into_iter();
         suspects(&nothing, &BTreeMap::new(), Decided::default(), kinds, &existing)

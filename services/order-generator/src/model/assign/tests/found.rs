@@ -78,6 +78,7 @@ impl Stray {
             decisions: &Decisions::new(self.decisions.iter().cloned()),
             seen_at: Some(Timestamp::from_millis(100)),
             now: Timestamp::from_millis(1_000),
+            arguments: &|_, _, _, _| OrderArguments::new(),
         };
         let owner = self.owner.as_ref().map(|(owner, suspect)| (owner, suspect));
         self.previous = found(&unclaimed, owner, &self.held);
@@ -205,6 +206,7 @@ fn an_orphan_is_deleted_only_by_a_decision_and_its_order_names_itself() {
     stray.decide(Verdict::Delete, None, false);
     let found = stray.look().expect("found").clone();
     assert_eq!((found.wish, found.workflow), (Wish::Lose, WorkflowState::Cancellation));
+    assert_eq!(stray.look(), Some(&found), "looking again changes nothing");
     let run = Run { id: "run".into(), force_review: false, waive_review: false, now: Timestamp::from_millis(1_000) };
     let generation = generate(&stray.catalog, &[found], &BTreeMap::new(), &run, || OrderId::new(Uuid::nil()));
     let order = World::only_order(&generation);
@@ -222,6 +224,7 @@ fn what_is_authorized_is_approved_and_its_values_with_it_if_that_is_said() {
         stray.decide(Verdict::Keep, None, takes_over);
         let found = stray.look().expect("found").clone();
         assert_eq!((found.workflow, found.wanted.is_none()), (WorkflowState::Approved, true));
+        assert_eq!(stray.look(), Some(&found), "looking again changes nothing");
         let left: Vec<_> = items(&found).into_iter().map(|line| (line.kind, line.name)).collect();
         let expected = if takes_over { vec![] } else { vec![(Kind::Property, "title".to_owned())] };
         assert_eq!(left, expected, "{takes_over}");

@@ -2,6 +2,7 @@
 //! projection, and what the rules give.
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod arguments;
 mod comparison;
 mod correlation;
 mod decisions;
@@ -13,6 +14,7 @@ use super::{AssignedProperty, Assignment, Remains, Situation, Wish, assign, left
 use crate::model::catalog::Catalog;
 use crate::model::comparison::Comparisons;
 use crate::model::decision::{Decided, Decision, Decisions, Subject, Verdict};
+use crate::model::evaluate::OrderArguments;
 use crate::model::expected::{Candidate, Correlated, ExpectedResource, ExpectedValue};
 use crate::model::found::{Item, items};
 use crate::model::generate::{Generation, LaneKey, Run, generate, lane_of_order};
@@ -99,6 +101,15 @@ resource_types:
     fulfill_ahead_hours: 24
     type_rules: [ {} ]
     scalar_rules: [ { property: login, value: owner.id } ]
+  - name: Told
+    owner: Person
+    target: Account
+    connection: app-sql
+    thresholds: { additions_percent: 0, updates_percent: 0, deletions_percent: 0 }
+    review: false
+    type_rules: [ {} ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+    arguments: { flow: order.kind, place: \"owner.id + order.kind\" }
   - name: Guarded
     owner: Person
     target: Account
@@ -172,6 +183,8 @@ struct World {
     decisions: Vec<Decision>,
     /// Owners that the source no longer has.
     gone: Vec<&'static str>,
+    /// What the arguments that look at the order say of one.
+    order_arguments: fn(&Owner, OrderKind, &[Change]) -> OrderArguments,
 }
 
 impl World {
@@ -189,6 +202,7 @@ impl World {
             ids: 0,
             decisions: vec![],
             gone: vec![],
+            order_arguments: |_, _, _| OrderArguments::new(),
         }
     }
 
@@ -294,6 +308,7 @@ impl World {
             decided: Decided::of(decisions, owner),
             seen_at: self.seen_at,
             now: self.now,
+            arguments: &|kind, changes| (self.order_arguments)(owner, kind, changes),
         })
     }
 
@@ -437,11 +452,13 @@ fn expected(resource_type: &str, key: &str, given: &Given) -> ExpectedResource {
         behind: None,
         refused: None,
         period: given.period,
+        given: given.period,
         workflow: given.workflow,
         resource_type: resource_type.into(),
         target_key: key.into(),
         values,
         arguments: BTreeMap::new(),
+        at_deletion: BTreeMap::new(),
         why: vec![],
         failure: given.failure.clone(),
     }

@@ -1,8 +1,9 @@
 //! Resource types and their rules.
 
 use super::roles::Roles;
-use super::{Name, Reader, Shapes, TEXT, Taken, Text, declaration, unknown};
+use super::{Name, Reader, Shapes, Taken, Text, declaration, unknown};
 use crate::model::catalog::{Connector, EntityType, Property, PropertyKind, ResourceType};
+use crate::model::expression::Variable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -91,11 +92,10 @@ impl<'a> Surroundings<'a> {
         let correlation_rules = self.correlation_rules(reader, &declared.correlation_rules, owner, target);
         let classification_rules = self.classification_rules(reader, &declared.classification_rules, target);
         let variables = self.shapes.of_owner(owner);
-        let arguments = declared
-            .arguments
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.text, self.shapes.compile(reader, &value, &variables, TEXT)?)))
-            .collect();
+        let arguments = declared.arguments.into_iter();
+        let arguments = arguments
+            .filter_map(|(name, value)| Some((name.text, self.shapes.argument(reader, &value, &variables, target)?)));
+        let (order_arguments, arguments) = arguments.partition(|(_, argument)| argument.reads(Variable::Order));
         if let Some(named) = &declared.depends_on_owner_property {
             owner_property(reader, named, owner);
         }
@@ -126,6 +126,7 @@ impl<'a> Surroundings<'a> {
             transmitted_validity_minutes: declared.transmitted_validity_minutes,
             priority: declared.priority,
             arguments,
+            order_arguments,
         }
     }
 

@@ -59,27 +59,45 @@ impl<'a> Shapes<'a> {
         variables: &[(Variable, &'a EntityType)],
         wanted: Wanted,
     ) -> Option<Expression> {
-        match Expression::compile_over(&text.text, variables, &|name| self.get(name), wanted) {
-            Ok(expression) => Some(expression),
-            Err(mistakes) => {
-                let is_spoilt = |name: &String| reader.spoilt.contains(name);
-                let (_, mistakes): (Vec<Mistake>, Vec<Mistake>) =
-                    mistakes.into_iter().partition(|mistake| mistake.unknown_name.as_ref().is_some_and(is_spoilt));
-                for mistake in mistakes {
-                    let mut place = text.place.clone();
-                    let mut message = mistake.message;
-                    match text.starts_at {
-                        Some(column) => place.column = column + mistake.at,
-                        // Quotes, escapes or line breaks moved the letters; count in the expression then.
-                        None if mistake.at > 0 => {
-                            message.push_str(&format!(" (at character {} of the expression)", mistake.at + 1))
-                        }
-                        None => {}
+        let compiled = Expression::compile_over(&text.text, variables, &|name| self.get(name), wanted);
+        told(reader, text, compiled)
+    }
+
+    /// Compiles an argument of a resource type, which may look at the order that it goes with.
+    pub(super) fn argument(
+        &self,
+        reader: &mut Reader<'_>,
+        text: &Text,
+        variables: &[(Variable, &'a EntityType)],
+        target: &EntityType,
+    ) -> Option<Expression> {
+        let compiled = Expression::compile_argument(&text.text, variables, &|name| self.get(name), target);
+        told(reader, text, compiled)
+    }
+}
+
+/// The expression, or its mistakes with positions in the file.
+fn told(reader: &mut Reader<'_>, text: &Text, compiled: Result<Expression, Vec<Mistake>>) -> Option<Expression> {
+    match compiled {
+        Ok(expression) => Some(expression),
+        Err(mistakes) => {
+            let is_spoilt = |name: &String| reader.spoilt.contains(name);
+            let (_, mistakes): (Vec<Mistake>, Vec<Mistake>) =
+                mistakes.into_iter().partition(|mistake| mistake.unknown_name.as_ref().is_some_and(is_spoilt));
+            for mistake in mistakes {
+                let mut place = text.place.clone();
+                let mut message = mistake.message;
+                match text.starts_at {
+                    Some(column) => place.column = column + mistake.at,
+                    // Quotes, escapes or line breaks moved the letters; count in the expression then.
+                    None if mistake.at > 0 => {
+                        message.push_str(&format!(" (at character {} of the expression)", mistake.at + 1))
                     }
-                    reader.wrong(&place, message, mistake.hint);
+                    None => {}
                 }
-                None
+                reader.wrong(&place, message, mistake.hint);
             }
+            None
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Approval, AutomationRule, CompositeRole, Role, RoleRule, approval, called, criteria, unsigned};
 use crate::model::catalog::node::{Node, Place};
 use crate::model::catalog::reader::{Fields, Reader, Text};
-use crate::model::catalog::{Policy, keys};
+use crate::model::catalog::{Policy, TimeZone, keys};
 
 /// Longest wait of an automation rule, in hours: ten years.
 const HOURS_MAX: i64 = 87_840;
@@ -15,8 +15,20 @@ pub(super) fn policy(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<(Po
     let policy = Policy {
         grace_period_minutes: fields.minutes(reader, "grace_period").unwrap_or(0),
         max_duration_minutes: fields.minutes(reader, "max_duration").unwrap_or(0),
+        time_zone: time_zone(reader, &fields).unwrap_or_default(),
     };
     Some((policy, fields.place))
+}
+
+fn time_zone(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<TimeZone> {
+    let text = fields.text(reader, "time_zone")?;
+    let zone = TimeZone::from_name(&text.text);
+    if zone.is_none() {
+        let shown: String = text.text.chars().take(40).collect();
+        let message = format!("'time_zone' of the policy is '{shown}', which is no time zone");
+        reader.wrong(&text.place, message, TimeZone::hint(&text.text));
+    }
+    zone
 }
 
 pub(super) fn role(reader: &mut Reader<'_>, node: &Node) -> Option<Role> {

@@ -41,6 +41,47 @@ fn resource_types_that_nothing_tells_apart_are_warned_of() {
 }
 
 #[test]
+fn what_contradicts_itself_is_warned_of() {
+    let text = "
+connectors:
+  - { name: hr, connections: [ { name: hr-csv, package: csv } ], export: hr-csv }
+  - { name: app, connections: [ { name: app-sql, package: sql } ], export: app-sql }
+entity_types:
+  - { name: Person, connector: hr, key: id, properties: [ { name: id, type: string } ] }
+  - { name: Account, connector: app, key: login, properties: [ { name: login, type: string } ] }
+roles:
+  - { name: easy, owner: Person }
+  - { name: hard, owner: Person, approval: 3 }
+  - { name: shut, owner: Person, approval: not_allowed }
+composite_roles:
+  - { name: even, owner: Person, roles: [easy] }
+  - { name: low, owner: Person, approval: 2, roles: [easy, hard] }
+  - { name: open, owner: Person, approval: 3, roles: [hard, shut] }
+  - { name: given, owner: Person, approval: not_allowed, roles: [hard, shut] }
+resource_types:
+  - name: AppAccount
+    owner: Person
+    target: Account
+    connection: app-sql
+    allow_remove: false
+    remove_orphans: true
+    type_rules: [ {} ]
+    scalar_rules: [ { property: login, value: owner.id } ]
+";
+    let catalog =
+        Catalog::compile(&files(&[("catalog.yaml", text)])).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(
+        catalog.warnings(),
+        [
+            "composite role low takes 2 approvals and gives hard, which by itself takes 3; give the composite role as \
+             many, if that is not meant",
+            "resource type AppAccount: remove_orphans does nothing, because allow_remove is false: what owners who are gone \
+             have left is not deleted",
+        ]
+    );
+}
+
+#[test]
 fn the_sample_catalogs_compile() {
     let sample = files(&[
         ("10-systems.yaml", include_str!("../../../../../../shared/sample/catalog/10-systems.yaml")),

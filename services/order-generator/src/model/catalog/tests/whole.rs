@@ -56,7 +56,9 @@ fn computed_properties_come_after_those_that_they_need_and_are_not_stored() {
 #[test]
 fn roles_have_what_they_say_or_what_the_policy_says() {
     let catalog = whole();
-    assert_eq!(catalog.policy(), Policy { grace_period_minutes: 30 * DAY, max_duration_minutes: 365 * DAY });
+    let time_zone = TimeZone::from_name("Europe/Paris").unwrap();
+    let policy = Policy { grace_period_minutes: 30 * DAY, max_duration_minutes: 365 * DAY, time_zone };
+    assert_eq!(catalog.policy(), policy);
     let staff = catalog.role("staff").unwrap();
     assert_eq!((staff.approval, staff.grace_period_minutes), (Approval::NotAllowed, 30 * DAY));
     let finance = catalog.role("finance").unwrap();

@@ -152,6 +152,33 @@ fn a_value_that_throws_costs_its_resource_alone() {
 }
 
 #[test]
+fn what_a_rule_gives_by_itself_is_calculated_in_whatever_order_rules_are_written() {
+    for (first, second) in
+        [("{ role: staff }", "{ when: owner.kind == 'a' }"), ("{ when: owner.kind == 'a' }", "{ role: staff }")]
+    {
+        let rules = format!(
+            "
+roles:
+  - {{ name: staff, owner: Person, rules: [ {{}} ] }}
+resource_types:
+  - name: Account
+    owner: Person
+    target: Account
+    connection: app-sql
+    type_rules: [ {first}, {second} ]
+    scalar_rules: [ {{ property: login, value: owner.id }} ]
+"
+        );
+        let of_kind = |kind: &str| {
+            let expected = Fixture::of(&rules).person(&[("kind", kind)]).at("2026-01-01");
+            of(&expected, "Account").unwrap().workflow
+        };
+        assert_eq!(of_kind("a"), WorkflowState::Calculated, "{first} {second}");
+        assert_eq!(of_kind("b"), WorkflowState::GivenByARole, "{first} {second}");
+    }
+}
+
+#[test]
 fn a_role_that_throws_costs_what_needs_it_unless_another_rule_gives_it() {
     let broken = evaluated(&[("department", "Sales"), ("cost_center", "CC-9")]);
     assert!(!broken.roles.iter().any(|role| &*role.role == "numbered"));

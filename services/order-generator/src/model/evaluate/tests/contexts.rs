@@ -126,3 +126,19 @@ fn an_order_that_may_go_out_ahead_is_looked_at_ahead() {
     assert_eq!(fixture.at("2026-03-01").next_change, Some(at("2026-03-08")));
     assert_eq!(fixture.at("2026-03-08").next_change, Some(at("2026-03-10")));
 }
+
+#[test]
+fn dates_begin_and_end_where_the_policy_says_and_instants_when_they_say() {
+    let rules = format!("policy: {{ time_zone: Europe/Paris }}{RULES}");
+    // Clocks change on the 29th of March, a day of 23 hours.
+    let fixture = Fixture::with_positions(&rules)
+        .contracts(&[finance("1", "2026-03-29", "2026-03-30"), finance("2", "2026-06-01T06:30:00Z", "2026-07-01")]);
+    let first = period("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z");
+    let expected = fixture.at("2026-03-28T22:59:59Z");
+    assert_eq!((expected.period, expected.next_change), (first, first.from));
+    let expected = fixture.at("2026-03-28T23:00:00Z");
+    assert_eq!((expected.period, expected.next_change), (first, first.until));
+    let second = period("2026-06-01T06:30:00Z", "2026-06-30T22:00:00Z");
+    let expected = fixture.at("2026-03-29T22:00:00Z");
+    assert_eq!((expected.period, expected.next_change), (second, second.from));
+}

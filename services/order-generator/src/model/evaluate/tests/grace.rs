@@ -168,6 +168,23 @@ fn a_resource_type_lost_by_a_change_of_rules_is_kept_for_as_long_as_the_policy_s
 }
 
 #[test]
+fn rules_with_offsets_do_not_make_grace_longer_each_time() {
+    let title = "{ property: title, value: owner.mail }";
+    let longer = "{ property: note, value: \"'gone'\", offset: { reference: around, after: 3d } }";
+    let rules = TYPES.replacen(title, &format!("{title}, {longer}"), 1);
+    assert_ne!(rules, TYPES);
+    let mut fixture = Fixture::of(&rules).person(&[("kind", "guard")]);
+    fixture.remember("2026-01-01");
+    fixture.apply(&format!("{SYSTEMS}{}", rules.replace("'guard'", "'watchman'")));
+    for _ in 0..3 {
+        let plain = fixture.at("2026-02-01");
+        let plain = of(&plain, "Plain").unwrap();
+        assert_eq!((plain.given, plain.period), (period("", "2026-02-11"), period("", "2026-02-14")));
+        fixture.remember("2026-02-01");
+    }
+}
+
+#[test]
 fn what_came_by_a_role_that_is_kept_is_kept_though_its_own_rule_changed() {
     let rules = TYPES.replace("{ name: staff, owner: Person, grace_period: 0", "{ name: staff, owner: Person");
     let mut fixture = Fixture::of(&rules).person(&[("kind", "guard")]);

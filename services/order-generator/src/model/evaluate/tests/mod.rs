@@ -7,6 +7,7 @@ use crate::model::grant::{Grant, Granted};
 use crate::model::resource::{Properties, Repository};
 use provost_domain::{Period, Value, WorkflowState};
 
+mod arguments;
 mod basics;
 mod computed;
 mod contexts;
@@ -240,7 +241,7 @@ impl Fixture {
         let types = expected.resources.iter().map(|resource| TypeBefore {
             resource_type: Arc::clone(&resource.resource_type),
             workflow: resource.workflow,
-            period: resource.period,
+            period: resource.given,
         });
         let positions: Vec<&Resource> = self.contracts.iter().collect();
         let fingerprint = fingerprint(&self.person, &positions);
