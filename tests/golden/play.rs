@@ -250,7 +250,10 @@ impl Player {
     async fn job(&mut self, name: &str, force_review: bool, waive_review: bool) -> Result<Answer> {
         let request = pb::RunJobRequest { job: name.to_owned(), force_review, waive_review, ..Default::default() };
         let run = self.suite.jobs().run_job(request_as(PERSON, request)).await?.into_inner();
-        self.run = Some(run.run_id.clone());
+        // What only reads generates nothing: whoever resumes a run means the one that was blocked before.
+        if name != "synchronize" {
+            self.run = Some(run.run_id.clone());
+        }
         self.watch(&run.run_id, name != "synchronize").await
     }
 

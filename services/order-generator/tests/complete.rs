@@ -269,6 +269,11 @@ async fn a_broken_threshold_blocks_the_run_until_someone_resumes_it() {
         assert!(direct.blocked);
         assert_eq!((direct.breaches[0].count, direct.breaches[0].limit), (3, 2), "{:?}", direct.breaches);
         let request = ResumeJobRunRequest { run_id: run.run_id.clone(), comment: "the first load".into() };
+        // The list that the run had shown is another generation's by now: it shows its own again.
+        suite.jobs().resume_job_run(request.clone()).await.unwrap();
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
+        assert!(suite.ledger.table().is_empty(), "nothing was submitted");
         suite.jobs().resume_job_run(request).await.unwrap();
         let _agent = Agent::working(&suite, &world);
         let run = suite.watch(&run.run_id).await;

@@ -81,6 +81,43 @@ async fn a_halved_feed_deletes_nothing_and_says_what_it_holds_and_how_to_release
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_resumes_a_run_lets_pass_what_it_showed_and_nothing_that_came_since() {
+    for engine in engines().await {
+        let (suite, world) = settled(&engine.url).await;
+        let gone = |numbers: std::ops::RangeInclusive<usize>| {
+            numbers.for_each(|number| world.remove("Person", &format!("E{number}")));
+        };
+        gone(6..=10);
+        let run = complete(&suite, &world).await;
+        assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
+        // One who was shown is back, and one more is gone.
+        support::organisation::hire(&world, 6, "Sales");
+        gone(5..=5);
+        suite.synchronize(&world).await;
+        let before = suite.ledger.table();
+        resume(&suite, &run.run_id).await;
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Blocked, "{}: {run:#?}", engine.name);
+        let said = "5 deletions, more than 3 (30 % of 10 resources), 1 of them not among what was shown";
+        assert!(run.message.contains(said), "{}", run.message);
+        assert!(!run.force_thresholds, "{}: it holds back something else", engine.name);
+        assert_eq!(suite.ledger.table(), before, "{}: nothing was submitted", engine.name);
+        let mut found = lines(&suite.held(&run.run_id).await.unwrap().orders);
+        found.sort();
+        assert_eq!(found, ["p10", "p5", "p7", "p8", "p9"].map(|key| format!("- AppAccount {key}")));
+        // What was shown and is no longer wanted is no news.
+        support::organisation::hire(&world, 5, "Sales");
+        suite.synchronize(&world).await;
+        resume(&suite, &run.run_id).await;
+        let _agent = Agent::working(&suite, &world);
+        let run = suite.watch(&run.run_id).await;
+        assert_eq!(run.state(), JobRunState::Completed, "{}: {run:#?}", engine.name);
+        let left = (5..=10).filter(|number| world.get("Account", &format!("p{number}")).is_some());
+        assert_eq!(left.collect::<Vec<_>>(), [5, 6], "{}", engine.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_feed_changes_nothing_at_all() {
     for engine in engines().await {
         let (suite, world) = settled(&engine.url).await;

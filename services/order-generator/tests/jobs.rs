@@ -169,7 +169,7 @@ async fn unknown_runs_are_not_found() {
             );
         }
         let silent = resume(&suite, "x", " ").await.unwrap_err();
-        assert_eq!(silent.message(), "comment must say why the threshold may be passed");
+        assert_eq!(silent.message(), "comment must say why what the run holds back is right");
         let page = ListJobRunsRequest { page_token: "?".into(), ..Default::default() };
         assert_eq!(suite.jobs().list_job_runs(page).await.unwrap_err().code(), Code::InvalidArgument);
     }

@@ -100,7 +100,7 @@ fn withhold(change: &mut Change) {
 }
 
 fn run_to_wire(Ran { generation, revision, applied }: Ran) -> wire::ExplainedRun {
-    let breach = |Breach { resource_type, counted, count, limit, rule }| wire::ThresholdBreach {
+    let breach = |Breach { resource_type, counted, count, limit, rule, .. }| wire::ThresholdBreach {
         resource_type,
         counted,
         count,

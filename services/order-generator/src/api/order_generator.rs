@@ -46,7 +46,7 @@ impl OrderGeneratorService for Api {
         let wire::GenerateOrdersRequest { force_review, waive_review, force_thresholds, incremental } =
             request.into_inner();
         let which = if incremental { Which::Changed } else { Which::All };
-        let options = Options { force_review, waive_review, force_thresholds, approved: vec![] };
+        let options = Options { force_review, waive_review, force_thresholds, resumed: false };
         let (generator, run) = (Arc::clone(&self.generator), new_id().to_string());
         let generating = tokio::spawn(async move {
             let generated = generate(&generator, &run, which, &options, &actor, &|_, _| {}).await?;
@@ -148,7 +148,7 @@ fn computed_to_wire(computed: Computed) -> wire::ComputeRoleModelResponse {
 }
 
 fn breach_to_wire(breach: Breach) -> wire::ThresholdBreach {
-    let Breach { resource_type, counted, count, limit, rule } = breach;
+    let Breach { resource_type, counted, count, limit, rule, unseen: _ } = breach;
     wire::ThresholdBreach { resource_type, counted, count, limit, rule }
 }
 

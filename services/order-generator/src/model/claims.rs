@@ -11,7 +11,7 @@ use super::expected::{Expected, ExpectedResource};
 use super::generate::LaneKey;
 use super::known_order::{self, KnownOrder};
 use provost_domain::{Owner, Reason, RuleFailure, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An owner: entity type and key.
 pub(crate) type OwnerKey = (String, String);
@@ -102,7 +102,9 @@ pub(crate) fn handed_over<'a>(
             None => before.entity_type == **target,
         };
         let is_given = || expected.resources.iter().any(|resource| *resource.resource_type == *before.resource_type);
+        // What a person decided to delete of what was found is not handed on.
         before.is_ours()
+            && !before.found
             && is_of_target
             && !to.target_key.is_empty()
             && before.target_key == to.target_key
@@ -118,6 +120,17 @@ impl Claims<'_> {
     pub(crate) fn claimed(&self, all: &[Expected]) -> Vec<((String, String), OwnerKey)> {
         let claims = self.leaving(all).into_iter().chain(self.expected(all));
         claims.map(|(key, claim)| (key, claim.owner)).collect()
+    }
+
+    /// Which resources, by entity type and key, somebody has, is about to lose, or is to get as they are. Of what
+    /// stands there to be deleted nobody gets anything, whoever waits for the key.
+    pub(crate) fn taken(&self, all: &[Expected]) -> HashSet<(String, String)> {
+        let waits = |claim: &Claim| {
+            let at = claim.place.and_then(|(person, place)| all.get(person)?.resources.get(place));
+            claim.stand == Stand::Wants && at.is_some_and(|resource| resource.behind.is_some())
+        };
+        let claims = self.leaving(all).into_iter().chain(self.expected(all));
+        claims.filter(|(_, claim)| !waits(claim)).map(|(key, _)| key).collect()
     }
 
     /// Fails the resources that two owners would share. A resource with a failed rule keeps its failure,
@@ -167,7 +180,9 @@ impl Claims<'_> {
         let here: HashMap<(&str, &str), &Expected> =
             all.iter().map(|one| ((one.owner.entity_type.as_str(), one.owner.key.as_str()), one)).collect();
         let before = self.previous.iter().flat_map(|(owner, of_owner)| of_owner.values().map(move |one| (owner, one)));
+        // What was found and is to be deleted was never anybody's: whoever is given its key waits for that.
         before
+            .filter(|(_, previous)| !previous.found)
             .filter_map(|(owner, previous)| {
                 let expected = here.get(&(owner.0.as_str(), owner.1.as_str())).copied();
                 let (entity_type, stand) = match self.catalog.resource_type(&previous.resource_type) {
@@ -358,6 +373,7 @@ resource_types:
                 slot: String::new(),
                 correlated: None,
                 candidates: vec![],
+                behind: None,
                 refused: None,
                 open: None,
             }],

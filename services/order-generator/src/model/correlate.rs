@@ -112,6 +112,7 @@ pub fn find<'c>(
                 others.extend(more(resource, weighed.open, previous));
             } else {
                 resource.refused = weighed.refused_key(&asked);
+                resource.behind = weighed.behind(&asked);
                 match weighed.spoilt_by() {
                     Some(failure) => resource.failure = Some(failure),
                     None => resource.candidates = weighed.open,
@@ -194,7 +195,11 @@ pub fn suspects<'c>(
         let asked = |key| Asked { kind, key, owner: &expected.owner, decided, existing, is_given: false };
         // What a person gave beside what the rules give is looked at, too.
         let candidates = match is_given(kind) {
-            true => asked("").given().filter(|one| !is_wanted(kind, &one.key)).collect(),
+            true => {
+                let asked = asked("");
+                let given = asked.given().filter(|one| !is_wanted(kind, &one.key));
+                given.chain(to_be_deleted(kind, expected, decided, existing)).collect()
+            }
             // A rule that fails says nothing; whoever is given the type hears of it.
             false => {
                 let weighed = asked(&existing.key(kind).unwrap_or_default()).weighed();
@@ -216,6 +221,23 @@ pub fn suspects<'c>(
         }
     }
     found
+}
+
+/// What was found as this owner's, stands under a key that the rules give the owner by now, and is to be deleted all
+/// the same: a person decided so.
+fn to_be_deleted(
+    kind: &ResourceType,
+    expected: &Expected,
+    decided: Decided<'_>,
+    existing: &dyn Existing,
+) -> Vec<Candidate> {
+    let waiting = expected.resources.iter().filter(|one| one.resource_type == kind.name && one.behind.is_some());
+    let keys = waiting.flat_map(|one| existing.by_key(kind, &one.target_key));
+    let is_own = |key: &String| {
+        let decision = decided.on_resource(&kind.target, key, &expected.owner);
+        decision.is_some_and(|decision| decision.deletes(existing.lane(kind, key)))
+    };
+    keys.filter(is_own).map(|key| Candidate::certain(key, by_key(kind))).collect()
 }
 
 fn correlated(candidate: &Candidate, rule_key: &str) -> Correlated {
@@ -296,6 +318,7 @@ fn take(kind: &ResourceType, resource: &mut ExpectedResource, found: Vec<Candida
         resource.failure = resource.failure.take().or(refused);
         return vec![];
     };
+    resource.behind = None;
     // What is not sure is proposed only while nothing is.
     let floor = first.confidence.min(CONFIDENT);
     let equal: Vec<&Candidate> = found.iter().filter(|one| one.rank() == first.rank()).collect();

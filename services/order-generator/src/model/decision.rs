@@ -6,7 +6,8 @@
 
 use super::assign::{AssignedProperty, Assignment};
 use super::claims::OwnerKey;
-use provost_domain::{Owner, Timestamp, Value};
+use super::known_order::KnownOrder;
+use provost_domain::{OrderKind, Owner, ProvisioningState, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -129,6 +130,16 @@ impl Decision {
             Some(whose) if whose.entity_type == owner.entity_type && whose.key == owner.key => KeptFor::Owner,
             Some(whose) => KeptFor::Another(whose),
         })
+    }
+
+    /// It says that a target resource shall be deleted, and that is yet to be done. `lane` is the resource's.
+    pub fn deletes(&self, lane: &[KnownOrder]) -> bool {
+        let is_done = |order: &KnownOrder| {
+            order.kind == OrderKind::Deletion
+                && order.state == ProvisioningState::Verified
+                && self.at <= order.generated_at
+        };
+        self.verdict == Verdict::Delete && !lane.iter().any(is_done)
     }
 
     /// The owners for whom a computation may say something else because of it.

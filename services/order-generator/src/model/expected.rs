@@ -90,6 +90,8 @@ pub struct ExpectedResource {
     pub correlated: Option<Correlated>,
     /// The existing resources that it may be, best first, before it is settled which of them it is.
     pub candidates: Vec<Candidate>,
+    /// What stands under its key is to be deleted, by whose decision, in a sentence: it is made once that is gone.
+    pub behind: Option<String>,
     /// A resource stands under its key that must not be taken for it, and why: it fails unless it is found to be
     /// another one.
     pub refused: Option<RuleFailure>,

@@ -95,6 +95,7 @@ pub fn found(unclaimed: &Unclaimed<'_>, owner: Option<(&Owner, &Suspect)>, rules
         comparisons: Comparisons::new(catalog, entity_type, Some(resource_type)),
         owner,
         owner_is_gone: false,
+        owner_left: false,
         expected: None,
         previous,
         resource: &|key| (*key == *resource.key).then_some(values),

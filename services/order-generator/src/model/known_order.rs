@@ -5,6 +5,7 @@ use super::comparison::{Comparisons, Items};
 use provost_domain::{
     BlockCause, Change, ChangeOperation, InactiveReason, OrderId, OrderKind, Owner, ProvisioningState, Timestamp, Value,
 };
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -89,7 +90,8 @@ impl KnownOrder {
             && self.executed_at.zip(seen_at).is_some_and(|(executed_at, seen_at)| executed_at < seen_at)
     }
 
-    fn was_declined(&self) -> bool {
+    /// A reviewer declined it.
+    pub(crate) fn was_declined(&self) -> bool {
         self.inactive_reason == Some(InactiveReason::Declined)
     }
 
@@ -99,7 +101,8 @@ impl KnownOrder {
     }
 
     /// Whether synchronized data, from an export that began at `seen_at`, shows what it ordered.
-    /// What cannot be read back is not looked at; an order of nothing else is never shown.
+    /// What cannot be read back is not looked at; an order of nothing else is never shown. No data shows whose a
+    /// resource is: an Association is shown only once a person approved it.
     pub(crate) fn is_shown_by(
         &self,
         current: Option<&BTreeMap<String, Value>>,
@@ -114,7 +117,8 @@ impl KnownOrder {
                 | ProvisioningState::AwaitingApproval
                 | ProvisioningState::Executed
         );
-        if !waits || seen_at <= self.generated_at {
+        let is_in_doubt = self.kind == OrderKind::Association && self.state == ProvisioningState::AwaitingApproval;
+        if !waits || is_in_doubt || seen_at <= self.generated_at {
             return false;
         }
         let shown = |change: &Change| {
@@ -155,6 +159,11 @@ pub(crate) fn newest(lane: &[KnownOrder]) -> Option<&KnownOrder> {
     lane.iter().rev().find(|order| order.counts())
 }
 
+/// The newest order of a lane, when it is a Deletion that a reviewer declined.
+pub(crate) fn declined_deletion(lane: &[KnownOrder]) -> Option<&KnownOrder> {
+    newest(lane).filter(|order| order.kind == OrderKind::Deletion && order.was_declined())
+}
+
 /// The newest order that wrote the resource of a lane, or is writing it.
 pub(crate) fn newest_written(lane: &[KnownOrder]) -> Option<&KnownOrder> {
     lane.iter().rev().find(|order| order.is_under_way() || order.state == ProvisioningState::Verified)
@@ -169,18 +178,51 @@ pub(crate) struct Refusals<'a> {
     pub(crate) comparisons: Comparisons<'a>,
     /// When a person decided to write all the same: what was declined before no longer counts.
     pub(crate) since: Option<Timestamp>,
+    /// What was declined of the property, and was wanted otherwise since.
+    pub(crate) over: &'a [Over],
+}
+
+/// A decline that is over: what was declined was wanted otherwise since, so that wanting it again is a new question.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Over {
+    /// The order that was declined.
+    pub order: OrderId,
+    /// The property of which it is over; none is the order as a whole.
+    pub property: Option<String>,
+    /// The link; none is the value.
+    pub item: Option<Value>,
+}
+
+impl Over {
+    /// Of an order as a whole.
+    pub(crate) const fn whole(order: OrderId) -> Self {
+        Self { order, property: None, item: None }
+    }
+}
+
+/// The newest declined order of a lane that is over, by what is known of that, unless something newer was verified. An
+/// order that asks for the same again says so: else it would be the one that was declined.
+pub(crate) fn asked_again(lane: &[KnownOrder], over: &[Over]) -> Option<OrderId> {
+    let counts = |order: &&KnownOrder| order.counts();
+    let newer = |order: &&KnownOrder| order.was_declined() || order.state == ProvisioningState::Verified;
+    let newest = lane.iter().rev().filter(counts).find(newer)?;
+    over.iter().any(|one| one.order == newest.id && newest.was_declined()).then_some(newest.id)
 }
 
 impl Refusals<'_> {
-    /// Whether the newest order that does this to the property was declined.
-    fn has(&self, is_it: impl Fn(&Change) -> bool) -> bool {
+    /// Whether the newest order that does this to the property was declined, and that still counts.
+    fn has(&self, item: Option<&Value>, is_it: impl Fn(&Change) -> bool) -> bool {
         let newest = self
             .lane
             .iter()
             .rev()
             .filter(|order| order.counts() && self.since.is_none_or(|since| since <= order.generated_at))
             .find(|order| order.changes.iter().any(|change| change.property == self.property && is_it(change)));
-        newest.is_some_and(|order| order.was_declined() && order.kind == OrderKind::Update)
+        let is_over = |order: &KnownOrder| {
+            let is_item = |one: &Over| self.comparisons.same(self.property, one.item.as_ref(), item);
+            self.over.iter().any(|one| one.order == order.id && is_item(one))
+        };
+        newest.is_some_and(|order| order.was_declined() && order.kind == OrderKind::Update && !is_over(order))
     }
 
     /// Whether setting the property to this value was declined, and nothing else was set since.
@@ -193,7 +235,7 @@ impl Refusals<'_> {
             .rev()
             .filter(|order| order.counts())
             .find_map(|order| order.changes.iter().find(|change| change.property == self.property && sets(change)));
-        newest.is_some_and(is_same) && self.has(sets)
+        newest.is_some_and(is_same) && self.has(None, sets)
     }
 
     /// Whether adding (or removing) this item was declined, whatever else that order proposed.
@@ -202,7 +244,7 @@ impl Refusals<'_> {
             let items = change.proposed.as_ref().map_or(&[][..], Value::items);
             self.comparisons.holds(self.property, items, item)
         };
-        self.has(|change| change.operation == operation && speaks_of(change))
+        self.has(Some(item), |change| change.operation == operation && speaks_of(change))
     }
 }
 

@@ -9,9 +9,10 @@
 
 use crate::model::assign::{AssignedProperty, Assignment, Wanted, Wish};
 use crate::model::expected::Correlated;
+use crate::model::known_order::Over;
 use provost_domain::{
-    Change, ChangeOperation, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value,
-    WorkflowState,
+    Change, ChangeOperation, OrderId, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp,
+    Value, WorkflowState,
 };
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, HashMap};
@@ -239,6 +240,8 @@ impl<'a> Writer<'a> {
             decided,
             leaving,
             created,
+            left,
+            over,
         } = assignment;
         [owner_type, key, display_name, resource_type].into_iter().for_each(|text| self.text(text));
         self.prefix = prefix_of(resource_type);
@@ -256,6 +259,8 @@ impl<'a> Writer<'a> {
             wanted.is_some(),
             correlated.is_some(),
             *created,
+            *left,
+            !over.is_empty(),
         ]);
         self.number(*workflow as u64);
         self.number(*state as u64);
@@ -283,6 +288,19 @@ impl<'a> Writer<'a> {
             self.number(u64::from(*confidence));
             self.text(rule_key);
         }
+        // What was written before there was this ends here.
+        if !over.is_empty() {
+            self.all(over, Self::over);
+        }
+    }
+
+    fn over(&mut self, Over { order, property, item }: &'a Over) {
+        self.bytes.extend(order.uuid().as_bytes());
+        self.flags(&[property.is_some()]);
+        if let Some(property) = property {
+            self.text(property);
+        }
+        self.value_or_none(item.as_ref());
     }
 
     fn arguments(&mut self, arguments: &'a BTreeMap<String, String>) {
@@ -463,8 +481,20 @@ impl<'a> Reader<'a> {
         self.prefix = prefix_of(&resource_type);
         let (entity_type, target_key, note, slot) = (self.text()?, self.text()?, self.text()?, self.text()?);
         let (period, wish) = (self.period()?, wish_of(self.number()?)?);
-        let [linked, ours, proposed, found, orphaned, leaving, has_failed, is_wanted, is_correlated, created] =
-            self.flags()?;
+        let [
+            linked,
+            ours,
+            proposed,
+            found,
+            orphaned,
+            leaving,
+            has_failed,
+            is_wanted,
+            is_correlated,
+            created,
+            left,
+            has_over,
+        ] = self.flags()?;
         let (workflow, state) = (self.workflow()?, self.state()?);
         let (confidence, decided) = (u32::try_from(self.number()?).ok()?, self.signed()?);
         let is_glance = depth == Depth::Glance;
@@ -487,6 +517,7 @@ impl<'a> Reader<'a> {
         } else {
             None
         };
+        let over = if has_over { self.all(Self::over)? } else { vec![] };
         Some(Assignment {
             owner,
             resource_type,
@@ -514,6 +545,8 @@ impl<'a> Reader<'a> {
             decided,
             leaving,
             created,
+            left,
+            over,
         })
     }
 
@@ -593,6 +626,13 @@ impl<'a> Reader<'a> {
         self.skip_all(Self::skip_reason)
     }
 
+    fn over(&mut self) -> Option<Over> {
+        let order = OrderId::new(uuid::Uuid::from_slice(self.take(16)?).ok()?);
+        let [has_property] = self.flags()?;
+        let property = if has_property { Some(self.text()?) } else { None };
+        Some(Over { order, property, item: self.value_or_none()? })
+    }
+
     fn failure(&mut self) -> Option<RuleFailure> {
         let [has_property] = self.flags()?;
         let rule = self.text()?;
@@ -638,7 +678,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-const WISHES: [Wish; 7] = [Wish::Have, Wish::Lose, Wish::Later, Wish::Past, Wish::Found, Wish::Gone, Wish::Unknown];
+const WISHES: [Wish; 8] =
+    [Wish::Have, Wish::Lose, Wish::Later, Wish::Past, Wish::Found, Wish::Gone, Wish::Unknown, Wish::Behind];
 
 const fn wish_number(wish: Wish) -> u64 {
     match wish {
@@ -649,6 +690,7 @@ const fn wish_number(wish: Wish) -> u64 {
         Wish::Found => 4,
         Wish::Gone => 5,
         Wish::Unknown => 6,
+        Wish::Behind => 7,
     }
 }
 
@@ -724,8 +766,9 @@ mod tests {
     prop_compose! {
         fn assignment()(
             texts in proptest::collection::vec("[a-cA]{0,2}", 10),
-            wish in 0_u64..7,
-            flags in proptest::collection::vec(any::<bool>(), 10),
+            wish in 0_u64..8,
+            flags in proptest::collection::vec(any::<bool>(), 11),
+            over in proptest::collection::vec((any::<u128>(), proptest::option::of("[a-c]{0,2}"), proptest::option::of(value())), 0..2),
             bounds in proptest::collection::vec(proptest::option::of(any::<i64>()), 2),
             properties in proptest::collection::btree_map("[a-c]{0,2}", property(), 0..3),
             arguments in proptest::collection::btree_map("[a-c]{0,2}", "[a-c]{0,2}", 0..2),
@@ -745,6 +788,7 @@ mod tests {
                 write_only: false,
                 why,
             };
+            let ended = |(order, property, item)| Over { order: OrderId::new(uuid::Uuid::from_u128(order)), property, item };
             let failure = RuleFailure { rule: text(8), property: flags[0].then(|| text(9)), input: text(1), message: text(2) };
             let correlated = Correlated {
                 why: Reason { rule: text(3), detail: text(4) },
@@ -778,6 +822,8 @@ mod tests {
                 decided: numbers.1,
                 leaving: flags[8],
                 created: flags[9],
+                left: flags[10],
+                over: over.into_iter().map(ended).collect(),
             }
         }
     }

@@ -91,9 +91,9 @@ pub(crate) struct Options {
     pub(crate) waive_review: bool,
     /// Go past broken thresholds.
     pub(crate) force_thresholds: bool,
-    /// What a person saw and let pass: these thresholds, up to these numbers.
+    /// A person saw what the run held back, and let that pass, and nothing else.
     #[serde(default)]
-    pub(crate) approved: Vec<Breach>,
+    pub(crate) resumed: bool,
 }
 
 /// A threshold that a generation breaks.
@@ -104,6 +104,9 @@ pub(crate) struct Breach {
     pub(crate) count: i64,
     pub(crate) limit: i64,
     pub(crate) rule: String,
+    /// Of a run that somebody resumed: how many of them were not among what it had shown. None of any other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unseen: Option<i64>,
 }
 
 /// What a generation did.
@@ -123,21 +126,12 @@ pub(crate) struct Generated {
 }
 
 impl Generated {
-    /// A threshold stopped it; nothing was submitted. What was let pass is what was seen: a threshold
-    /// that broke since, or a number that grew, blocks again.
+    /// A threshold stopped it; nothing was submitted. What was let pass is what was seen: anything else of what
+    /// breaks a threshold blocks again.
     pub(crate) fn is_blocked(&self, options: &Options) -> bool {
-        let was_seen = |breach: &Breach| {
-            let same = |seen: &&Breach| seen.resource_type == breach.resource_type && seen.counted == breach.counted;
-            options.approved.iter().find(same).is_some_and(|seen| breach.count <= seen.count)
-        };
+        let was_seen = |breach: &Breach| options.resumed && breach.unseen == Some(0);
         !options.force_thresholds && !self.breaches.iter().all(was_seen)
     }
-}
-
-/// What a generation did, or would have done, when it last ran.
-pub(crate) async fn generation(connection: &impl ConnectionTrait, id: &str) -> Result<Option<Generated>, Fault> {
-    let row = generation::Entity::find_by_id(id.to_owned()).one(connection).await?;
-    row.map(|row| from_json(&row.summary)).transpose()
 }
 
 /// When a generation last ran, and what it did or would have done.
@@ -185,21 +179,24 @@ pub(crate) async fn note_generation(
 mod tests {
     use super::*;
 
-    fn breach(counted: &str, count: i64) -> Breach {
+    fn breach(counted: &str, unseen: Option<i64>) -> Breach {
         let (resource_type, counted) = ("AppAccount".to_owned(), counted.to_owned());
-        Breach { resource_type, counted, count, limit: 3, rule: "30 % of 10 resources".into() }
+        Breach { resource_type, counted, count: 80, limit: 3, rule: "30 % of 10 resources".into(), unseen }
     }
 
     #[test]
     fn only_what_was_seen_is_let_pass() {
-        let generated = Generated { breaches: vec![breach("deletions", 80)], ..Generated::default() };
-        let seen = |breaches| Options { approved: breaches, ..Options::default() };
-        assert!(generated.is_blocked(&Options::default()));
-        assert!(!generated.is_blocked(&seen(vec![breach("deletions", 80)])));
-        assert!(!generated.is_blocked(&seen(vec![breach("deletions", 90)])));
-        assert!(generated.is_blocked(&seen(vec![breach("deletions", 79)])), "the number grew");
-        assert!(generated.is_blocked(&seen(vec![breach("updates", 80)])), "another threshold");
-        assert!(!generated.is_blocked(&Options { force_thresholds: true, ..Options::default() }));
+        let generated = |breaches| Generated { breaches, ..Generated::default() };
+        let resumed = Options { resumed: true, ..Options::default() };
+        let (new, seen) = (|| breach("deletions", Some(1)), || breach("deletions", Some(0)));
+        assert!(generated(vec![breach("deletions", None)]).is_blocked(&Options::default()));
+        assert!(generated(vec![breach("deletions", None)]).is_blocked(&resumed), "nobody compared it");
+        assert!(!generated(vec![seen()]).is_blocked(&resumed));
+        assert!(generated(vec![seen()]).is_blocked(&Options::default()), "nobody let it pass");
+        assert!(generated(vec![new()]).is_blocked(&resumed), "one came since");
+        assert!(generated(vec![seen(), breach("updates", Some(2))]).is_blocked(&resumed), "another threshold");
+        let forced = Options { force_thresholds: true, ..Options::default() };
+        assert!(!generated(vec![new()]).is_blocked(&forced));
         assert!(!Generated::default().is_blocked(&Options::default()));
     }
 }

@@ -10,7 +10,10 @@ use provost_service_kit::{Engine, Fault};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
+use std::collections::HashSet;
 
+/// Orders that are read together where all are read.
+const PAGE: u64 = 2_000;
 /// Columns that an insert writes.
 const COLUMNS: usize = 6;
 
@@ -49,6 +52,17 @@ pub(crate) async fn clear(connection: &impl ConnectionTrait) -> Result<(), DbErr
 /// The generation run that holds something back, if one does.
 pub(crate) async fn run(connection: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
     Entity::find().select_only().column(Column::Run).order_by_desc(Column::Run).into_tuple().one(connection).await
+}
+
+/// What a run holds back, by what each order says.
+pub(crate) async fn fingerprints(connection: &impl ConnectionTrait, run: &str) -> Result<HashSet<String>, Fault> {
+    let (mut found, mut after) = (HashSet::new(), 0);
+    loop {
+        let page = list(connection, run, &Filter::default(), after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        after = *last;
+        found.extend(page.into_iter().map(|(_, planned)| planned.fingerprint));
+    }
 }
 
 /// Which of the held orders to list.
@@ -100,7 +114,8 @@ mod tests {
     fn planned(action: PlannedAction, resource_type: &str, owner_key: &str) -> PlannedOrder {
         let owner = Some(Owner { key: owner_key.into(), ..Owner::default() });
         let order = Some(Order { resource_type: resource_type.into(), owner, ..Order::default() });
-        PlannedOrder { action: action.into(), order, ..PlannedOrder::default() }
+        let fingerprint = format!("{action:?} {resource_type} {owner_key}");
+        PlannedOrder { action: action.into(), order, fingerprint, ..PlannedOrder::default() }
     }
 
     #[tokio::test]
@@ -125,6 +140,9 @@ mod tests {
             let accounts = Filter { resource_types: vec!["Account".into()], owner_key: "1".into(), ..deletions };
             assert_eq!(list(connection, "r", &accounts, 0, 9).await.unwrap().len(), 1);
             assert!(list(connection, "other", &Filter::default(), 0, 9).await.unwrap().is_empty());
+            let prints = fingerprints(connection, "r").await.unwrap();
+            assert_eq!(prints, ["Delete Account 1", "Change Account 2", "Delete Mailbox 1"].map(str::to_owned).into());
+            assert!(fingerprints(connection, "other").await.unwrap().is_empty());
             clear(connection).await.unwrap();
             assert_eq!(run(connection).await.unwrap(), None, "{}", engine.name);
         }

@@ -4,6 +4,7 @@
 use super::entity::{job_run, job_task_run};
 use provost_domain::Timestamp;
 use provost_service_kit::{Engine, Fault, FaultKind};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
 };
@@ -226,6 +227,16 @@ pub(crate) async fn by_request(connection: &impl ConnectionTrait, request_id: &s
 pub(crate) async fn by_generation(connection: &impl ConnectionTrait, run: &str) -> Result<Option<Run>, Fault> {
     let query = job_run::Entity::find().filter(job_run::Column::GenerationRun.eq(run));
     query.one(connection).await?.map(read_run).transpose()
+}
+
+/// What somebody let pass when the job run of a generation run was resumed is over: it holds back something else.
+pub(crate) async fn forget_let_pass(connection: &impl ConnectionTrait, generation_run: &str) -> Result<(), DbErr> {
+    job_run::Entity::update_many()
+        .col_expr(job_run::Column::ForceThresholds, Expr::value(false))
+        .filter(job_run::Column::GenerationRun.eq(generation_run))
+        .exec(connection)
+        .await
+        .map(|_| ())
 }
 
 /// A run's tasks, by level.

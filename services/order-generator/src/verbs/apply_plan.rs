@@ -85,7 +85,7 @@ async fn apply_alone(generator: &Generator, loaded: Arc<Loaded>, applied: Applie
         force_review: applied.head.force_review,
         waive_review: applied.head.waive_review,
         force_thresholds: applied.force_thresholds,
-        approved: vec![],
+        resumed: false,
     };
     let mut generated = Generated {
         duplicates: comparison.already as i64,

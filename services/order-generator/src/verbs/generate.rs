@@ -6,8 +6,8 @@
 
 use super::catch_up::catch_up;
 use super::compute::{Done, ROLE_MODEL, catalog};
+use super::held_back;
 use super::pieces::Orders;
-use super::planned;
 use super::regenerate::{Left, Which, Whose};
 use super::sizes::tell_sizes;
 use super::survey::Survey;
@@ -20,7 +20,6 @@ use crate::store::{held_orders, orders, sensitive_orders};
 use crate::work::order_feed::FEED;
 use futures::{Stream, TryStreamExt};
 use provost_contract::fulfillment::v1::SubmitOrdersRequest;
-use provost_contract::generator::v1::PlannedOrder;
 use provost_contract::to_wire;
 use provost_contract::types::v1::OrderRecord;
 use provost_domain::OrderId;
@@ -88,9 +87,12 @@ async fn generate_alone(
         Whose::These { owners, existing } => Survey::of_these(generator, loaded, run, owners, existing).await?,
     };
     let mut generated = survey.summary();
+    if options.resumed {
+        held_back::compare(generator, &survey, &mut generated).await?;
+    }
     let blocked = generated.is_blocked(options);
     if blocked {
-        hold(generator, &survey, options, actor, &generated).await?;
+        held_back::hold(generator, &survey, options, actor, &generated).await?;
     } else {
         let total = survey.decided.new.len();
         let existing = match &whose {
@@ -127,7 +129,7 @@ pub(super) async fn newest(generator: &Generator) -> Result<i64, Fault> {
 
 pub(super) fn breach(breach: model::Breach) -> Breach {
     let model::Breach { resource_type, counted, count, limit, rule } = breach;
-    Breach { resource_type, counted: counted.to_owned(), count: count as i64, limit: limit as i64, rule }
+    Breach { resource_type, counted: counted.to_owned(), count: count as i64, limit: limit as i64, rule, unseen: None }
 }
 
 pub(super) fn by_kind<'a>(intents: impl IntoIterator<Item = &'a Intent>) -> BTreeMap<String, i64> {
@@ -228,38 +230,6 @@ pub(super) async fn note(
         left.keep(&transaction, generator.database.engine(), options).await?;
     }
     computations::note_generation(&transaction, run_id, generator.clock.now(), actor, options, generated).await?;
-    Ok(transaction.commit().await?)
-}
-
-/// Keeps what a blocked generation would have submitted and cancelled, in place of whatever was held before.
-async fn hold(
-    generator: &Generator,
-    survey: &Survey,
-    options: &Options,
-    actor: &str,
-    generated: &Generated,
-) -> Result<(), Fault> {
-    let engine = generator.database.engine();
-    let fingerprints = planned::fingerprints(generator).await?;
-    let names = planned::Names::of(survey);
-    let mut position = 1;
-    let transaction = generator.begin_alone().await?;
-    held_orders::clear(&transaction).await?;
-    let mut pieces = std::pin::pin!(survey.stored(generator, |orders| orders));
-    while let Some(orders) = pieces.try_next().await? {
-        let held: Vec<PlannedOrder> =
-            orders.into_iter().map(|(intent, order)| planned::order(&fingerprints, &names, &intent, order)).collect();
-        held_orders::add(&transaction, engine, &survey.run.id, position, &held).await?;
-        position += held.len() as i64;
-    }
-    let held: Vec<PlannedOrder> = to_cancel(generator, &survey.decided.cancel)
-        .await?
-        .into_iter()
-        .filter_map(|record| planned::cancelled(&fingerprints, record))
-        .collect();
-    held_orders::add(&transaction, engine, &survey.run.id, position, &held).await?;
-    let now = generator.clock.now();
-    computations::note_generation(&transaction, &survey.run.id, now, actor, options, generated).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -295,9 +295,10 @@ impl Batch {
             };
             correlate::settle(all, |name| ground.catalog().resource_type(name), is_held);
             claims.refuse_shared(all);
-            let mut taken: Taken = claims.claimed(all).into_iter().map(|(key, _)| key).collect();
+            let mut taken: Taken = claims.taken(all).into_iter().collect();
             for one in all.iter() {
-                let given = one.resources.iter().map(|resource| (&resource.resource_type, &resource.target_key));
+                let given = one.resources.iter().filter(|resource| resource.behind.is_none());
+                let given = given.map(|resource| (&resource.resource_type, &resource.target_key));
                 let suspects = one.suspects.iter().map(|suspect| (&suspect.resource_type, &suspect.candidate.key));
                 for (resource_type, key) in given.chain(suspects) {
                     let kind = ground.catalog().resource_type(resource_type);

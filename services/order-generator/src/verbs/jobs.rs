@@ -253,13 +253,13 @@ async fn started_before(generator: &Generator, job: &str, request_id: &str) -> R
     }
 }
 
-/// Goes on with a blocked run, past the threshold that blocked it.
+/// Goes on with a blocked run: what it held back may pass.
 ///
 /// # Errors
 /// [`provost_service_kit::FaultKind::WrongState`] when it is not blocked.
 pub(crate) async fn resume(generator: &Generator, run_id: &str, comment: &str, actor: &str) -> Result<Run, Fault> {
     if comment.trim().is_empty() {
-        return Err(Fault::invalid("comment", "must say why the threshold may be passed"));
+        return Err(Fault::invalid("comment", "must say why what the run holds back is right"));
     }
     change(generator, run_id, |run, tasks| {
         if run.state != RunState::Blocked {

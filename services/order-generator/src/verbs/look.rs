@@ -374,6 +374,7 @@ impl Parts<'_> {
             comparisons: Comparisons::new(&ground.loaded.catalog, target, Some(resource_type)),
             owner,
             owner_is_gone: self.expected.is_none(),
+            owner_left: self.expected.is_none_or(|expected| expected.period.is_over(ground.now)),
             expected,
             previous,
             resource: &resource,

@@ -14,6 +14,7 @@ pub(crate) mod expire_requests;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod get_request;
+mod held_back;
 pub(crate) mod held_orders;
 pub(crate) mod held_resources;
 pub(crate) mod inputs;

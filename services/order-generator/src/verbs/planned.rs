@@ -40,10 +40,15 @@ impl Names {
     }
 }
 
+/// What tells a new order from one that says something else.
+pub(super) fn fingerprint(fingerprints: &Fingerprints, intent: &Intent, order: &Order) -> String {
+    fingerprints.order(Action::of(intent), order, intent.is_queued)
+}
+
 /// A new order, as it would be submitted.
 pub(super) fn order(fingerprints: &Fingerprints, names: &Names, intent: &Intent, order: Order) -> PlannedOrder {
     let action = Action::of(intent);
-    let fingerprint = fingerprints.order(action, &order, intent.is_queued);
+    let fingerprint = self::fingerprint(fingerprints, intent, &order);
     let goes_after = order.depends_on.iter().filter_map(|id| names.0.get(id).cloned()).collect();
     let mut order = masked(to_wire::order(&order));
     order.order_id.clear();

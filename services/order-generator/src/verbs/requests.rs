@@ -129,7 +129,7 @@ async fn standing(connection: &impl ConnectionTrait, ask: &Ask) -> Result<(Strin
         let bodies = assignments::of_owner(connection, entity_type, key).await?;
         let all = bodies.iter().map(Body::read).collect::<Result<Vec<_>, _>>()?;
         let own = all.into_iter().find(|assignment| {
-            let has = matches!(assignment.wish, Wanted::Have | Wanted::Later | Wanted::Unknown);
+            let has = matches!(assignment.wish, Wanted::Have | Wanted::Later | Wanted::Unknown | Wanted::Behind);
             assignment.resource_type == ask.name && has
         });
         own.map(|assignment| Held { workflow: assignment.workflow, period: assignment.period })

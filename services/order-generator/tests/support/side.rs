@@ -84,6 +84,15 @@ impl Side {
                 row[3] = row[3].replace(&hex, &format!("<decision {number}>"));
             }
         }
+        // Each ledger has ids of its own, which assignments name as bytes and as texts.
+        let ids: Vec<String> =
+            self.suite.ledger.read(|orders| orders.iter().map(|held| held.order.id.to_string()).collect());
+        for id in ids {
+            let text: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
+            for row in kept.iter_mut().filter(|row| !row[2].is_empty()) {
+                row[3] = row[3].replace(&text, "<order>").replace(&id.replace('-', ""), "<order>");
+            }
+        }
         kept.sort();
         kept
     }

@@ -8,8 +8,8 @@ use crate::model::catalog::{Property, PropertyKind};
 use crate::model::comparison::Comparisons;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::expected::ExpectedValue;
-use crate::model::known_order::{KnownOrder, Refusals, last_sent};
-use provost_domain::{Change, ChangeOperation, ProvisioningState, Timestamp, Value, WorkflowState};
+use crate::model::known_order::{KnownOrder, Over, Refusals, last_sent};
+use provost_domain::{Change, ChangeOperation, OrderKind, ProvisioningState, Timestamp, Value, WorkflowState};
 use std::collections::BTreeMap;
 
 /// What the comparison looks at.
@@ -33,6 +33,8 @@ pub(super) struct Question<'a> {
     pub(super) is_found: bool,
     /// When the export began that `current` comes from.
     pub(super) seen_at: Option<Timestamp>,
+    /// What was declined of the property before, and is over.
+    pub(super) over: Vec<Over>,
     /// What people decided on the property, and on which of its links.
     pub(super) decisions: Vec<(&'a Decision, Option<&'a Value>)>,
     /// What a person approved gives way when what the rules say changes.
@@ -153,7 +155,37 @@ impl<'a> Question<'a> {
 
     fn refusals(&self, item: Option<&Value>) -> Refusals<'_> {
         let since = self.decision(item, Verdict::Write).map(|decision| decision.at);
-        Refusals { lane: self.lane, property: self.name(), comparisons: self.comparisons, since }
+        let Self { lane, comparisons, over, .. } = self;
+        Refusals { lane, property: self.name(), comparisons: *comparisons, since, over }
+    }
+
+    /// What was declined of the property and is over by now: rules say another value, or about a link the contrary.
+    pub(super) fn ended(&self) -> Vec<Over> {
+        let wanted = self.policy().map_or(&[][..], Value::items);
+        let declined = self.lane.iter().filter(|order| order.was_declined() && order.kind == OrderKind::Update);
+        let mut ended = Vec::new();
+        for order in declined {
+            for change in order.changes.iter().filter(|change| change.property == self.name()) {
+                let over = |item: Option<&Value>| Over {
+                    order: order.id,
+                    property: Some(self.name().to_owned()),
+                    item: item.cloned(),
+                };
+                let items = change.proposed.as_ref().map_or(&[][..], Value::items);
+                let is_wanted = |item: &&Value| self.comparisons.holds(self.name(), wanted, item);
+                match change.operation {
+                    ChangeOperation::Set if self.same(change.proposed.as_ref(), self.policy()) => {}
+                    ChangeOperation::Set => ended.push(over(None)),
+                    ChangeOperation::Add => {
+                        ended.extend(items.iter().filter(|item| !is_wanted(item)).map(|item| over(Some(item))));
+                    }
+                    ChangeOperation::Remove => {
+                        ended.extend(items.iter().filter(is_wanted).map(|item| over(Some(item))));
+                    }
+                }
+            }
+        }
+        ended
     }
 
     /// Pre-existing when it was there before anything was computed, and as long as it is the same.

@@ -2,14 +2,12 @@
 //! the difference.
 
 use super::compare::{Compared, Question, compare};
-use super::{ASKED_BY, AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
+use super::{AGAIN, ASKED_BY, AssignedProperty, Assignment, Situation, Wanted, Wish, again_after, asked_by};
 use crate::model::catalog::{CONFIDENT, Property};
 use crate::model::decision::{KeptFor, Verdict};
 use crate::model::expected::{Correlated, ExpectedResource, ExpectedValue};
-use crate::model::known_order::{self, KnownOrder};
-use provost_domain::{
-    Change, InactiveReason, OrderKind, ProvisioningState, RuleFailure, Timestamp, Value, WorkflowState,
-};
+use crate::model::known_order::{self, KnownOrder, Over, asked_again};
+use provost_domain::{Change, ChangeOperation, OrderKind, ProvisioningState, RuleFailure, Value, WorkflowState};
 use std::collections::BTreeMap;
 
 impl Situation<'_, '_> {
@@ -34,7 +32,9 @@ impl Situation<'_, '_> {
         // An order that is not yet known to have been written may be the one that made it.
         assignment.created = previous.is_some_and(|previous| previous.created) || self.was_created(key);
         assignment.why.extend(expected.correlated.as_ref().map(|found| found.why.clone()));
+        assignment.over.retain(|over| lane.iter().any(|order| order.id == over.order));
         let changes = self.values(expected, previous, coming.as_deref(), &mut assignment);
+        let is_addition_declined = self.declined_as_a_whole(key, &changes, &mut assignment.over);
 
         let kind = match (assignment.proposed, coming.is_some()) {
             (true, _) => OrderKind::Association,
@@ -75,10 +75,13 @@ impl Situation<'_, '_> {
             (OrderKind::Addition, _) if !self.resource_type.allow_add => {
                 assignment.note = "not created: allow_add is false; create it in the managed system".into();
             }
-            (OrderKind::Addition, _) if was_addition_declined(lane, &changes, self.write_at(key)) => {
+            (OrderKind::Addition, _) if is_addition_declined => {
                 assignment.workflow = WorkflowState::Declined;
                 assignment.state = ProvisioningState::Inactive;
-                assignment.note = "declined, and not proposed again until a proposed value changes".into();
+                assignment.note =
+                    "declined, and not proposed again until a proposed value changes, or it is taken away \
+                                   and given again"
+                        .into();
             }
             (OrderKind::Addition | OrderKind::Association, _) => self.want(&mut assignment, expected, kind, changes),
             (OrderKind::Update | OrderKind::Deletion, _) if changes.is_empty() => {
@@ -105,7 +108,9 @@ impl Situation<'_, '_> {
         let mut assignment = self.have(expected);
         // An argument that cannot be told is the one that was last computed. Who asked for an order is said of that
         // one alone.
-        for (name, argument) in previous.arguments.iter().filter(|(name, _)| *name != ASKED_BY) {
+        for (name, argument) in
+            previous.arguments.iter().filter(|(name, _)| ![ASKED_BY, AGAIN].contains(&name.as_str()))
+        {
             assignment.arguments.entry(name.clone()).or_insert_with(|| argument.clone());
         }
         assignment.state = ProvisioningState::Error;
@@ -132,6 +137,30 @@ impl Situation<'_, '_> {
             assignment.note = format!("an existing resource that may be the owner's: confidence {confidence}{kept}");
         }
         assignment.wanted = Some(Wanted { kind, changes });
+        let again = asked_again((self.lane)(&expected.target_key), &assignment.over);
+        assignment.arguments.extend(again.map(again_after));
+    }
+
+    /// Whether just this Addition was declined, and was wanted ever since. What was declined as a whole, and was wanted
+    /// otherwise in between, goes to what is over.
+    fn declined_as_a_whole(&self, key: &str, changes: &[Change], over: &mut Vec<Over>) -> bool {
+        let newest = known_order::newest((self.lane)(key)).filter(|order| order.was_declined());
+        let Some(newest) = newest else { return false };
+        let is_wanted_still = self
+            .previous
+            .is_some_and(|before| matches!(before.wish, Wish::Have | Wish::Unknown) && before.target_key == *key);
+        let whole = Over::whole(newest.id);
+        let stands = match newest.kind {
+            OrderKind::Addition => is_wanted_still && asks(&newest.changes) == asks(changes),
+            OrderKind::Deletion => false,
+            // That is remembered value by value, or for ever.
+            OrderKind::Update | OrderKind::Association => return false,
+        };
+        if !stands && !over.contains(&whole) {
+            over.push(whole.clone());
+        }
+        let is_decided = self.write_at(key).is_some_and(|since| since > newest.generated_at);
+        stands && !is_decided && !over.contains(&whole)
     }
 
     /// Compares all values that rules speak of; what is to be changed.
@@ -170,7 +199,7 @@ impl Situation<'_, '_> {
                 assignment.properties.insert(name.to_owned(), self.found_key(property, found, key, shown));
                 continue;
             }
-            let question = Question {
+            let mut question = Question {
                 property,
                 value,
                 comparisons: self.comparisons,
@@ -183,9 +212,16 @@ impl Situation<'_, '_> {
                 is_first: self.previous.is_none(),
                 is_found: !assignment.created,
                 seen_at: self.seen_at,
+                over: vec![],
                 decisions: self.decided.on_property(&self.resource_type.name, key, name).collect(),
                 discards_manual: self.resource_type.discard_manual_assignments,
             };
+            let ended = question.ended();
+            assignment.over.extend(ended);
+            assignment.over.sort();
+            assignment.over.dedup();
+            let of_it = assignment.over.iter().filter(|over| over.property.as_deref() == Some(name));
+            question.over = of_it.cloned().collect();
             let Compared { assigned, changes: of_property } = compare(&question);
             let is_ruleless = !expected.values.contains_key(name);
             if is_ruleless && assigned.granted.is_empty() && of_property.is_empty() {
@@ -249,7 +285,7 @@ impl Situation<'_, '_> {
     /// The key's value changed: the resource of the old key is not given up, and no second one is
     /// made or taken over beside it, until somebody renames it in the managed system. One that was only
     /// ordered is cancelled first: its order may be written until that is done.
-    fn renamed(&self, expected: &ExpectedResource, previous: &Assignment) -> Option<Assignment> {
+    pub(super) fn renamed(&self, expected: &ExpectedResource, previous: &Assignment) -> Option<Assignment> {
         let (old, new) = (&previous.target_key, &expected.target_key);
         if old == new || !self.is_ours() || self.is_anothers(previous) {
             return None;
@@ -289,21 +325,11 @@ impl Situation<'_, '_> {
     }
 }
 
-/// Whether the newest order of the lane is a declined Addition of the very same values, and nobody decided
-/// otherwise since.
-fn was_addition_declined(lane: &[KnownOrder], changes: &[Change], since: Option<Timestamp>) -> bool {
-    let asks = |changes: &[Change]| {
-        let mut asks: Vec<_> = changes
-            .iter()
-            .map(|change| (change.property.clone(), change.operation, change.proposed.as_ref().map(Value::canonical)))
-            .collect();
-        asks.sort();
-        asks
-    };
-    known_order::newest(lane).is_some_and(|order| {
-        order.kind == OrderKind::Addition
-            && order.inactive_reason == Some(InactiveReason::Declined)
-            && since.is_none_or(|since| since <= order.generated_at)
-            && asks(&order.changes) == asks(changes)
-    })
+/// What an order asks for, whatever is there and in which order.
+fn asks(changes: &[Change]) -> Vec<(&str, ChangeOperation, Option<Value>)> {
+    let ask = |change: &'_ Change| change.proposed.as_ref().map(Value::canonical);
+    let mut asks: Vec<_> =
+        changes.iter().map(|change| (change.property.as_str(), change.operation, ask(change))).collect();
+    asks.sort();
+    asks
 }

@@ -1,11 +1,11 @@
 //! What the owner shall not have (any more): a period that is over, rules that no longer give it, and what
 //! was found without a rule. Nothing found goes without a rule change, a source change or a person's word.
 
-use super::{ASKED_BY, AssignedProperty, Assignment, Situation, Wanted, Wish, asked_by};
+use super::{AGAIN, ASKED_BY, AssignedProperty, Assignment, Situation, Wanted, Wish, again_after, asked_by};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::expected::ExpectedResource;
-use crate::model::known_order::{self, KnownOrder};
-use provost_domain::{InactiveReason, OrderKind, ProvisioningState, Reason, WorkflowState};
+use crate::model::known_order::{self, KnownOrder, Over, asked_again};
+use provost_domain::{OrderKind, ProvisioningState, Reason, WorkflowState};
 use std::collections::BTreeMap;
 
 impl Situation<'_, '_> {
@@ -65,6 +65,7 @@ impl Situation<'_, '_> {
         let expected = self.expected.filter(|expected| expected.failure.is_none());
         let mut arguments = expected.map_or(&previous.arguments, |expected| &expected.arguments).clone();
         arguments.remove(ASKED_BY);
+        arguments.remove(AGAIN);
         arguments
     }
 
@@ -72,13 +73,15 @@ impl Situation<'_, '_> {
         Some(Wanted { kind: OrderKind::Deletion, changes: vec![] })
     }
 
-    /// The newest order of the lane is a deletion that somebody declined, and nobody decided otherwise since.
+    /// The newest order of the lane is a deletion that somebody declined; nobody decided otherwise since, and the owner
+    /// was not given it again in between.
     fn is_deletion_declined(&self, key: &str, delete: Option<&Decision>) -> bool {
-        known_order::newest((self.lane)(key)).is_some_and(|order| {
-            order.kind == OrderKind::Deletion
-                && order.inactive_reason == Some(InactiveReason::Declined)
-                && delete.is_none_or(|decision| decision.at <= order.generated_at)
-        })
+        let is_over = |order: &KnownOrder| {
+            let before = self.previous.filter(|previous| previous.target_key == key);
+            before.is_some_and(|previous| previous.over.contains(&Over::whole(order.id)))
+        };
+        known_order::declined_deletion((self.lane)(key))
+            .is_some_and(|order| delete.is_none_or(|decision| decision.at <= order.generated_at) && !is_over(order))
     }
 
     /// A deletion that was executed before the export that still shows the resource.
@@ -133,7 +136,11 @@ impl Situation<'_, '_> {
             assignment.state = ProvisioningState::Executed;
         } else if self.is_deletion_declined(key, delete) {
             assignment.workflow = WorkflowState::Declined;
-            assignment.note = "its deletion was declined: kept".into();
+            assignment.left = self.owner_left;
+            assignment.note = match self.owner_left {
+                true => "its owner has left, and its deletion was declined: kept".into(),
+                false => "its deletion was declined: kept".into(),
+            };
         } else if !is_allowed && delete.is_none() {
             assignment.workflow = WorkflowState::NonConforming;
             assignment.note = match self.owner_is_gone {
@@ -143,6 +150,8 @@ impl Situation<'_, '_> {
         } else {
             assignment.why.extend(delete.map(by_decision));
             assignment.arguments.extend(delete.map(asked_by));
+            let again = asked_again((self.lane)(key), &assignment.over);
+            assignment.arguments.extend(again.map(again_after));
             assignment.state = self.open_state();
             assignment.wanted = self.deletion();
         }
@@ -154,7 +163,8 @@ impl Situation<'_, '_> {
     /// What is there, and what no rule of ours ever gave. It is left alone until a person decides.
     pub(crate) fn found(&self, key: &str, note: &str) -> Assignment {
         let decision = self.decision(key);
-        let delete = decision.filter(|decision| decision.verdict == Verdict::Delete);
+        // What stands there again, after it was deleted, nobody decided on.
+        let delete = decision.filter(|decision| decision.deletes((self.lane)(key)));
         let mut assignment = Assignment {
             workflow: self.found_workflow(),
             note: note.to_owned(),

@@ -21,9 +21,9 @@ use super::comparison::Comparisons;
 use super::decision::{Decided, Decision, Verdict, carried_out};
 use super::evaluate::OrderArguments;
 use super::expected::{Correlated, ExpectedResource};
-use super::known_order::{self, KnownOrder};
+use super::known_order::{self, KnownOrder, Over};
 use provost_domain::{
-    Change, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value, WorkflowState,
+    Change, OrderId, OrderKind, Owner, Period, ProvisioningState, Reason, RuleFailure, Timestamp, Value, WorkflowState,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -47,6 +47,8 @@ pub enum Wish {
     /// A rule failed, so nobody knows. Where it leaves open some values of what the owner has, and no more, the owner
     /// shall still have the rest.
     Unknown,
+    /// The owner shall have it, under the key of something that a person decided to delete: once that is gone.
+    Behind,
 }
 
 /// What one owner has by one resource type: kept between computations.
@@ -118,6 +120,12 @@ pub struct Assignment {
     /// An order of ours made the resource; it was not found.
     #[serde(default, skip_serializing_if = "is_not")]
     pub created: bool,
+    /// Its owner has left, and a reviewer declined that it goes: somebody has to say what becomes of it.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub left: bool,
+    /// What reviewers declined, and was wanted otherwise since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<Over>,
 }
 
 const fn confident() -> u32 {
@@ -146,7 +154,7 @@ impl Assignment {
             Wish::Have | Wish::Lose => !self.proposed,
             // A failure hides what was wanted before; what was ours by then still is.
             Wish::Unknown => self.linked || self.ours,
-            Wish::Later | Wish::Past | Wish::Found | Wish::Gone => false,
+            Wish::Later | Wish::Past | Wish::Found | Wish::Gone | Wish::Behind => false,
         }
     }
 
@@ -219,6 +227,8 @@ impl Assignment {
             decided: 0,
             leaving: false,
             created: false,
+            left: false,
+            over: vec![],
         }
     }
 
@@ -285,6 +295,15 @@ fn asked_by(decision: &Decision) -> (String, String) {
     (ASKED_BY.to_owned(), decision.id.clone())
 }
 
+/// The argument that names an order that was declined before.
+const AGAIN: &str = "again_after";
+
+/// The argument by which an order says that the same was declined, and was wanted otherwise since: it makes the order
+/// another one than that.
+fn again_after(declined: OrderId) -> (String, String) {
+    (AGAIN.to_owned(), declined.to_string())
+}
+
 /// Everything that the comparison of one assignment looks at.
 #[derive(Clone, Copy)]
 pub struct Situation<'a, 'r> {
@@ -298,6 +317,8 @@ pub struct Situation<'a, 'r> {
     pub owner: &'a Owner,
     /// The owner is no longer in the repository.
     pub owner_is_gone: bool,
+    /// The owner is no longer in the repository, or its time is over.
+    pub owner_left: bool,
     /// What the rules give; none when no type rule does.
     pub expected: Option<&'a ExpectedResource>,
     /// What was assigned last time.
@@ -331,7 +352,10 @@ pub fn assign(situation: &Situation<'_, '_>) -> Option<Assignment> {
         Some(expected) if due.contains(now) && expected.failure.is_some() => {
             situation.have_in_part(expected).or_else(|| Some(situation.unknown(expected)))
         }
-        Some(expected) if due.contains(now) => Some(situation.have(expected)),
+        Some(expected) if due.contains(now) => match &expected.behind {
+            Some(why) => Some(situation.behind(expected, why)),
+            None => Some(situation.have(expected)),
+        },
         // Once nothing is left to take away, that is said at once: the next run finds it settled.
         Some(expected) if due.is_over(now) => lost().or_else(|| Some(situation.past(expected))),
         Some(expected) if due.is_future(now) => lost().or_else(|| Some(situation.again(expected))),
@@ -362,6 +386,11 @@ impl<'a, 'r> Situation<'a, 'r> {
             slot: slot.cloned().unwrap_or_default(),
             orphaned: self.owner_is_gone,
             decided: self.previous.map_or(0, |previous| previous.decided),
+            over: self
+                .previous
+                .filter(|previous| previous.target_key == target_key)
+                .map(|previous| previous.over.clone())
+                .unwrap_or_default(),
             ..Assignment::empty(self.owner.clone(), &self.resource_type.name)
         }
     }
@@ -457,6 +486,14 @@ impl<'a, 'r> Situation<'a, 'r> {
     fn again(&self, expected: &ExpectedResource) -> Assignment {
         let linked = (self.resource)(&expected.target_key).is_some();
         Assignment { linked, ..self.waiting(expected, Wish::Later) }
+    }
+
+    /// What stands under its key is to be deleted, and is not the owner's: nothing of it is taken over.
+    fn behind(&self, expected: &ExpectedResource, why: &str) -> Assignment {
+        let previous =
+            self.previous.filter(|previous| matches!(previous.wish, Wish::Have | Wish::Lose | Wish::Unknown));
+        let waits = || Assignment { linked: false, note: why.to_owned(), ..self.waiting(expected, Wish::Behind) };
+        previous.and_then(|previous| self.renamed(expected, previous)).unwrap_or_else(waits)
     }
 
     fn waiting(&self, expected: &ExpectedResource, wish: Wish) -> Assignment {

@@ -5,10 +5,10 @@
 
 use super::{CERTAIN, Existing, Sorting};
 use crate::model::catalog::{CONFIDENT, Name, ResourceType};
-use crate::model::decision::{Decided, KeptFor, Verdict};
+use crate::model::decision::{Decided, KeptFor};
 use crate::model::evaluate::{Considered, ExistingSeen, Finding};
 use crate::model::expected::Candidate;
-use crate::model::known_order::KnownOrder;
+use crate::model::known_order::{KnownOrder, declined_deletion};
 use provost_domain::{InactiveReason, OrderKind, Owner, Reason, RuleFailure};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,11 @@ const DOUBTFUL: u32 = CONFIDENT - 1;
 pub(super) enum Refusal {
     /// A reviewer said that it is not this owner's.
     Denied,
-    /// A person decided to delete it, or an order deletes it.
+    /// A person decided to delete it: who.
+    ToBeDeleted(String),
+    /// A person decided to delete it, and a reviewer declined that: who decided.
+    DeletionDeclined(String),
+    /// An order deletes it.
     Going,
     /// An order makes it another owner's.
     Anothers,
@@ -35,6 +39,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied => to.write_str("a reviewer declined that it is this owner's"),
+            Self::ToBeDeleted(by) => write!(to, "it is to be deleted, as decided by {by}"),
+            Self::DeletionDeclined(by) => {
+                write!(to, "its deletion, decided by {by}, was declined: decide again what becomes of it")
+            }
             Self::Going => to.write_str("it is to be deleted"),
             Self::Anothers => to.write_str("an order makes it somebody else's"),
             Self::KeptFor(whose, by) => write!(to, "it is kept for {whose} by {by}"),
@@ -114,17 +122,28 @@ impl Weighed {
     pub(super) fn refused_key(&self, asked: &Asked<'_>) -> Option<RuleFailure> {
         let is_key = |one: &Candidate| one.why.rule == by_key(asked.kind).rule;
         // Whom an order of another one's concerns, and what goes by itself, is judged when it is there no more.
-        let stays = |why: &Refusal| !matches!(why, Refusal::Going | Refusal::Anothers);
+        let stays = |why: &Refusal| !matches!(why, Refusal::Going | Refusal::Anothers | Refusal::ToBeDeleted(_));
         let (refused, why) = self.closed.iter().find(|(one, why)| is_key(one) && stays(why))?;
         Some(RuleFailure {
             rule: format!("resource type {} / key", asked.kind.name),
             property: None,
             input: format!("key = '{}'", refused.key),
             message: format!(
-                "{} '{}' stands under this key, and {why}: give the owner another key",
-                asked.kind.target, refused.key
+                "{} '{}' stands under this key, and {why}{} give the owner another key",
+                asked.kind.target,
+                refused.key,
+                if matches!(why, Refusal::DeletionDeclined(_)) { ", or" } else { ":" },
             ),
         })
+    }
+
+    /// That what stands under the owner's key is to be deleted by a person's decision: nobody gets it as it is.
+    pub(super) fn behind(&self, asked: &Asked<'_>) -> Option<String> {
+        let is_key = |one: &Candidate| one.why.rule == by_key(asked.kind).rule;
+        let is_decided = |why: &Refusal| matches!(why, Refusal::ToBeDeleted(_) | Refusal::DeletionDeclined(_));
+        let (refused, why) = self.closed.iter().find(|(one, why)| is_key(one) && is_decided(why))?;
+        let what = format!("{} '{}' stands under this key, and {why}", asked.kind.target, refused.key);
+        Some(format!("not created yet: {what}; it is created once that is gone"))
     }
 }
 
@@ -187,13 +206,18 @@ impl Asked<'_> {
         let Self { kind, owner, decided, existing, is_given, .. } = *self;
         let lane = existing.lane(kind, &candidate.key);
         let decision = decided.all.and_then(|all| all.of_resource(&kind.target, &candidate.key));
-        let is_going = decision.is_some_and(|decision| decision.verdict == Verdict::Delete);
+        if let Some(delete) = decision.filter(|decision| is_given && decision.deletes(lane)) {
+            return Some(match declined_deletion(lane).is_some_and(|order| delete.at <= order.generated_at) {
+                true => Refusal::DeletionDeclined(delete.by()),
+                false => Refusal::ToBeDeleted(delete.by()),
+            });
+        }
         let under_way = lane.iter().rev().find(|order| order.is_under_way());
         if under_way.is_some_and(|order| !order.is_of(owner)) {
             return Some(Refusal::Anothers);
         }
         let is_deleted = under_way.is_some_and(|order| order.kind == OrderKind::Deletion);
-        if is_given && (is_going || is_deleted) {
+        if is_given && is_deleted {
             return Some(Refusal::Going);
         }
         let kept = decision.and_then(|decision| Some((decision, decision.kept_for(owner)?)));

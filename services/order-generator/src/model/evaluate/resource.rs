@@ -104,6 +104,7 @@ impl Evaluation<'_> {
             slot: String::new(),
             correlated: None,
             candidates: vec![],
+            behind: None,
             refused: None,
         };
         // Without a context, or without its type or its key, nobody knows what the owner shall have. Any other rule that

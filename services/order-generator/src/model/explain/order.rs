@@ -179,7 +179,7 @@ impl OrderAsk<'_> {
         let today = answer.sentence.trim_end_matches('.');
         match (self.order.kind, wish) {
             (OrderKind::Deletion, Some(Wish::Have)) => Some(format!("today the rules give it: {today}")),
-            (OrderKind::Deletion, _) | (_, Some(Wish::Have | Wish::Later)) => match assignment {
+            (OrderKind::Deletion, _) | (_, Some(Wish::Have | Wish::Later | Wish::Behind)) => match assignment {
                 Some(assignment) if self.order.kind != OrderKind::Deletion => {
                     let (then, now) = (&self.order.target_key, &assignment.target_key);
                     (then != now && !then.is_empty() && !now.is_empty())

@@ -114,6 +114,7 @@ impl Ask<'_> {
         if assignment.wish != Wish::Have {
             let standing = match assignment.wish {
                 Wish::Later => Standing::NotYet,
+                Wish::Behind => Standing::Waits,
                 Wish::Past => Standing::NoLonger,
                 Wish::Lose => Standing::Leaves,
                 Wish::Found => Standing::Found,

@@ -134,6 +134,7 @@ impl Ask<'_> {
             Wish::Later => {
                 (Standing::NotYet, format!("{who} does not have {name}{key} yet: from {} on.", words::from(period)))
             }
+            Wish::Behind => (Standing::Waits, format!("{who} shall have {name}{key}, and it is not there yet.")),
             Wish::Past => {
                 (Standing::NoLonger, format!("{who} has {name}{key} no longer, since {}.", words::until(period)))
             }
@@ -195,6 +196,7 @@ impl Ask<'_> {
         Some(match (assignment.wish, assignment.workflow) {
             (Wish::Later | Wish::Past, _) if assignment.wish == Wish::Later => Cause::new(CauseKind::NotYet, note),
             (Wish::Past, _) => Cause::new(CauseKind::Over, note),
+            (Wish::Behind, _) => Cause::new(CauseKind::Decision, note),
             (Wish::Unknown, _) => return None,
             _ if is_absent && self.waits_for(kind).is_some() => Cause::new(CauseKind::WaitsForValue, note),
             (_, WorkflowState::Declined) => match declined() {

@@ -172,7 +172,7 @@ pub fn items(assignment: &Assignment) -> Vec<Item> {
             }
             found
         }
-        Wish::Later | Wish::Past | Wish::Gone => vec![],
+        Wish::Later | Wish::Past | Wish::Gone | Wish::Behind => vec![],
     }
 }
 
@@ -204,7 +204,7 @@ pub fn orphan_items(assignment: &Assignment) -> Vec<Item> {
             .collect()
     };
     match (assignment.wish, assignment.workflow) {
-        (_, workflow) if is_found(workflow) => {
+        (_, workflow) if is_found(workflow) || is_kept_by_a_decline(assignment) => {
             let is_itself = assignment.owner.key == assignment.target_key
                 && assignment.owner.entity_type == assignment.entity_type
                 && assignment.found;
@@ -214,6 +214,11 @@ pub fn orphan_items(assignment: &Assignment) -> Vec<Item> {
         (Wish::Found, WorkflowState::Approved) => of_values(),
         _ => vec![],
     }
+}
+
+/// A reviewer declined that it is deleted, and its owner has left or it never had one: nobody's rules speak of it.
+fn is_kept_by_a_decline(assignment: &Assignment) -> bool {
+    assignment.workflow == WorkflowState::Declined && (assignment.left || assignment.wish == Wish::Found)
 }
 
 fn base(kind: Kind, assignment: &Assignment) -> Item {

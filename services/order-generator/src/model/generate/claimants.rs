@@ -11,7 +11,7 @@ pub(super) const fn has_a_say(wish: Wish) -> bool {
     match wish {
         Wish::Have | Wish::Lose | Wish::Past | Wish::Unknown => true,
         // Nothing of theirs is ordered.
-        Wish::Later | Wish::Found | Wish::Gone => false,
+        Wish::Later | Wish::Found | Wish::Gone | Wish::Behind => false,
     }
 }
 

@@ -159,7 +159,7 @@ impl Prerequisites<'_> {
             Wish::Have => {}
             // Its order is in Error, or is about to be: nothing can wait for that.
             Wish::Unknown => return otherwise,
-            Wish::Lose | Wish::Later | Wish::Past | Wish::Found | Wish::Gone => return Wait::Later,
+            Wish::Lose | Wish::Later | Wish::Past | Wish::Found | Wish::Gone | Wish::Behind => return Wait::Later,
         }
         // It is there: whatever becomes of a change of it, it stays there.
         if prerequisite.linked && !prerequisite.is_to_be_made {

@@ -41,6 +41,21 @@ impl Counted {
             Self::Failures => "failures",
         }
     }
+
+    /// As what an intent counts: what it does, and beside it a failure. What is certain is written, and what failed
+    /// counts all the same: a rule that fails for everybody is no less of a reason to stop because something else changed,
+    /// too.
+    pub fn of(intent: &Intent, standing: &Standing) -> impl Iterator<Item = Self> + use<> {
+        let does = match intent.kind {
+            _ if intent.failed || intent.expired => None,
+            // Who goes live links what is there, as others create it: before that, nothing is anybody's.
+            OrderKind::Addition | OrderKind::Association => Some(Self::Additions),
+            OrderKind::Update => Some(Self::Updates),
+            OrderKind::Deletion => Some(Self::Deletions),
+        };
+        let fails = (intent.has_failure && standing.exists).then_some(Self::Failures);
+        does.into_iter().chain(fails)
+    }
 }
 
 /// One threshold of a resource type, and what was counted.
@@ -141,15 +156,13 @@ pub fn verdicts(catalog: &Catalog, standings: &[Standing], inventory: &Inventory
     for intent in new {
         let Some(standing) = standings.get(intent.place) else { continue };
         let Some(counts) = counts.get_mut(standing.kind) else { continue };
-        // What is certain is written, and what failed counts beside it: a rule that fails for everybody is no less of a
-        // reason to stop because something else changed, too.
-        counts.failures += usize::from(intent.has_failure && standing.exists);
-        match intent.kind {
-            _ if intent.failed || intent.expired => {}
-            // Who goes live links what is there, as others create it: before that, nothing is anybody's.
-            OrderKind::Addition | OrderKind::Association => counts.additions += 1,
-            OrderKind::Update => counts.updates += 1,
-            OrderKind::Deletion => counts.deletions += 1,
+        for counted in Counted::of(intent, standing) {
+            match counted {
+                Counted::Additions => counts.additions += 1,
+                Counted::Updates => counts.updates += 1,
+                Counted::Deletions => counts.deletions += 1,
+                Counted::Failures => counts.failures += 1,
+            }
         }
     }
     catalog.resource_types().iter().zip(counts).flat_map(|(kind, counts)| of_type(kind, counts)).collect()

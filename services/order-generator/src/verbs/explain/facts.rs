@@ -168,6 +168,6 @@ fn blocked(newest: Generation) -> Option<Blocked> {
 }
 
 /// A broken threshold, in words.
-pub(super) fn breach(Breach { resource_type, counted, count, limit, rule }: &Breach) -> String {
+pub(super) fn breach(Breach { resource_type, counted, count, limit, rule, .. }: &Breach) -> String {
     format!("{count} {counted} of {resource_type}, at most {limit} ({rule})")
 }

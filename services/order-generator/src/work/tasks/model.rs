@@ -2,8 +2,8 @@
 
 use super::{Outcome, Progress};
 use crate::generator::Generator;
-use crate::store::computations::{self, Computed, Generated, Options};
-use crate::store::jobs::{Run, RunState};
+use crate::store::computations::{Computed, Generated, Options};
+use crate::store::jobs::{self, Run, RunState};
 use crate::verbs::compute::{Whom, compute as compute_role_model};
 use crate::verbs::generate::generate as generate_orders;
 use crate::verbs::regenerate::Which;
@@ -44,16 +44,13 @@ pub(super) async fn generate(
     which: Which,
     progress: &Progress<'_>,
 ) -> Result<Outcome, Fault> {
-    // Whoever resumed a blocked run let pass what this run had shown, and nothing that came since.
-    let shown_before = match run.force_thresholds {
-        true => computations::generation(generator.database.read(), &run.generation_run).await?,
-        false => None,
-    };
     let options = Options {
         force_review: run.force_review,
         waive_review: run.waive_review,
         force_thresholds: false,
-        approved: shown_before.map(|generated| generated.breaches).unwrap_or_default(),
+        // Whoever resumed a blocked run let pass what this run had shown, and nothing that came since. Asked anew:
+        // a try before may have blocked it again.
+        resumed: jobs::get(generator.database.read(), &run.id).await?.is_some_and(|run| run.force_thresholds),
     };
     let (done, so_far) = meter();
     let generating = generate_orders(generator, &run.generation_run, which, &options, &run.started_by, &done);
@@ -78,8 +75,12 @@ pub(super) async fn generate(
 
 fn breaches(generated: &Generated, run_id: &str) -> String {
     let one = |breach: &crate::store::computations::Breach| {
+        let since = match breach.unseen {
+            Some(unseen) if unseen > 0 => format!(", {unseen} of them not among what was shown when it was resumed"),
+            _ => String::new(),
+        };
         format!(
-            "{}: {} {}, more than {} ({})",
+            "{}: {} {}, more than {} ({}){since}",
             breach.resource_type, breach.count, breach.counted, breach.limit, breach.rule
         )
     };

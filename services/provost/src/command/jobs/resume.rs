@@ -12,7 +12,7 @@ use provost_contract::generator::v1::ResumeJobRunRequest;
 pub struct ResumeArguments {
     /// The run.
     run: String,
-    /// Why the threshold may be passed; the history keeps it.
+    /// Why what it holds back is right; the history keeps it.
     #[arg(long, short)]
     comment: String,
     /// Follows the run until it is over.

@@ -40,7 +40,7 @@ fn options(run: &JobRun) -> String {
     let said = [
         (run.force_review, "everything is reviewed"),
         (run.waive_review, "review by resource type is waived"),
-        (run.force_thresholds, "thresholds that blocked it may be passed"),
+        (run.force_thresholds, "what it held back may pass"),
     ];
     said.iter().filter(|(holds, _)| *holds).map(|(_, words)| format!(", {words}")).collect()
 }

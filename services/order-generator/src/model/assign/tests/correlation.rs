@@ -202,6 +202,31 @@ fn an_unsure_resource_is_proposed_and_becomes_theirs_when_it_is_confirmed() {
 }
 
 #[test]
+fn data_that_shows_all_values_confirms_no_proposal_before_a_person_does() {
+    let mut world = world("");
+    world.account("old-1");
+    let found = [("ada", 1, "old-1")];
+    world.take_over(&world.correlated(&["ada"], &found));
+    let order = World::only_order(&world.generate()).clone();
+    let shown = world.accounts.get_mut("old-1").expect("an account");
+    let values = order.changes.iter().map(|change| (change.property.clone(), change.proposed.clone()));
+    shown.extend(values.filter_map(|(name, value)| Some((name, value?))));
+    for _ in 0..2 {
+        world.synchronize();
+        world.take_over(&world.correlated(&["ada"], &found));
+        assert_eq!(world.known(order.id).state, ProvisioningState::AwaitingApproval);
+        assert!(world.assignment("ada").proposed && !world.assignment("ada").is_ours());
+    }
+    // Approved: nothing is left to write.
+    world.set(order.id, ProvisioningState::Pending, None);
+    world.synchronize();
+    world.take_over(&world.correlated(&["ada"], &found));
+    assert_eq!(world.known(order.id).state, ProvisioningState::Verified);
+    world.take_over(&world.correlated(&["ada"], &found));
+    assert!(world.assignment("ada").is_ours());
+}
+
+#[test]
 fn who_loses_the_rule_before_a_proposal_is_confirmed_loses_nothing() {
     let mut world = world("");
     world.account("old-1");

@@ -62,7 +62,9 @@ impl<'a> Shapes<'a> {
             let path = self.secret_path(of, reference)?;
             Some(match reference.variable {
                 Variable::Owner => path,
-                Variable::Position | Variable::Target | Variable::Order => format!("{}.{path}", reference.variable.name()),
+                Variable::Position | Variable::Target | Variable::Order => {
+                    format!("{}.{path}", reference.variable.name())
+                }
             })
         };
         expression.references().iter().find_map(in_variable)
