@@ -85,9 +85,7 @@ impl Side {
             }
         }
         // Each ledger has ids of its own, which assignments name as bytes and as texts.
-        let ids: Vec<String> =
-            self.suite.ledger.read(|orders| orders.iter().map(|held| held.order.id.to_string()).collect());
-        for id in ids {
+        for id in self.order_ids() {
             let text: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
             for row in kept.iter_mut().filter(|row| !row[2].is_empty()) {
                 row[3] = row[3].replace(&text, "<order>").replace(&id.replace('-', ""), "<order>");
@@ -116,11 +114,18 @@ impl Side {
             };
             orders.iter().map(one).collect::<Vec<_>>()
         });
+        for id in self.order_ids() {
+            orders.iter_mut().for_each(|order| *order = order.replace(&id, "<order>"));
+        }
         for (number, id) in ids.iter().enumerate() {
             orders.iter_mut().for_each(|order| *order = order.replace(id, &format!("<decision {number}>")));
         }
         orders.sort();
         orders
+    }
+
+    fn order_ids(&self) -> Vec<String> {
+        self.suite.ledger.read(|orders| orders.iter().map(|held| held.order.id.to_string()).collect())
     }
 
     /// The orders that an agent may take, in an order that does not depend on when they came.
