@@ -91,7 +91,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("a computed property that gives a secret away", "sensitive: true, computed: owner.pin", "computed: owner.pin"),
     ("a scalar rule that gives a secret away", "value: owner.sort_name + position", "value: owner.pin_end + position"),
-    ("an argument that gives a secret away", "{ country: position.country }", "{ country: owner.manager.pin }"),
+    ("an argument that gives a secret away", "{ country: position.country,", "{ country: owner.manager.pin,"),
     ("a display name that gives a secret away", "display_name: owner.full_name", "display_name: owner.pin"),
     ("a date that gives a secret away", "valid_from: position.start", "valid_from: timestamp(owner.pin)"),
     (
