@@ -79,8 +79,7 @@ impl Situation<'_, '_> {
                 assignment.workflow = WorkflowState::Declined;
                 assignment.state = ProvisioningState::Inactive;
                 assignment.note =
-                    "declined, and not proposed again until a proposed value changes, or it is taken away \
-                                   and given again"
+                    "declined, and not proposed again until a proposed value changes, or it is taken away and given again"
                         .into();
             }
             (OrderKind::Addition | OrderKind::Association, _) => self.want(&mut assignment, expected, kind, changes),
