@@ -32,6 +32,7 @@ release-contract: ## make the present proto/ the one that later checks compare w
 
 bench: test-deps ## throughput, each figure beside its measured limit
 	cargo run --release -q -p provost-tests --bin bench
+	cargo test --release -q -p provost-order-generator --lib -- --ignored --nocapture evaluation_beside
 
 MINUTES ?= 3
 SEED ?=

@@ -4,15 +4,15 @@
 //! Naming somebody too many costs time and nothing else.
 
 use super::compute::Base;
-use super::inputs::Scope;
+use super::inputs::{Scope, owners_of};
 use super::verify::Candidates;
 use super::world::Ground;
 use crate::generator::Generator;
 use crate::model::catalog::{Catalog, EntityType};
 use crate::model::need::Need;
-use crate::store::assignments::{self, OwnerKey};
+use crate::store::assignments::OwnerKey;
 use crate::store::changes::Change;
-use crate::store::{dependencies, orders, resources as stored};
+use crate::store::{dependencies, orders};
 use provost_service_kit::Fault;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,12 +80,7 @@ pub(crate) async fn affected(
         take(moved, &mut owners, &mut resources);
     }
     owners.extend(dependencies::due(connection, engine, ground.now).await?);
-    for entity_type in &base.touched.owner_types {
-        let keys = stored::keys(connection, entity_type).await?;
-        owners.extend(keys.into_iter().map(|key| (entity_type.clone(), key)));
-        let known = assignments::known_owners(connection).await?;
-        owners.extend(known.into_iter().filter(|(of, _)| of == entity_type));
-    }
+    owners.extend(owners_of(generator, &base.touched.owner_types).await?);
     let mut needs = ground.texts.changed();
     needs.extend(&base.touched.needs);
     needs.extend(resources.iter().map(|(entity_type, key)| Need::resource(entity_type, key)));

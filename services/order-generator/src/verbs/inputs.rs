@@ -38,17 +38,43 @@ impl Scope {
     /// The owners of a scope, in a stable order.
     pub(crate) async fn owners(&self, generator: &Generator, ground: &Ground) -> Result<Vec<OwnerKey>, Fault> {
         let Self::These(owners) = self else {
-            let connection = generator.database.read();
-            // Whoever had something and is gone is among those of whom something is kept.
-            let mut owners: BTreeSet<OwnerKey> = assignments::known_owners(connection).await?.into_iter().collect();
+            let mut owners: BTreeSet<OwnerKey> = known(generator).await?;
             for entity_type in ground.catalog().owner_entity_types() {
-                let keys = resources::keys(connection, &entity_type.name).await?;
-                owners.extend(keys.into_iter().map(|key| (entity_type.name.to_string(), key)));
+                owners.extend(there_are(generator, &entity_type.name).await?);
             }
             return Ok(owners.into_iter().collect());
         };
         Ok(owners.iter().cloned().collect())
     }
+}
+
+/// Everybody of these entity types who can own something, and whoever had something.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn owners_of(
+    generator: &Generator,
+    entity_types: &BTreeSet<String>,
+) -> Result<BTreeSet<OwnerKey>, Fault> {
+    if entity_types.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut owners = known(generator).await?;
+    owners.retain(|(entity_type, _)| entity_types.contains(entity_type));
+    for entity_type in entity_types {
+        owners.extend(there_are(generator, entity_type).await?);
+    }
+    Ok(owners)
+}
+
+/// Of whom something is kept: whoever had something and is gone is among them.
+async fn known(generator: &Generator) -> Result<BTreeSet<OwnerKey>, Fault> {
+    Ok(assignments::known_owners(generator.database.read()).await?.into_iter().collect())
+}
+
+async fn there_are(generator: &Generator, entity_type: &str) -> Result<impl Iterator<Item = OwnerKey> + use<>, Fault> {
+    let (keys, entity_type) = (resources::keys(generator.database.read(), entity_type).await?, entity_type.to_owned());
+    Ok(keys.into_iter().map(move |key| (entity_type.clone(), key)))
 }
 
 /// What is kept of one owner.

@@ -151,7 +151,7 @@ impl VariableResolver for Values<'_> {
 }
 
 #[test]
-#[ignore = "a measurement: for release builds, on a machine that does nothing else"]
+#[ignore = "a measurement, for release builds on an idle machine: `make bench` runs it"]
 fn evaluation_beside_the_bare_library_and_with_ten_times_the_rules() {
     let repository = Repository::default();
     let measured = |times: usize| {
